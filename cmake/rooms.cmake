@@ -1,0 +1,57 @@
+# salver_library(room SOURCES ... TESTS ... DEPENDS ... [LINKS ...] [PRECOMPILE ...])
+#   One room of src/: library salver_<room>, alias salver::<room>, and its tests as salver_<room>_test.
+#   DEPENDS names rooms (salver::base); the layer check in tools/ holds the includes to the same list.
+#   LINKS names outside libraries.
+# salver_backend(room name SOURCES ... TESTS ... [LINKS ...])
+#   A backend in a folder of its room, with the switch SALVER_WITH_<NAME>.
+
+add_library(salver_options INTERFACE)
+target_include_directories(salver_options INTERFACE ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+target_compile_options(salver_options INTERFACE -Wall -Wextra -Wpedantic -Wno-missing-field-initializers
+                                                $<$<BOOL:${SALVER_WERROR}>:-Werror>)
+if(SALVER_SANITIZE)
+  target_compile_options(salver_options INTERFACE -fsanitize=${SALVER_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(salver_options INTERFACE -fsanitize=${SALVER_SANITIZE})
+endif()
+
+# The standard and Arrow headers that most files need, compiled once per room.
+set(SALVER_PRECOMPILED <cstdint> <map> <memory> <span> <string> <string_view> <vector>)
+set(SALVER_PRECOMPILED_ARROW <arrow/array.h> <arrow/builder.h> <arrow/record_batch.h> <arrow/table.h> <arrow/type.h>)
+
+function(salver_add_test name)
+  cmake_parse_arguments(PARSE_ARGV 1 T "" "" "SOURCES;DEPENDS;LABELS")
+  add_executable(${name} ${T_SOURCES})
+  target_link_libraries(${name} PRIVATE salver_options ${T_DEPENDS} GTest::gtest_main)
+  target_precompile_headers(${name} PRIVATE ${SALVER_PRECOMPILED} <gtest/gtest.h>)
+  target_compile_definitions(${name} PRIVATE SALVER_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+  if(T_LABELS)
+    set_tests_properties(${name} PROPERTIES LABELS "${T_LABELS}")
+  endif()
+endfunction()
+
+function(salver_library room)
+  cmake_parse_arguments(PARSE_ARGV 1 L "" "" "SOURCES;TESTS;DEPENDS;LINKS;PRECOMPILE")
+  add_library(salver_${room} STATIC ${L_SOURCES})
+  add_library(salver::${room} ALIAS salver_${room})
+  target_link_libraries(salver_${room} PUBLIC ${L_DEPENDS} ${L_LINKS} PRIVATE salver_options)
+  target_include_directories(salver_${room} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
+  target_precompile_headers(salver_${room} PRIVATE ${SALVER_PRECOMPILED} ${L_PRECOMPILE})
+  if(SALVER_TESTS AND L_TESTS)
+    salver_add_test(salver_${room}_test SOURCES ${L_TESTS} DEPENDS salver::${room})
+  endif()
+endfunction()
+
+function(salver_backend room name)
+  cmake_parse_arguments(PARSE_ARGV 2 B "" "" "SOURCES;TESTS;LINKS")
+  string(TOUPPER ${name} upper)
+  option(SALVER_WITH_${upper} "Build the ${name} backend of ${room}" ON)
+  if(SALVER_WITH_${upper})
+    target_sources(salver_${room} PRIVATE ${B_SOURCES})
+    target_link_libraries(salver_${room} PUBLIC ${B_LINKS})
+    target_compile_definitions(salver_${room} PUBLIC SALVER_WITH_${upper})
+    if(SALVER_TESTS AND B_TESTS)
+      target_sources(salver_${room}_test PRIVATE ${B_TESTS})
+    endif()
+  endif()
+endfunction()

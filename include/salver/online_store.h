@@ -1,0 +1,79 @@
+// An OnlineStore keeps the newest row of every entity key of a feature view. Materialization and push write it,
+// serving reads it. Which of two rows is newer is decided by IsNewer (write_rule.h), inside the store's own
+// transaction, never by reading first and writing after.
+//
+// Thread safety: Read and Write may be called from any thread. Apply and Teardown must not overlap with either.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "salver/deadline.h"
+#include "salver/feature_view.h"
+#include "salver/online_rows.h"
+#include "salver/status.h"
+
+namespace arrow {
+class RecordBatch;
+}
+
+namespace salver {
+
+// "No created time": older than every real one.
+inline constexpr int64_t kNoCreatedTime = INT64_MIN;
+
+// Rows to write, columns in. All spans have N entries, or are empty where said.
+struct OnlineBatch {
+  std::span<const std::string_view> keys;   // encoded entity keys (entity_key.h); the same key may come twice
+  std::span<const int64_t> event_us;        // UTC microseconds
+  std::span<const int64_t> created_us;      // empty: kNoCreatedTime for all
+  // One column per feature of the view, in the view's order, of ArrowType(feature type); nulls allowed.
+  const arrow::RecordBatch* features = nullptr;
+};
+
+struct WriteCounts {
+  int64_t written = 0;  // rows that are now the newest of their key
+  int64_t older = 0;    // rows that lost to a newer one, stored or in the same batch; the store kept that one
+};
+
+// One view's part of a read.
+struct OnlineRead {
+  const FeatureView* view = nullptr;
+  std::span<const std::string_view> keys;   // N encoded keys; order is kept, duplicates are allowed; "" is never found
+  std::span<const ColumnId> columns;        // K columns of `view`; empty means none, not all
+};
+
+class OnlineStore {
+ public:
+  virtual ~OnlineStore() = default;
+
+  // Answers all of `reads`, one OnlineRows each, in one round trip where the backend allows it, and from one
+  // moment of the store where it can. A key never written is an absent row, not an error; expiry (ttl) is judged
+  // by serving, not here.
+  // Errors: NotFound (kViewNotFound)  a view was never applied here.
+  //         DataLoss                  a stored row can not be decoded; the message names view and key.
+  //         Unavailable, DeadlineExceeded  nothing changed, retry is safe.
+  virtual Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) = 0;
+
+  // Atomic per key, not per batch: after an error some keys hold their new row; writing again is safe.
+  // Acknowledged (OK) means what durability() says.
+  virtual Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline deadline) = 0;
+
+  // Makes the backend's tables fit: creates those of `keep`, drops those of `drop`. Idempotent. Rows of a view
+  // whose features changed stay readable: columns it had keep their values, new ones are null.
+  virtual Status Apply(std::span<const std::shared_ptr<const FeatureView>> keep,
+                       std::span<const std::shared_ptr<const FeatureView>> drop) = 0;
+  // Drops every table of these views, and the store's files when nothing else is in them. Idempotent.
+  virtual Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) = 0;
+
+  // One sentence: what an OK from Write promises. The conformance suite asserts it.
+  virtual std::string_view durability() const = 0;
+  // "lmdb", "sqlite", "memory".
+  virtual std::string_view type() const = 0;
+};
+
+}  // namespace salver

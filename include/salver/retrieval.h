@@ -1,0 +1,44 @@
+// Historical retrieval: the features of entity rows as they were at each row's moment.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "salver/status.h"
+
+namespace arrow {
+class Table;
+}
+
+namespace salver {
+
+struct HistoricalRequest {
+  // Columns: the join keys, one event time column ("event_timestamp", else the only timestamp column), and any
+  // others, which come back untouched. All rows come back, in order, duplicates too. Null: every key of the
+  // sources, newest row at end_us (one view's keys per join-key set).
+  std::shared_ptr<arrow::Table> entities;
+  std::vector<std::string> features;   // "view:feature"; exclusive with feature_service
+  std::string feature_service;
+  bool full_feature_names = false;     // "view__feature" instead of "feature"
+  std::optional<int64_t> start_us;     // only without entities
+  std::optional<int64_t> end_us;       // only without entities; default: now
+  bool filter_by_created_timestamp = false;  // rows created after the label's moment are not seen
+};
+
+// A training set that is known but not yet computed. Run may be called more than once.
+class RetrievalJob {
+ public:
+  virtual ~RetrievalJob() = default;
+  // The plan as a tree of text, a node a line, without running it.
+  virtual std::string Explain() const = 0;
+  // Entity columns in order, then features in request (or service) order.
+  // Errors: Unavailable or NotFound when a source can not be read, Cancelled after Cancel().
+  virtual Result<std::shared_ptr<arrow::Table>> Run() = 0;
+  // From any thread; Run returns Cancelled soon after.
+  virtual void Cancel() = 0;
+};
+
+}  // namespace salver

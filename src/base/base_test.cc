@@ -1,0 +1,68 @@
+#include <gtest/gtest.h>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/nearest.h"
+
+namespace salver {
+namespace {
+
+TEST(Clock, ReadsEveryFormOfIso8601) {
+  const int64_t t = 1795224600LL * kMicrosPerSecond;  // 2026-11-21T01:30:00Z
+  for (const char* text : {"2026-11-21T01:30:00Z", "2026-11-21 01:30", "2026-11-21T02:30:00+01:00",
+                           "2026-11-20T20:30:00-0500", "2026-11-21T01:30:00.000000", "2026-11-21T01:30:00 +00"}) {
+    const auto parsed = ParseTime(text);
+    ASSERT_TRUE(parsed.ok()) << text << " " << parsed.status().ToString();
+    EXPECT_EQ(parsed->micros, t) << text;
+  }
+  EXPECT_FALSE(ParseTime("2026-11-21T01:30:00")->has_zone);
+  EXPECT_TRUE(ParseTime("2026-11-21T01:30:00Z")->has_zone);
+  EXPECT_EQ(ParseTime("1969-12-31T23:59:59.999999Z")->micros, -1);
+  EXPECT_EQ(ParseTime("2026-11-21T01:30:00.1234567Z")->micros, t + 123456);
+}
+
+TEST(Clock, RefusesWhatIsNoTime) {
+  for (const char* text : {"", "now", "2026-13-01", "2026-02-30", "2026-11-21T", "2026-11-21T25:00:00", "2026-11-21T01:60",
+                           "2026-11-21T01:30:00+25:00", "2026-11-21T01:30:00Zx", "2026-11-21T01:30:00."}) {
+    const auto parsed = ParseTime(text);
+    ASSERT_FALSE(parsed.ok()) << text;
+    EXPECT_EQ(parsed.status().reason(), Reason::kBadTimestamp);
+    EXPECT_NE(parsed.status().message().find(std::string("\"") + text + "\""), std::string::npos);
+  }
+}
+
+TEST(Clock, FormatsWhatItReads) {
+  for (const char* text : {"2026-11-21T01:30:00Z", "1970-01-01T00:00:00Z", "1969-12-31T23:59:59.999999Z"}) {
+    EXPECT_EQ(FormatTime(ParseTime(text)->micros), text);
+  }
+}
+
+TEST(Files, ReplacedFileIsReadBackWhole) {
+  const std::string path = testing::TempDir() + "/replaced";
+  ASSERT_TRUE(ReplaceFile(Files::System(), path, "one").ok());
+  const auto before = Files::System()->Identify(path);
+  ASSERT_TRUE(ReplaceFile(Files::System(), path, "two").ok());
+  EXPECT_EQ(*Files::System()->Read(path), "two");
+  EXPECT_FALSE(*before == *Files::System()->Identify(path));
+  ASSERT_TRUE(Files::System()->Remove(path).ok());
+  EXPECT_EQ(Files::System()->Read(path).status().code(), StatusCode::kNotFound);
+}
+
+TEST(Files, LockIsHeldByOneAtATime) {
+  const std::string path = testing::TempDir() + "/lock";
+  auto held = Files::System()->Lock(path, Deadline::Never());
+  ASSERT_TRUE(held.ok());
+  EXPECT_EQ(Files::System()->Lock(path, Deadline::After(std::chrono::microseconds(0))).status().code(),
+            StatusCode::kUnavailable);
+  held->reset();
+  EXPECT_TRUE(Files::System()->Lock(path, Deadline::After(std::chrono::microseconds(0))).ok());
+}
+
+TEST(Nearest, FindsTheMisspeltName) {
+  EXPECT_EQ(NearestName("tripz", {"driver", "trips"}), "trips");
+  EXPECT_EQ(NearestName("zebra", {"driver", "trips"}), "");
+  EXPECT_EQ(NearestNameHint("zebra", {"driver", "trips"}), " There is: driver, trips.");
+}
+
+}  // namespace
+}  // namespace salver

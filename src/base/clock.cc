@@ -1,0 +1,162 @@
+#include "base/clock.h"
+
+#include <chrono>
+#include <cstdio>
+
+namespace salver {
+namespace {
+
+class SystemClock final : public Clock {
+ public:
+  int64_t NowMicros() override {
+    using std::chrono::duration_cast, std::chrono::microseconds, std::chrono::system_clock;
+    return duration_cast<microseconds>(system_clock::now().time_since_epoch()).count();
+  }
+};
+
+// Reads exactly `digits` digits at `*at` and moves past them; -1 when there are fewer.
+int ReadDigits(std::string_view text, size_t* at, int digits) {
+  if (*at + digits > text.size()) return -1;
+  int value = 0;
+  for (int i = 0; i < digits; ++i) {
+    const char c = text[*at + i];
+    if (c < '0' || c > '9') return -1;
+    value = value * 10 + (c - '0');
+  }
+  *at += digits;
+  return value;
+}
+
+bool Skip(std::string_view text, size_t* at, char c) {
+  if (*at >= text.size() || text[*at] != c) return false;
+  ++*at;
+  return true;
+}
+
+Status BadTime(std::string_view text) {
+  return Status::InvalidArgument("time \"" + std::string(text.substr(0, 64)) +
+                                     "\" is not ISO 8601. Write it as 2026-11-21T01:30:00 or 2026-11-21T01:30:00Z.",
+                                 Reason::kBadTimestamp);
+}
+
+struct TimeOfDay {
+  int hour = 0, minute = 0, second = 0;
+  int64_t micros = 0;
+};
+
+// [hh:mm[:ss[.ffffff]]] at `*at`; false when malformed.
+bool ReadTimeOfDay(std::string_view text, size_t* at, TimeOfDay* time) {
+  time->hour = ReadDigits(text, at, 2);
+  if (time->hour < 0 || !Skip(text, at, ':')) return false;
+  time->minute = ReadDigits(text, at, 2);
+  if (time->minute < 0) return false;
+  if (!Skip(text, at, ':')) return true;
+  time->second = ReadDigits(text, at, 2);
+  if (time->second < 0) return false;
+  if (!Skip(text, at, '.')) return true;
+  int64_t unit = 100'000;
+  const size_t first = *at;
+  for (; *at < text.size() && text[*at] >= '0' && text[*at] <= '9'; ++*at, unit /= 10) {
+    time->micros += unit * (text[*at] - '0');
+  }
+  return *at > first;
+}
+
+// "Z", "+hh:mm", "+hhmm", "+hh" or nothing, to the end of the text; false when malformed.
+bool ReadZone(std::string_view text, size_t* at, bool* has_zone, int64_t* offset_seconds) {
+  *has_zone = *at < text.size();
+  if (!*has_zone) return true;
+  if (Skip(text, at, 'Z') || Skip(text, at, 'z')) return *at == text.size();
+  const bool minus = text[*at] == '-';
+  if (!minus && text[*at] != '+') return false;
+  ++*at;
+  const int hours = ReadDigits(text, at, 2);
+  if (hours < 0 || hours > 23) return false;
+  int minutes = 0;
+  if (*at < text.size()) {
+    Skip(text, at, ':');
+    minutes = ReadDigits(text, at, 2);
+    if (minutes < 0 || minutes > 59) return false;
+  }
+  *offset_seconds = (hours * 3600 + minutes * 60) * (minus ? -1 : 1);
+  return *at == text.size();
+}
+
+void AppendPadded(int64_t value, int width, std::string* out) {
+  char digits[20];
+  for (int i = width - 1; i >= 0; --i, value /= 10) digits[i] = static_cast<char>('0' + value % 10);
+  out->append(digits, width);
+}
+
+}  // namespace
+
+Clock* Clock::System() {
+  static SystemClock clock;
+  return &clock;
+}
+
+Result<ParsedTime> ParseTime(std::string_view text) {
+  using namespace std::chrono;
+  size_t at = 0;
+  const int y = ReadDigits(text, &at, 4);
+  if (y < 0 || !Skip(text, &at, '-')) return BadTime(text);
+  const int m = ReadDigits(text, &at, 2);
+  if (m < 0 || !Skip(text, &at, '-')) return BadTime(text);
+  const int d = ReadDigits(text, &at, 2);
+  const year_month_day date{year{y}, month{static_cast<unsigned>(m)}, day{static_cast<unsigned>(d)}};
+  if (d < 0 || !date.ok()) return BadTime(text);
+
+  TimeOfDay time;
+  ParsedTime parsed;
+  int64_t offset_seconds = 0;
+  if (at < text.size() && (Skip(text, &at, 'T') || Skip(text, &at, ' '))) {
+    if (!ReadTimeOfDay(text, &at, &time)) return BadTime(text);
+    if (time.hour > 23 || time.minute > 59 || time.second > 59) return BadTime(text);
+    Skip(text, &at, ' ');
+    if (!ReadZone(text, &at, &parsed.has_zone, &offset_seconds)) return BadTime(text);
+  } else if (at != text.size()) {
+    return BadTime(text);
+  }
+  const int64_t days = sys_days{date}.time_since_epoch().count();
+  const int64_t seconds = days * 86'400 + time.hour * 3600 + time.minute * 60 + time.second - offset_seconds;
+  parsed.micros = seconds * kMicrosPerSecond + time.micros;
+  return parsed;
+}
+
+void AppendTime(int64_t micros, std::string* out) {
+  using namespace std::chrono;
+  const auto day_point = floor<days>(sys_time<microseconds>{microseconds{micros}});
+  const year_month_day date{day_point};
+  int64_t rest = micros - duration_cast<microseconds>(day_point.time_since_epoch()).count();
+  const int year_number = static_cast<int>(date.year());
+  if (year_number < 0 || year_number > 9999) {  // outside what four digits can say
+    *out += std::to_string(year_number);
+  } else {
+    AppendPadded(year_number, 4, out);
+  }
+  *out += '-';
+  AppendPadded(static_cast<unsigned>(date.month()), 2, out);
+  *out += '-';
+  AppendPadded(static_cast<unsigned>(date.day()), 2, out);
+  *out += 'T';
+  const int64_t fraction = rest % kMicrosPerSecond;
+  rest /= kMicrosPerSecond;
+  AppendPadded(rest / 3600, 2, out);
+  *out += ':';
+  AppendPadded(rest / 60 % 60, 2, out);
+  *out += ':';
+  AppendPadded(rest % 60, 2, out);
+  if (fraction != 0) {
+    *out += '.';
+    AppendPadded(fraction, 6, out);
+  }
+  *out += 'Z';
+}
+
+std::string FormatTime(int64_t micros) {
+  std::string text;
+  AppendTime(micros, &text);
+  return text;
+}
+
+}  // namespace salver

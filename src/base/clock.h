@@ -1,0 +1,37 @@
+// Wall-clock time as UTC microseconds since 1970, and its text. Everything that asks "now" asks a Clock, so a
+// test can say what time it is.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "salver/status.h"
+
+namespace salver {
+
+inline constexpr int64_t kMicrosPerSecond = 1'000'000;
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+  virtual int64_t NowMicros() = 0;
+  // The machine's clock.
+  static Clock* System();
+};
+
+struct ParsedTime {
+  int64_t micros = 0;     // UTC; a text without a zone is read as UTC
+  bool has_zone = false;
+};
+
+// Reads ISO 8601: "2026-11-21", "2026-11-21T01:30", "2026-11-21 01:30:05.123456", each with "Z", "+00:00", "+0000"
+// or no zone. Digits past microseconds are cut. Errors: InvalidArgument (kBadTimestamp), quoting the text.
+Result<ParsedTime> ParseTime(std::string_view text);
+
+// "2026-11-21T01:30:05Z"; a fraction only when there is one, with 6 digits: "2026-11-21T01:30:05.000001Z".
+std::string FormatTime(int64_t micros);
+// As FormatTime, appended to `out` without an allocation of its own: the server's form.
+void AppendTime(int64_t micros, std::string* out);
+
+}  // namespace salver

@@ -1,0 +1,176 @@
+#include "base/files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <thread>
+
+namespace salver {
+namespace {
+
+Status SystemError(std::string_view action, const std::string& path, int error) {
+  const std::string text = std::string(action) + " \"" + path + "\": " + std::strerror(error) + ".";
+  if (error == ENOENT) return Status::NotFound(text);
+  if (error == ENOSPC || error == EDQUOT) return Status::ResourceExhausted(text + " Free some space and run it again.");
+  return Status::Unavailable(text);
+}
+
+class Descriptor {
+ public:
+  explicit Descriptor(int fd) : fd_(fd) {}
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { Close(); }
+  int get() const { return fd_; }
+  int Close() {
+    const int result = fd_ >= 0 ? ::close(fd_) : 0;
+    fd_ = -1;
+    return result;
+  }
+
+ private:
+  int fd_;
+};
+
+class SystemFile final : public WritableFile {
+ public:
+  SystemFile(int fd, std::string path) : fd_(fd), path_(std::move(path)) {}
+  Status Append(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return SystemError("can not write", path_, errno);
+      bytes.remove_prefix(static_cast<size_t>(written));
+    }
+    return Status::OK();
+  }
+  Status Sync() override {
+    if (::fsync(fd_.get()) != 0) return SystemError("can not sync", path_, errno);
+    return Status::OK();
+  }
+  Status Close() override {
+    if (fd_.Close() != 0) return SystemError("can not close", path_, errno);
+    return Status::OK();
+  }
+
+ private:
+  Descriptor fd_;
+  std::string path_;
+};
+
+class SystemLock final : public FileLock {
+ public:
+  explicit SystemLock(int fd) : fd_(fd) {}
+
+ private:
+  Descriptor fd_;  // closing it releases the lock
+};
+
+class SystemFiles final : public Files {
+ public:
+  Result<std::string> Read(const std::string& path) override {
+    Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd.get() < 0) return SystemError("can not open", path, errno);
+    struct stat about;
+    if (::fstat(fd.get(), &about) != 0) return SystemError("can not stat", path, errno);
+    if (S_ISDIR(about.st_mode)) return SystemError("can not read", path, EISDIR);
+    std::string bytes(static_cast<size_t>(about.st_size), '\0');
+    size_t at = 0;
+    while (at < bytes.size()) {
+      const ssize_t got = ::read(fd.get(), bytes.data() + at, bytes.size() - at);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return SystemError("can not read", path, errno);
+      if (got == 0) break;
+      at += static_cast<size_t>(got);
+    }
+    bytes.resize(at);
+    return bytes;
+  }
+
+  Result<FileIdentity> Identify(const std::string& path) override {
+    struct stat about;
+    if (::stat(path.c_str(), &about) != 0) return SystemError("can not stat", path, errno);
+    return FileIdentity{about.st_ino, about.st_size, about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec};
+  }
+
+  Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
+    const int fd = ::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    if (fd < 0) return SystemError("can not create", path, errno);
+    return std::unique_ptr<WritableFile>(new SystemFile(fd, path));
+  }
+
+  Status Rename(const std::string& from, const std::string& to) override {
+    if (::rename(from.c_str(), to.c_str()) != 0) return SystemError("can not rename to", to, errno);
+    return Status::OK();
+  }
+
+  Status Remove(const std::string& path) override {
+    if (::unlink(path.c_str()) != 0 && errno != ENOENT) return SystemError("can not remove", path, errno);
+    return Status::OK();
+  }
+
+  Status CreateFolders(const std::string& path) override {
+    std::error_code error;
+    std::filesystem::create_directories(path, error);
+    if (error) return SystemError("can not create folder", path, error.value());
+    return Status::OK();
+  }
+
+  Status SyncFolder(const std::string& path) override {
+    Descriptor fd(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (fd.get() < 0) return SystemError("can not open folder", path, errno);
+    if (::fsync(fd.get()) != 0) return SystemError("can not sync folder", path, errno);
+    return Status::OK();
+  }
+
+  Result<std::unique_ptr<FileLock>> Lock(const std::string& path, Deadline deadline) override {
+    Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+    if (fd.get() < 0) return SystemError("can not open lock", path, errno);
+    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK && errno != EINTR) return SystemError("can not lock", path, errno);
+      if (deadline.Passed()) {
+        return Status::Unavailable("lock \"" + path + "\" is held by another process. Try again when it is done.");
+      }
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    const int kept = ::dup(fd.get());  // the lock belongs to the open file, which both descriptors share
+    if (kept < 0) return SystemError("can not lock", path, errno);
+    return std::unique_ptr<FileLock>(new SystemLock(kept));
+  }
+};
+
+}  // namespace
+
+Files* Files::System() {
+  static SystemFiles files;
+  return &files;
+}
+
+Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes) {
+  const std::string temporary = path + ".new";
+  SALVER_ASSIGN(auto file, files->Create(temporary));
+  SALVER_RETURN_NOT_OK(file->Append(bytes));
+  SALVER_RETURN_NOT_OK(file->Sync());
+  SALVER_RETURN_NOT_OK(file->Close());
+  SALVER_RETURN_NOT_OK(files->Rename(temporary, path));
+  return files->SyncFolder(FolderOf(path));
+}
+
+std::string FolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash == std::string::npos) return ".";
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string JoinPath(const std::string& folder, const std::string& path) {
+  if (path.empty() || path.front() == '/' || folder.empty()) return path;
+  return folder.back() == '/' ? folder + path : folder + "/" + path;
+}
+
+}  // namespace salver

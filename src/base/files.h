@@ -1,0 +1,69 @@
+// The one layer through which Salver changes files that must survive: registry versions, manifests, offline
+// writes. Production is Files::System(); tests use a version that fails at a chosen call, or that forgets what
+// was not synced (power loss).
+//
+// Paths are absolute or relative to the working folder. Errors: NotFound, Unavailable (I/O error), each naming
+// the path and what the system said.  Thread safety: all methods from any thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "salver/deadline.h"
+#include "salver/status.h"
+
+namespace salver {
+
+class WritableFile {
+ public:
+  virtual ~WritableFile() = default;  // closes without syncing
+  virtual Status Append(std::string_view bytes) = 0;
+  // After OK the file's bytes survive power loss (its name does after SyncFolder).
+  virtual Status Sync() = 0;
+  virtual Status Close() = 0;
+};
+
+// Held while alive; taken by one process and thread at a time.
+class FileLock {
+ public:
+  virtual ~FileLock() = default;
+};
+
+// What changes when a file changes; two equal identities mean nothing was written between.
+struct FileIdentity {
+  uint64_t inode = 0;
+  int64_t size = 0;
+  int64_t modified_ns = 0;
+  friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
+};
+
+class Files {
+ public:
+  virtual ~Files() = default;
+  static Files* System();
+
+  virtual Result<std::string> Read(const std::string& path) = 0;
+  virtual Result<FileIdentity> Identify(const std::string& path) = 0;
+  // A new, empty file; replaces one of that name.
+  virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path) = 0;
+  virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  virtual Status Remove(const std::string& path) = 0;  // OK when there is none
+  virtual Status CreateFolders(const std::string& path) = 0;
+  // After OK the names in the folder (renames, removals, new files) survive power loss.
+  virtual Status SyncFolder(const std::string& path) = 0;
+  virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path, Deadline deadline) = 0;
+};
+
+// Replaces `path` with `bytes` so that a reader sees the old file or the new, never a part, and the new one
+// survives power loss once this returned OK: temporary file beside it, sync, rename, sync of the folder.
+Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes);
+
+// Folder part of a path: "a/b" for "a/b/c", "." for "c".
+std::string FolderOf(const std::string& path);
+// `path` if absolute, else `folder`/`path`.
+std::string JoinPath(const std::string& folder, const std::string& path);
+
+}  // namespace salver
