@@ -1,0 +1,121 @@
+// FeatureStore is one repository opened: its configuration, registry, sources and online store behind the verbs
+// that people know from Feast.
+//
+//   auto store = salver::FeatureStore::Open("feature_repo");
+//   auto applied = (*store)->Apply({});
+//   auto job = (*store)->GetHistoricalFeatures({.entities = labels, .features = {"driver_stats:conv_rate"}});
+//
+// Thread safety: all methods from any thread. A call sees one registry version from start to end.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "salver/deadline.h"
+#include "salver/online_request.h"
+#include "salver/registry_snapshot.h"
+#include "salver/retrieval.h"
+#include "salver/status.h"
+
+namespace arrow {
+class Table;
+}
+
+namespace salver {
+
+struct OpenOptions {
+  std::string config_file;      // empty: <repository>/feature_store.yaml
+};
+
+// A change of one object that apply makes, for people and programs.
+struct ObjectChange {
+  enum class Kind { kCreated, kUpdated, kDeleted };
+  struct Property {
+    std::string name, before, after;
+  };
+  Kind kind;
+  std::string type;               // "feature view", "entity", "data source", ...
+  std::string name;
+  std::vector<Property> properties;
+  std::string stored_data;        // what it means for rows already stored; empty: nothing
+};
+
+struct ApplyReport {
+  std::vector<ObjectChange> changes;          // definitions
+  std::vector<std::string> infra;             // "Created sqlite table quickstart_driver_hourly_stats"
+};
+
+struct ApplyOptions {
+  bool skip_source_validation = false;        // sources are not opened; nothing can be inferred from them
+  // Definitions in the JSON that the Python package prints; empty: read the repository's *.py and *.yaml.
+  std::string definitions_json;
+  bool partial = false;                       // true: objects that the definitions lack stay (the SDK's apply)
+};
+
+struct MaterializeProgress {
+  std::string view;
+  int64_t rows_done = 0;
+  int64_t rows_total = 0;                     // 0 while unknown
+  bool view_done = false;
+};
+
+struct MaterializeOptions {
+  std::optional<int64_t> start_us;            // none: incremental
+  int64_t end_us = 0;
+  std::vector<std::string> views;             // empty: every online view
+  bool disable_event_timestamp = false;       // from 1970 until now
+  std::function<void(const MaterializeProgress&)> on_progress;  // called from one thread at a time
+};
+
+struct MaterializeReport {
+  struct View {
+    std::string name;
+    TimeInterval interval;
+    int64_t rows_read = 0;
+    int64_t rows_written = 0;                 // 0 is said, not hidden
+    int64_t rows_older = 0;                   // lost to newer rows already stored
+  };
+  std::vector<View> views;
+};
+
+enum class PushTarget { kOnline, kOffline, kOnlineAndOffline };
+
+class FeatureStore {
+ public:
+  virtual ~FeatureStore() = default;
+
+  // Reads <repository>/feature_store.yaml; opens nothing else yet.
+  // Errors: NotFound, InvalidArgument (kBadConfig) naming file, line and key.
+  static Result<std::unique_ptr<FeatureStore>> Open(const std::string& repository, const OpenOptions& options = {});
+
+  virtual const std::string& project() const = 0;
+  virtual const std::string& repository() const = 0;
+
+  // The newest registry version. Reload asks the registry again now; Snapshot may be as old as its cache time.
+  virtual Result<std::shared_ptr<const RegistrySnapshot>> Snapshot() = 0;
+  virtual Result<std::shared_ptr<const RegistrySnapshot>> Reload() = 0;
+
+  // What Apply would do. Both report every problem of the definitions at once (kBadDefinition).
+  virtual Result<ApplyReport> Plan(const ApplyOptions& options) = 0;
+  virtual Result<ApplyReport> Apply(const ApplyOptions& options) = 0;
+  // Drops online tables and the registry. Idempotent.
+  virtual Status Teardown() = 0;
+
+  virtual Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) = 0;
+  virtual Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) = 0;
+
+  // Views one after another; each view's interval is recorded after its rows are durable. A failed or killed run
+  // claims nothing it has not written.
+  virtual Result<MaterializeReport> Materialize(const MaterializeOptions& options) = 0;
+
+  // All views fed by the push source. Rows are readable online when this returns.
+  virtual Status Push(std::string_view push_source, const arrow::Table& rows, PushTarget target) = 0;
+  virtual Status WriteToOnlineStore(std::string_view view, const arrow::Table& rows) = 0;
+};
+
+}  // namespace salver
