@@ -4,6 +4,7 @@
 #include <arrow/builder.h>
 #include <arrow/chunked_array.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/table.h>
 
 #include <algorithm>
@@ -48,7 +49,7 @@ Result<std::vector<std::shared_ptr<arrow::ChunkedArray>>> GatherColumns(SourceRe
   std::vector<std::shared_ptr<arrow::ChunkedArray>> gathered;
   for (int i = 0; i < table->num_columns(); ++i) {
     SALVER_ASSIGN(const auto taken,
-                  FromArrow(arrow::compute::Take(table->column(i), indices, arrow::compute::TakeOptions::NoBoundsCheck()),
+                  FromArrow(arrow::compute::Take(arrow::Datum(table->column(i)), arrow::Datum(indices), arrow::compute::TakeOptions::NoBoundsCheck()),
                             "column \"" + columns[static_cast<size_t>(i)] + "\""));
     gathered.push_back(taken.is_array() ? std::make_shared<arrow::ChunkedArray>(taken.make_array()) : taken.chunked_array());
   }
