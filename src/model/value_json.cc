@@ -1,0 +1,276 @@
+// Cells as Feast's HTTP server writes them. The hot path of an answer: nothing is allocated but what `out` grows by.
+#include <charconv>
+#include <cmath>
+
+#include "base/clock.h"
+#include "model/value_codec.h"
+#include "model/wire.h"
+
+namespace salver {
+namespace {
+
+void AppendInteger(int64_t value, std::string* out) {
+  char digits[24];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  out->append(digits, end - digits);
+}
+
+// The shortest digits that read back as the same double; JSON has no NaN, so Feast quotes those.
+void AppendReal(double value, std::string* out) {
+  if (std::isnan(value)) return void(*out += "\"NaN\"");
+  if (std::isinf(value)) return void(*out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
+  char digits[32];
+  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
+  const std::string_view text(digits, end - digits);
+  *out += text;
+  if (text.find_first_of(".e") == std::string_view::npos) *out += ".0";
+}
+
+void AppendSeconds(int64_t micros, std::string* out) {
+  if (micros % kMicrosPerSecond == 0) return AppendInteger(micros / kMicrosPerSecond, out);
+  AppendReal(static_cast<double>(micros) / kMicrosPerSecond, out);
+}
+
+void AppendBase64(std::string_view bytes, std::string* out) {
+  static constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  *out += '"';
+  for (size_t i = 0; i < bytes.size(); i += 3) {
+    const size_t left = std::min<size_t>(3, bytes.size() - i);
+    uint32_t block = 0;
+    for (size_t j = 0; j < 3; ++j) block = block << 8 | (j < left ? static_cast<uint8_t>(bytes[i + j]) : 0);
+    *out += kDigits[block >> 18];
+    *out += kDigits[block >> 12 & 63];
+    *out += left > 1 ? kDigits[block >> 6 & 63] : '=';
+    *out += left > 2 ? kDigits[block & 63] : '=';
+  }
+  *out += '"';
+}
+
+bool IsBinary(ValueType type) {
+  return type == ValueType::kBytes || type == ValueType::kPdfBytes || type == ValueType::kImageBytes;
+}
+
+void AppendStringLike(std::string_view bytes, ValueType type, std::string* out) {
+  IsBinary(type) ? AppendBase64(bytes, out) : AppendJsonString(bytes, out);
+}
+
+// Writes serialized messages of feast.types as JSON; false at malformed bytes or too deep nesting.
+bool AppendValueJson(std::string_view value, std::string* out, int depth);
+
+void Separate(bool* first, std::string* out) {
+  if (!*first) *out += ", ";
+  *first = false;
+}
+
+bool AppendNumberElements(std::string_view packed, ValueType element, bool* first, std::string* out) {
+  wire::Reader reader(packed);
+  while (!reader.done()) {
+    Separate(first, out);
+    if (element == ValueType::kDouble) {
+      double real;
+      if (!reader.Fixed(&real)) return false;
+      AppendReal(real, out);
+    } else if (element == ValueType::kFloat) {
+      float real;
+      if (!reader.Fixed(&real)) return false;
+      AppendReal(real, out);
+    } else {
+      uint64_t number;
+      if (!reader.Varint(&number)) return false;
+      if (element == ValueType::kBool) {
+        *out += number != 0 ? "true" : "false";
+      } else {
+        AppendInteger(static_cast<int64_t>(number), out);
+      }
+    }
+  }
+  return true;
+}
+
+bool AppendListJson(std::string_view list, ValueType element, std::string* out) {
+  *out += '[';
+  bool first = true;
+  wire::Reader reader(list);
+  while (!reader.done()) {
+    std::string_view bytes;
+    if (!reader.Next()) return false;
+    if (reader.field() != 1 || reader.type() != wire::kBytes) {
+      if (!reader.Skip()) return false;
+      continue;
+    }
+    if (!reader.Bytes(&bytes)) return false;
+    if (IsStringLike(element)) {
+      Separate(&first, out);
+      AppendStringLike(bytes, element, out);
+    } else if (!AppendNumberElements(bytes, element, &first, out)) {
+      return false;
+    }
+  }
+  *out += ']';
+  return true;
+}
+
+bool AppendMapJson(std::string_view map, std::string* out, int depth) {
+  *out += '{';
+  bool first = true;
+  wire::Reader reader(map);
+  while (!reader.done()) {
+    std::string_view entry, key, value;
+    if (!reader.Next() || reader.type() != wire::kBytes || !reader.Bytes(&entry)) return false;
+    wire::Reader fields(entry);
+    while (!fields.done()) {
+      std::string_view bytes;
+      if (!fields.Next() || fields.type() != wire::kBytes || !fields.Bytes(&bytes)) return false;
+      (fields.field() == 1 ? key : value) = bytes;
+    }
+    Separate(&first, out);
+    AppendJsonString(key, out);
+    *out += ": ";
+    if (!AppendValueJson(value, out, depth + 1)) return false;
+  }
+  *out += '}';
+  return true;
+}
+
+// MapList and RepeatedValue: messages in field 1, each written by `append`.
+template <typename Append>
+bool AppendMessages(std::string_view list, std::string* out, Append append) {
+  *out += '[';
+  bool first = true;
+  wire::Reader reader(list);
+  while (!reader.done()) {
+    std::string_view bytes;
+    if (!reader.Next() || reader.type() != wire::kBytes || !reader.Bytes(&bytes)) return false;
+    Separate(&first, out);
+    if (!append(bytes)) return false;
+  }
+  *out += ']';
+  return true;
+}
+
+bool AppendZonedJson(std::string_view message, std::string* out) {
+  wire::Reader reader(message);
+  uint64_t seconds = 0;
+  while (!reader.done()) {
+    if (!reader.Next()) return false;
+    if (reader.field() == 1 && reader.type() == wire::kVarint) {
+      if (!reader.Varint(&seconds)) return false;
+    } else if (!reader.Skip()) {
+      return false;
+    }
+  }
+  *out += '"';
+  AppendTime(static_cast<int64_t>(seconds) * kMicrosPerSecond, out);
+  *out += '"';
+  return true;
+}
+
+bool AppendValueJson(std::string_view value, std::string* out, int depth) {
+  if (depth > kMaxValueDepth) return false;
+  if (value.empty()) return *out += "null", true;
+  wire::Reader reader(value);
+  if (!reader.Next()) return false;
+  const ValueType type = static_cast<ValueType>(reader.field());
+  if (IsFixedWidth(type) || IsStringLike(type) || type == ValueType::kNull) {
+    OnlineCell cell;
+    if (!DecodeValue(value, type, &cell).ok()) return false;
+    AppendJson(cell, type, out);
+    return true;
+  }
+  std::string_view bytes;
+  if (reader.type() != wire::kBytes || !reader.Bytes(&bytes)) return false;
+  switch (type) {
+    case ValueType::kMap:
+    case ValueType::kStruct: return AppendMapJson(bytes, out, depth);
+    case ValueType::kMapList:
+    case ValueType::kStructList:
+      return AppendMessages(bytes, out, [&](std::string_view map) { return AppendMapJson(map, out, depth + 1); });
+    case ValueType::kValueList:
+    case ValueType::kValueSet:
+      return AppendMessages(bytes, out, [&](std::string_view v) { return AppendValueJson(v, out, depth + 1); });
+    case ValueType::kZonedTimestamp: return AppendZonedJson(bytes, out);
+    case ValueType::kScalarMap: return AppendBase64(bytes, out), true;
+    default: return ElementType(type) != ValueType::kInvalid && AppendListJson(bytes, ElementType(type), out);
+  }
+}
+
+// Length of the UTF-8 sequence at the start of `text`, 0 when it is none.
+size_t Utf8Length(std::string_view text) {
+  const uint8_t lead = static_cast<uint8_t>(text[0]);
+  const size_t length = lead < 0x80 ? 1 : lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
+  if (length == 0 || lead >= 0xf5 || length > text.size()) return 0;
+  for (size_t i = 1; i < length; ++i) {
+    if ((static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) return 0;
+  }
+  if (length == 3) {
+    const uint8_t second = static_cast<uint8_t>(text[1]);
+    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second >= 0xa0)) return 0;  // overlong, surrogate
+  }
+  if (length == 4) {
+    const uint8_t second = static_cast<uint8_t>(text[1]);
+    if ((lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second >= 0x90)) return 0;
+  }
+  return length;
+}
+
+void AppendEscaped(char c, std::string* out) {
+  switch (c) {
+    case '"': *out += "\\\""; return;
+    case '\\': *out += "\\\\"; return;
+    case '\n': *out += "\\n"; return;
+    case '\r': *out += "\\r"; return;
+    case '\t': *out += "\\t"; return;
+    default: break;
+  }
+  static constexpr char kHex[] = "0123456789abcdef";
+  *out += "\\u00";
+  *out += kHex[static_cast<uint8_t>(c) >> 4];
+  *out += kHex[static_cast<uint8_t>(c) & 15];
+}
+
+}  // namespace
+
+void AppendJsonString(std::string_view text, std::string* out) {
+  *out += '"';
+  size_t plain = 0;  // start of what needs no escape
+  for (size_t i = 0; i < text.size();) {
+    const uint8_t c = static_cast<uint8_t>(text[i]);
+    if (c >= 0x20 && c < 0x80 && c != '"' && c != '\\') {
+      ++i;
+      continue;
+    }
+    const size_t length = c < 0x80 ? 1 : Utf8Length(text.substr(i));
+    if (c >= 0x80 && length > 0) {
+      i += length;
+      continue;
+    }
+    out->append(text.substr(plain, i - plain));
+    if (c < 0x80) {
+      AppendEscaped(text[i], out);
+    } else {
+      *out += "\xef\xbf\xbd";
+    }
+    plain = ++i;
+  }
+  out->append(text.substr(plain));
+  *out += '"';
+}
+
+void AppendJson(const OnlineCell& cell, ValueType type, std::string* out) {
+  switch (cell.kind) {
+    case OnlineCell::Kind::kNull: *out += "null"; return;
+    case OnlineCell::Kind::kReal: return AppendReal(cell.real, out);
+    case OnlineCell::Kind::kInteger:
+      if (type == ValueType::kBool) return void(*out += cell.integer != 0 ? "true" : "false");
+      if (type == ValueType::kUnixTimestamp) return AppendSeconds(cell.integer, out);
+      return AppendInteger(cell.integer, out);
+    case OnlineCell::Kind::kBytes: break;
+  }
+  if (IsStringLike(type)) return AppendStringLike(cell.bytes(), type, out);
+  const size_t start = out->size();
+  if (AppendValueJson(cell.bytes(), out, 0)) return;
+  out->resize(start);  // stored bytes that are no Value: say so rather than send half an object
+  *out += "null";
+}
+
+}  // namespace salver

@@ -1,0 +1,418 @@
+// One suite for every online store. What it asserts is the contract of salver/online_store.h.
+#include <arrow/array.h>
+#include <arrow/builder.h>
+#include <arrow/record_batch.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <random>
+#include <thread>
+
+#include "model/value_codec.h"
+#include "online/online_stores.h"
+#include "salver/entity_key.h"
+#include "salver/write_rule.h"
+
+namespace salver {
+namespace {
+
+using ViewPtr = std::shared_ptr<const FeatureView>;
+
+ViewPtr MakeView(const std::string& name, std::vector<Field> features) {
+  auto view = std::make_shared<FeatureView>();
+  view->name = name;
+  view->project = "p";
+  view->join_keys = {{.name = "id", .type = ValueType::kInt64}};
+  view->features = std::move(features);
+  return view;
+}
+
+std::string Key(int64_t id) {
+  const Field join_key{.name = "id", .type = ValueType::kInt64};
+  std::string key = EntityKeyEncoder::Make(std::span(&join_key, 1))->prefix();
+  EntityKeyEncoder::AppendInt64(id, &key);
+  return key;
+}
+
+// Rows of a view whose features are all INT64; nullopt is a null.
+struct Row {
+  int64_t id, event_us, created_us;
+  std::vector<std::optional<int64_t>> values;
+};
+
+constexpr int64_t kSecond = 1'000'000;  // sqlite keeps whole seconds, so the suite uses them
+
+struct StoreCase {
+  const char* name;
+  std::function<std::unique_ptr<OnlineStore>(const std::string& folder)> open;
+  bool persistent;
+};
+
+class OnlineStoreSuite : public testing::TestWithParam<StoreCase> {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "/online-" + GetParam().name + "-" + std::to_string(::getpid());
+    std::filesystem::remove_all(folder_);
+    Reopen();
+  }
+  void TearDown() override {
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  void Reopen() {
+    store_.reset();
+    store_ = GetParam().open(folder_);
+    ASSERT_NE(store_, nullptr);
+  }
+
+  void Apply(std::vector<ViewPtr> keep, std::vector<ViewPtr> drop = {}) {
+    const Status status = store_->Apply(keep, drop);
+    ASSERT_TRUE(status.ok()) << status.ToString();
+  }
+
+  Result<WriteCounts> Write(const FeatureView& view, const std::vector<Row>& rows) {
+    std::vector<std::string> keys;
+    std::vector<int64_t> event, created;
+    std::vector<std::shared_ptr<arrow::Array>> columns;
+    arrow::FieldVector fields;
+    for (const Row& row : rows) {
+      keys.push_back(row.id < 0 ? "" : Key(row.id));  // a negative id stands for a null join key
+      event.push_back(row.event_us);
+      created.push_back(row.created_us);
+    }
+    for (size_t i = 0; i < view.features.size(); ++i) {
+      arrow::Int64Builder builder;
+      for (const Row& row : rows) {
+        EXPECT_TRUE((row.values[i] ? builder.Append(*row.values[i]) : builder.AppendNull()).ok());
+      }
+      columns.push_back(*builder.Finish());
+      fields.push_back(arrow::field(view.features[i].name, arrow::int64()));
+    }
+    const auto batch = arrow::RecordBatch::Make(arrow::schema(fields), static_cast<int64_t>(rows.size()), columns);
+    const std::vector<std::string_view> views(keys.begin(), keys.end());
+    return store_->Write(view, {views, event, created, batch.get()}, Deadline::Never());
+  }
+
+  Result<OnlineRows> Read(const FeatureView& view, const std::vector<int64_t>& ids, std::vector<ColumnId> columns) {
+    std::vector<std::string> keys;
+    for (const int64_t id : ids) keys.push_back(id < 0 ? "" : Key(id));
+    const std::vector<std::string_view> views(keys.begin(), keys.end());
+    const OnlineRead read{&view, views, columns};
+    SALVER_ASSIGN(auto rows, store_->Read(std::span(&read, 1), Deadline::Never()));
+    return std::move(rows[0]);
+  }
+
+  // "7@5" is value 7 with event second 5; "absent", "null@5".
+  std::string Get(const FeatureView& view, int64_t id, ColumnId column = 0) {
+    const auto rows = Read(view, {id}, {column});
+    if (!rows.ok()) return rows.status().ToString();
+    if (!rows->present[0]) return "absent";
+    const OnlineCell& cell = rows->at(0, 0);
+    return (cell.null() ? "null" : std::to_string(cell.integer)) + "@" + std::to_string(rows->event_us[0] / kSecond);
+  }
+
+  std::string folder_;
+  std::unique_ptr<OnlineStore> store_;
+};
+
+const std::vector<Field> kTwoFeatures = {{.name = "a", .type = ValueType::kInt64}, {.name = "b", .type = ValueType::kInt64}};
+
+TEST_P(OnlineStoreSuite, ReadsBackWhatWasWrittenInTheOrderAsked) {
+  const auto view = MakeView("v", kTwoFeatures);
+  Apply({view});
+  ASSERT_EQ(Write(*view, {{1, 5 * kSecond, 6 * kSecond, {10, 20}}, {2, 7 * kSecond, 8 * kSecond, {std::nullopt, 40}}})->written, 2);
+  const auto rows = Read(*view, {2, 99, 1, 2}, {1, 0});
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  EXPECT_EQ(rows->present, (std::vector<uint8_t>{1, 0, 1, 1}));
+  EXPECT_EQ(rows->event_us, (std::vector<int64_t>{7 * kSecond, 0, 5 * kSecond, 7 * kSecond}));
+  EXPECT_EQ(rows->created_us[2], 6 * kSecond);
+  EXPECT_EQ(rows->at(0, 0).integer, 40);
+  EXPECT_TRUE(rows->at(0, 1).null());
+  EXPECT_TRUE(rows->at(1, 0).null());
+  EXPECT_EQ(rows->at(2, 1).integer, 10);
+}
+
+TEST_P(OnlineStoreSuite, OlderRowNeverReplacesANewerOne) {
+  const auto view = MakeView("v", {kTwoFeatures[0]});
+  Apply({view});
+  ASSERT_TRUE(Write(*view, {{1, 10 * kSecond, 10 * kSecond, {1}}}).ok());
+  auto counts = Write(*view, {{1, 9 * kSecond, 99 * kSecond, {2}}});
+  EXPECT_EQ(counts->written, 0);
+  EXPECT_EQ(counts->older, 1);
+  EXPECT_EQ(Get(*view, 1), "1@10");
+  // Equal event time: the larger created time wins, then the later write.
+  ASSERT_EQ(Write(*view, {{1, 10 * kSecond, 9 * kSecond, {3}}})->older, 1);
+  EXPECT_EQ(Get(*view, 1), "1@10");
+  ASSERT_EQ(Write(*view, {{1, 10 * kSecond, 11 * kSecond, {4}}})->written, 1);
+  ASSERT_EQ(Write(*view, {{1, 10 * kSecond, 11 * kSecond, {5}}})->written, 1);
+  EXPECT_EQ(Get(*view, 1), "5@10");
+  // No created time is older than any.
+  ASSERT_EQ(Write(*view, {{1, 10 * kSecond, kNoCreatedTime, {6}}})->older, 1);
+  EXPECT_EQ(Get(*view, 1), "5@10");
+}
+
+TEST_P(OnlineStoreSuite, SameKeyTwiceInABatchKeepsTheNewest) {
+  const auto view = MakeView("v", {kTwoFeatures[0]});
+  Apply({view});
+  const auto counts = Write(*view, {{1, 5 * kSecond, 1, {1}}, {1, 9 * kSecond, 1, {2}}, {1, 7 * kSecond, 1, {3}}, {-1, 9 * kSecond, 1, {4}}});
+  EXPECT_EQ(counts->written, 1);
+  EXPECT_EQ(counts->older, 2);
+  EXPECT_EQ(Get(*view, 1), "2@9");
+  EXPECT_EQ(Get(*view, -1), "absent");
+}
+
+TEST_P(OnlineStoreSuite, ViewThatWasNeverAppliedIsAnErrorThatSaysSo) {
+  const auto view = MakeView("v", kTwoFeatures);
+  const Status read = Read(*view, {1}, {0}).status();
+  EXPECT_EQ(read.reason(), Reason::kViewNotFound) << read.ToString();
+  EXPECT_NE(read.message().find("salver apply"), std::string::npos);
+  EXPECT_EQ(Write(*view, {{1, 5, 1, {1, 2}}}).status().reason(), Reason::kViewNotFound);
+}
+
+TEST_P(OnlineStoreSuite, SeveralViewsInOneReadAndTheSameKeyInEach) {
+  const auto one = MakeView("one", {kTwoFeatures[0]}), two = MakeView("two", {kTwoFeatures[0]});
+  Apply({one, two});
+  ASSERT_TRUE(Write(*one, {{1, 5 * kSecond, 1, {11}}}).ok());
+  ASSERT_TRUE(Write(*two, {{1, 6 * kSecond, 1, {22}}}).ok());
+  const std::string key = Key(1);
+  const std::string_view keys[] = {key};
+  const ColumnId columns[] = {0};
+  const OnlineRead reads[] = {{one.get(), keys, columns}, {two.get(), keys, columns}};
+  const auto rows = store_->Read(reads, Deadline::Never());
+  ASSERT_TRUE(rows.ok());
+  EXPECT_EQ((*rows)[0].at(0, 0).integer, 11);
+  EXPECT_EQ((*rows)[1].at(0, 0).integer, 22);
+}
+
+TEST_P(OnlineStoreSuite, RowsStayReadableWhenFeaturesAreAddedAndRemoved) {
+  const auto before = MakeView("v", kTwoFeatures);
+  Apply({before});
+  ASSERT_TRUE(Write(*before, {{1, 5 * kSecond, 1, {10, 20}}}).ok());
+  const auto after = MakeView("v", {{.name = "c", .type = ValueType::kInt64}, kTwoFeatures[1]});
+  Apply({after});
+  EXPECT_EQ(Get(*after, 1, 0), "null@5");
+  EXPECT_EQ(Get(*after, 1, 1), "20@5");
+  ASSERT_TRUE(Write(*after, {{2, 6 * kSecond, 1, {30, 40}}}).ok());
+  EXPECT_EQ(Get(*after, 2, 0), "30@6");
+  EXPECT_EQ(Get(*before, 2, 1), "40@6");
+}
+
+TEST_P(OnlineStoreSuite, DroppedViewIsGoneAndComesBackEmpty) {
+  const auto view = MakeView("v", kTwoFeatures), other = MakeView("other", kTwoFeatures);
+  Apply({view, other});
+  ASSERT_TRUE(Write(*view, {{1, 5 * kSecond, 1, {1, 2}}}).ok());
+  ASSERT_TRUE(Write(*other, {{1, 5 * kSecond, 1, {3, 4}}}).ok());
+  Apply({other}, {view});
+  Apply({other}, {view});  // idempotent
+  EXPECT_FALSE(Read(*view, {1}, {0}).ok());
+  Apply({view, other});
+  EXPECT_EQ(Get(*view, 1), "absent");
+  EXPECT_EQ(Get(*other, 1), "3@5");
+}
+
+TEST_P(OnlineStoreSuite, TeardownRemovesEverythingAndMayBeRepeated) {
+  const auto view = MakeView("v", kTwoFeatures);
+  Apply({view});
+  ASSERT_TRUE(Write(*view, {{1, 5 * kSecond, 1, {1, 2}}}).ok());
+  const ViewPtr views[] = {view};
+  ASSERT_TRUE(store_->Teardown(views).ok());
+  ASSERT_TRUE(store_->Teardown(views).ok());
+  if (GetParam().persistent) {
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(folder_)) {
+      EXPECT_FALSE(entry.is_regular_file()) << entry.path();
+    }
+  }
+  Apply({view});
+  EXPECT_EQ(Get(*view, 1), "absent");
+}
+
+TEST_P(OnlineStoreSuite, AcknowledgedRowsAreThereAfterReopening) {
+  if (!GetParam().persistent) GTEST_SKIP() << store_->durability();
+  const auto view = MakeView("v", kTwoFeatures);
+  Apply({view});
+  ASSERT_TRUE(Write(*view, {{1, 5 * kSecond, 1, {1, 2}}}).ok());
+  Reopen();
+  EXPECT_EQ(Get(*view, 1), "1@5");
+  EXPECT_NE(store_->durability().find("survives power loss"), std::string::npos);
+}
+
+TEST_P(OnlineStoreSuite, AnotherProcessReadsWhileThisOneWrites) {
+  if (!GetParam().persistent) GTEST_SKIP();
+  const auto view = MakeView("v", {kTwoFeatures[0]});
+  Apply({view});
+  ASSERT_TRUE(Write(*view, {{1, 5 * kSecond, 1, {1}}}).ok());
+  store_.reset();  // LMDB and SQLite forbid carrying an open handle over fork
+  const pid_t child = ::fork();
+  if (child == 0) {
+    store_ = GetParam().open(folder_);
+    int bad = 0;
+    for (int i = 0; i < 500; ++i) bad += Get(*view, 1).substr(0, 6) == "absent" || !Read(*view, {1}, {0}).ok();
+    store_.reset();
+    ::_exit(bad == 0 ? 0 : 1);
+  }
+  store_ = GetParam().open(folder_);
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(Write(*view, {{1, (6 + i) * kSecond, 1, {i}}}).ok());
+  int status = -1;
+  ::waitpid(child, &status, 0);
+  EXPECT_EQ(status, 0);
+}
+
+TEST_P(OnlineStoreSuite, ThreadsReadWholeRowsWhileOthersWrite) {
+  const auto view = MakeView("v", kTwoFeatures);
+  Apply({view});
+  ASSERT_TRUE(Write(*view, {{1, 1 * kSecond, 1, {0, 0}}}).ok());
+  std::atomic<bool> done{false};
+  std::atomic<int> torn{0}, backwards{0};
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 3; ++t) {
+    readers.emplace_back([&] {
+      int64_t last = 0;
+      while (!done) {
+        const auto rows = Read(*view, {1}, {0, 1});
+        if (!rows.ok() || rows->at(0, 0).integer != -rows->at(0, 1).integer) {
+          ++torn;
+        } else {
+          if (rows->at(0, 0).integer < last) ++backwards;
+          last = rows->at(0, 0).integer;
+        }
+      }
+    });
+  }
+  for (int64_t i = 1; i <= 100; ++i) EXPECT_TRUE(Write(*view, {{1, (1 + i) * kSecond, 1, {i, -i}}}).ok());
+  done = true;
+  for (auto& reader : readers) reader.join();
+  EXPECT_EQ(torn, 0);
+  EXPECT_EQ(backwards, 0);
+}
+
+// Many random writes against the rule written out as plainly as it can be.
+TEST_P(OnlineStoreSuite, RandomWritesLeaveTheNewestRowOfEachKey) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  const auto view = MakeView("v", {kTwoFeatures[0]});
+  Apply({view});
+  std::map<int64_t, std::tuple<int64_t, int64_t, int64_t>> expected;  // id -> event, created, value
+  int64_t value = 0;
+  for (int round = 0; round < 60; ++round) {
+    std::vector<Row> rows;
+    for (uint64_t i = random() % 20; i > 0; --i) {
+      const Row row{int64_t(random() % 10), int64_t(random() % 8) * kSecond, int64_t(random() % 3) * kSecond, {++value}};
+      auto& [event, created, kept] = expected.try_emplace(row.id, INT64_MIN, INT64_MIN, 0).first->second;
+      if (row.event_us > event || (row.event_us == event && row.created_us >= created)) {
+        std::tie(event, created, kept) = std::tuple(row.event_us, row.created_us, value);
+      }
+      rows.push_back(row);
+    }
+    ASSERT_TRUE(Write(*view, rows).ok());
+  }
+  for (const auto& [id, row] : expected) {
+    EXPECT_EQ(Get(*view, id), std::to_string(std::get<2>(row)) + "@" + std::to_string(std::get<0>(row) / kSecond)) << id;
+  }
+}
+
+// Every type: Value bytes -> Arrow -> store -> cell -> the same Value bytes.
+TEST_P(OnlineStoreSuite, EveryTypeComesBackAsItWasWritten) {
+  const std::map<ValueType, std::string> values = {
+      {ValueType::kBytes, std::string("\x0a\x02\x00\xff", 4)},
+      {ValueType::kString, std::string("\x12\x01x", 3)},
+      {ValueType::kInt32, std::string("\x18\x07", 2)},
+      {ValueType::kInt64, std::string("\x20\x07", 2)},
+      {ValueType::kDouble, std::string("\x29\x00\x00\x00\x00\x00\x00\xe0\x3f", 9)},
+      {ValueType::kFloat, std::string("\x35\x00\x00\x00\x3f", 5)},
+      {ValueType::kBool, std::string("\x38\x01", 2)},
+      {ValueType::kUnixTimestamp, std::string("\x40\x07", 2)},
+      {ValueType::kStringList, std::string("\x62\x06\x0a\x01""a\x0a\x01""b", 8)},
+      {ValueType::kInt64List, std::string("\x72\x04\x0a\x02\x01\x02", 6)},
+      {ValueType::kFloatList, std::string("\x82\x01\x06\x0a\x04\x00\x00\x80\x3f", 9)},
+      {ValueType::kBoolList, std::string("\x8a\x01\x04\x0a\x02\x01\x00", 7)},
+      {ValueType::kUnixTimestampList, std::string("\x92\x01\x03\x0a\x01\x07", 6)},
+      {ValueType::kMap, std::string("\xa2\x01\x0a\x0a\x08\x0a\x01k\x12\x03\x12\x01v", 13)},
+      {ValueType::kStringSet, std::string("\xba\x01\x03\x0a\x01""a", 6)},
+      {ValueType::kInt64Set, std::string("\xca\x01\x03\x0a\x01\x05", 6)},
+      {ValueType::kJson, std::string("\x82\x02\x02{}", 5)},
+      {ValueType::kUuid, std::string("\xa2\x02\x01u", 4)},
+      {ValueType::kDecimal, std::string("\xe2\x02\x03""1.5", 6)},
+      {ValueType::kDecimalList, std::string("\xea\x02\x05\x0a\x03""1.5", 8)},
+  };
+  std::vector<Field> fields;
+  std::vector<std::shared_ptr<arrow::Array>> columns;
+  arrow::FieldVector arrow_fields;
+  for (const auto& [type, bytes] : values) {
+    fields.push_back({.name = ValueTypeName(type), .type = type});
+    OnlineCell cell;
+    ASSERT_TRUE(DecodeValue(bytes, type, &cell).ok()) << ValueTypeName(type);
+    const auto column = CellsToArray(std::span(&cell, 1), fields.back());
+    ASSERT_TRUE(column.ok()) << ValueTypeName(type) << column.status().ToString();
+    columns.push_back(*column);
+    arrow_fields.push_back(arrow::field(fields.back().name, (*column)->type()));
+  }
+  const auto view = MakeView("v", fields);
+  Apply({view});
+  const auto batch = arrow::RecordBatch::Make(arrow::schema(arrow_fields), 1, columns);
+  const std::string key = Key(1);
+  const std::string_view keys[] = {key};
+  const int64_t event[] = {kSecond};
+  const auto counts = store_->Write(*view, {keys, event, {}, batch.get()}, Deadline::Never());
+  ASSERT_TRUE(counts.ok()) << counts.status().ToString();
+  std::vector<ColumnId> all(fields.size());
+  for (size_t i = 0; i < all.size(); ++i) all[i] = static_cast<ColumnId>(i);
+  const auto rows = Read(*view, {1}, all);
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  EXPECT_EQ(rows->created_us[0], kNoCreatedTime);
+  for (size_t i = 0; i < fields.size(); ++i) {
+    std::string bytes;
+    AppendCellValue(rows->at(0, i), fields[i].type, &bytes);
+    EXPECT_EQ(bytes, values.at(fields[i].type)) << fields[i].name;
+  }
+}
+
+TEST_P(OnlineStoreSuite, DeadlineThatPassedWritesNothing) {
+  if (!GetParam().persistent) GTEST_SKIP() << "memory never waits";
+  const auto view = MakeView("v", kTwoFeatures);
+  Apply({view});
+  const std::string key = Key(1);
+  const std::string_view keys[] = {key};
+  const ColumnId columns[] = {0};
+  const OnlineRead read{view.get(), keys, columns};
+  EXPECT_EQ(store_->Read(std::span(&read, 1), Deadline::After(std::chrono::microseconds(-1))).status().code(),
+            StatusCode::kDeadlineExceeded);
+}
+
+TEST_P(OnlineStoreSuite, DamagedFileIsAnErrorNotACrash) {
+  if (!GetParam().persistent) GTEST_SKIP();
+  const auto view = MakeView("v", kTwoFeatures);
+  store_.reset();
+  std::filesystem::remove_all(folder_);
+  std::filesystem::create_directories(folder_ + "/store");
+  for (const char* name : {"/store/data.mdb", "/store.db"}) std::ofstream(folder_ + name) << std::string(8192, 'x');
+  store_ = GetParam().open(folder_);
+  if (store_ == nullptr) return;  // refused at opening
+  EXPECT_FALSE(store_->Apply(std::span(&view, 1), {}).ok());
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Stores, OnlineStoreSuite,
+    testing::Values(StoreCase{"memory", [](const std::string&) { return NewMemoryOnlineStore(); }, false},
+                    StoreCase{"lmdb",
+                              [](const std::string& folder) -> std::unique_ptr<OnlineStore> {
+                                // A small map, so that growing it is part of every test.
+                                auto store = OpenLmdbOnlineStore({.path = folder + "/store", .project = "p", .map_bytes = 1 << 16});
+                                return store.ok() ? std::move(store).value() : nullptr;
+                              },
+                              true},
+                    StoreCase{"sqlite",
+                              [](const std::string& folder) -> std::unique_ptr<OnlineStore> {
+                                auto store = OpenSqliteOnlineStore({.path = folder + "/store.db", .project = "p"});
+                                return store.ok() ? std::move(store).value() : nullptr;
+                              },
+                              true}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+}  // namespace
+}  // namespace salver

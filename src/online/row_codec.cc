@@ -1,0 +1,104 @@
+#include "online/row_codec.h"
+
+#include "model/wire.h"
+
+namespace salver {
+namespace {
+
+constexpr char kVersion = 1;
+
+size_t BitmapSize(size_t columns) { return (columns + 63) / 64 * 8; }
+
+template <typename T>
+T Load(const char* at) {
+  T value;
+  std::memcpy(&value, at, sizeof(T));
+  return value;
+}
+template <typename T>
+void Store(T value, char* at) {
+  std::memcpy(at, &value, sizeof(T));
+}
+
+bool IsReal(ValueType type) { return type == ValueType::kFloat || type == ValueType::kDouble; }
+
+Status Corrupt(const char* what) {
+  return Status::DataLoss(std::string("a packed row ") + what + ". Materialize the view again, or restore the store.");
+}
+
+}  // namespace
+
+void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vector<OnlineCell>& cells, std::string* out) {
+  const size_t columns = schema.columns.size();
+  const size_t slots = kRowHeaderSize + BitmapSize(columns);
+  const size_t tail = slots + columns * 8;
+  out->assign(tail, '\0');
+  (*out)[0] = kVersion;
+  Store(schema.id, out->data() + 4);
+  Store(header.event_us, out->data() + 8);
+  Store(header.created_us, out->data() + 16);
+  for (size_t i = 0; i < columns; ++i) {
+    char* slot = out->data() + slots + i * 8;
+    if (cells[i].null()) {
+      (*out)[kRowHeaderSize + i / 8] |= static_cast<char>(1 << (i % 8));
+    } else if (cells[i].kind == OnlineCell::Kind::kBytes) {
+      Store(static_cast<uint32_t>(out->size() - tail), slot);
+      Store(cells[i].size, slot + 4);
+      out->append(cells[i].bytes());
+    } else {
+      Store(cells[i].integer, slot);  // integer and real share the 8 bytes
+    }
+  }
+}
+
+Result<RowHeader> DecodeRowHeader(std::string_view row) {
+  if (row.size() < kRowHeaderSize) return Corrupt("is shorter than its header");
+  if (row[0] != kVersion) return Corrupt("is of another version");
+  return RowHeader{Load<uint32_t>(row.data() + 4), Load<int64_t>(row.data() + 8), Load<int64_t>(row.data() + 16)};
+}
+
+Status DecodeRowCell(std::string_view row, const RowSchema& schema, size_t slot, OnlineCell* cell) {
+  const size_t columns = schema.columns.size();
+  const size_t slots = kRowHeaderSize + BitmapSize(columns);
+  const size_t tail = slots + columns * 8;
+  if (row.size() < tail) return Corrupt("is shorter than its slots");
+  *cell = OnlineCell();
+  if (row[kRowHeaderSize + slot / 8] >> (slot % 8) & 1) return Status::OK();
+  const char* at = row.data() + slots + slot * 8;
+  const ValueType type = schema.columns[slot].type;
+  if (IsReal(type)) {
+    *cell = OnlineCell::Real(Load<double>(at));
+  } else if (IsFixedWidth(type)) {
+    *cell = OnlineCell::Integer(Load<int64_t>(at));
+  } else {
+    const uint64_t offset = Load<uint32_t>(at), size = Load<uint32_t>(at + 4);
+    if (tail + offset + size > row.size()) return Corrupt("points past its end");
+    *cell = OnlineCell::Bytes(row.substr(tail + offset, size));
+  }
+  return Status::OK();
+}
+
+std::string EncodeRowSchema(const std::vector<RowSchema::Column>& columns) {
+  std::string bytes;
+  for (const auto& column : columns) {
+    wire::AppendFixed(static_cast<uint32_t>(column.type), &bytes);
+    wire::AppendFixed(static_cast<uint32_t>(column.name.size()), &bytes);
+    bytes += column.name;
+  }
+  return bytes;
+}
+
+Result<std::vector<RowSchema::Column>> DecodeRowSchema(std::string_view bytes) {
+  std::vector<RowSchema::Column> columns;
+  while (!bytes.empty()) {
+    if (bytes.size() < 8) return Corrupt("schema ends early");
+    const auto type = static_cast<ValueType>(Load<uint32_t>(bytes.data()));
+    const uint64_t size = Load<uint32_t>(bytes.data() + 4);
+    if (bytes.size() - 8 < size) return Corrupt("schema ends early");
+    columns.push_back({std::string(bytes.substr(8, size)), type});
+    bytes.remove_prefix(8 + size);
+  }
+  return columns;
+}
+
+}  // namespace salver

@@ -1,0 +1,58 @@
+// The packed row: all features of one entity in one value, what lmdb stores.
+//
+//   byte  0      version, 1
+//   byte  1..3   zero
+//   bytes 4..7   u32 schema id: which list of features the row was written with (kept beside the rows)
+//   bytes 8..15  i64 event time, UTC microseconds      16..23  i64 created time (INT64_MIN: none)
+//   then         null bitmap, one bit a feature, 1 = null, padded to 8 bytes
+//   then         one 8-byte slot a feature: INT32, INT64, BOOL, UNIX_TIMESTAMP (microseconds) as i64; FLOAT and
+//                DOUBLE as f64; everything else u32 offset and u32 size of its bytes in the tail
+//   then         the tail; string-like types as they are, nested types as a serialized feast.types.Value
+//
+// All integers little-endian. The decoder is total: any bytes give cells or DataLoss.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "salver/feature_view.h"
+#include "salver/online_rows.h"
+#include "salver/status.h"
+
+namespace salver {
+
+inline constexpr size_t kRowHeaderSize = 24;
+
+// Names and types of the features of one packed row, in slot order.
+struct RowSchema {
+  struct Column {
+    std::string name;
+    ValueType type = ValueType::kInvalid;
+    friend bool operator==(const Column&, const Column&) = default;
+  };
+  uint32_t id = 0;
+  std::vector<Column> columns;
+};
+
+struct RowHeader {
+  uint32_t schema_id = 0;
+  int64_t event_us = 0;
+  int64_t created_us = 0;
+};
+
+// Replaces `out` with the row. `cells` has one entry a column of `schema`.
+void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vector<OnlineCell>& cells, std::string* out);
+
+// Errors: DataLoss for bytes that are no row of this version.
+Result<RowHeader> DecodeRowHeader(std::string_view row);
+
+// Cell of column `slot`. `row` passed DecodeRowHeader; bytes point into `row`.
+Status DecodeRowCell(std::string_view row, const RowSchema& schema, size_t slot, OnlineCell* cell);
+
+// A schema as bytes: for each column u32 type, u32 length, name.
+std::string EncodeRowSchema(const std::vector<RowSchema::Column>& columns);
+Result<std::vector<RowSchema::Column>> DecodeRowSchema(std::string_view bytes);
+
+}  // namespace salver
