@@ -40,7 +40,8 @@ Status Run(const Context& context, const Arguments& arguments) {
   }
   SALVER_ASSIGN(const auto table, job->Run());
   if (arguments.out.empty()) {
-    std::printf("%s", TableAsCsv(*table).c_str());
+    SALVER_ASSIGN(const std::string csv, TableAsCsv(*table));
+    std::printf("%s", csv.c_str());
     return Status::OK();
   }
   SALVER_RETURN_NOT_OK(WriteTableFile(*table, arguments.out));
