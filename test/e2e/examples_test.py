@@ -35,6 +35,11 @@ def newest_before(rows, view, key):
     return pd.concat([joined, rows[rows[key].isna()]]).sort_values("row", kind="stable")
 
 
+def as_floats(table):
+    """Whole numbers with nulls have several types in pandas; here only their values matter."""
+    return table.astype({name: "float64" for name in table.select_dtypes("number")})
+
+
 def test_the_flights_training_set_is_the_plain_as_of_join(tmp_path):
     repository = copy_of("flights", tmp_path)
     run(sys.executable, repository / "prepare_data.py")
@@ -55,7 +60,7 @@ def test_the_flights_training_set_is_the_plain_as_of_join(tmp_path):
     training = pd.read_parquet(data / "training.parquet")
     assert list(training.columns) == list(expected.columns)
     assert len(training) == 336_776
-    pd.testing.assert_frame_equal(training, expected, check_dtype=False)
+    pd.testing.assert_frame_equal(as_floats(training), as_floats(expected))
 
 
 def test_driver_ranking_reproduces_the_walk_through(tmp_path):
