@@ -1,0 +1,30 @@
+// feature_store.yaml: Feast's keys and meanings, read strictly. A key that Feast has and Salver does not use yet is
+// accepted; a key that neither has is an error with the nearest one.
+#pragma once
+
+#include <string>
+
+#include "salver/status.h"
+
+namespace salver {
+
+struct RepoConfig {
+  std::string repository;           // absolute folder
+  std::string project;
+  std::string registry_path;        // absolute
+  int64_t registry_cache_ttl_s = 600;
+  std::string online_store_type;    // "lmdb", "sqlite", "memory"; empty: none
+  std::string online_store_path;    // absolute; empty for memory
+  bool online_store_sync = true;    // lmdb: sync
+  int entity_key_version = 3;
+  bool serve_expired_values = false;  // serving: {expired_values: serve}
+
+  std::string ToYaml() const;       // defaults filled in
+};
+
+// `config_file` empty: feature_store.yaml in `repository`. $NAME and ${NAME} of the environment are replaced;
+// unknown ones stay as they are. Relative paths start at the repository.
+// Errors: NotFound; InvalidArgument (kBadConfig) naming file, line and key.
+Result<RepoConfig> LoadRepoConfig(const std::string& repository, const std::string& config_file);
+
+}  // namespace salver
