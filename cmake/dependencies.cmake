@@ -3,7 +3,7 @@
 
 find_package(Threads REQUIRED)
 find_package(Protobuf 3.21 REQUIRED)
-find_package(simdjson REQUIRED)
+include(${CMAKE_SOURCE_DIR}/cmake/simdjson.cmake)
 find_package(PkgConfig REQUIRED)
 
 # Arrow: an installed one if there is one, else the libraries and headers inside the pyarrow wheel. The wheel has

@@ -16,12 +16,13 @@ enum class DataSourceKind { kFile, kPush, kRequest, kKafka, kKinesis, kTable, kC
 struct DataSource {
   std::string name;
   DataSourceKind kind = DataSourceKind::kCustom;
-  std::string path;                  // kFile: as written in the definition, relative to the repository
-  std::string file_format;           // kFile: "parquet" or "delta"
-  std::string timestamp_field;       // event time column, source name (before field_mapping)
+  std::string path;                      // kFile: as written in the definition, relative to the repository
+  std::string file_format;               // kFile: "parquet" or "delta"
+  std::string timestamp_field;           // event time column, source name (before field_mapping)
   std::string created_timestamp_column;  // empty: the source has none
   std::map<std::string, std::string> field_mapping;  // source column -> feature or join key name
-  std::shared_ptr<const DataSource> batch_source;    // kPush, kKafka, kKinesis: where the history is; may be null
+  std::shared_ptr<const DataSource>
+      batch_source;  // kPush, kKafka, kKinesis: where the history is; may be null
 };
 
 }  // namespace salver

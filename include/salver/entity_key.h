@@ -39,7 +39,8 @@ class EntityKeyEncoder {
   // For output position p, the position of that join key in the `join_keys` that Make was given.
   const std::vector<size_t>& order() const { return order_; }
 
-  // Appends the key of each row to `out` (a row with a null in any column appends "") and its end offset to `ends`.
+  // Appends the key of each row to `out` (a row with a null in any column appends "") and its end offset to
+  // `ends`.
   //   columns  one array per join key in Make's order, of ArrowType(its type), all of one length.
   Status EncodeColumns(std::span<const std::shared_ptr<arrow::Array>> columns, std::string* out,
                        std::vector<uint64_t>* ends) const;

@@ -15,8 +15,8 @@ namespace salver {
 // join key columns in the entity rows.
 struct FeatureViewProjection {
   std::string view;
-  std::string alias;                             // empty: the view's own name
-  std::vector<std::string> features;             // in service order
+  std::string alias;                                // empty: the view's own name
+  std::vector<std::string> features;                // in service order
   std::map<std::string, std::string> join_key_map;  // view's join key -> column of the entity rows
 
   const std::string& name() const { return alias.empty() ? view : alias; }

@@ -1,5 +1,5 @@
-// FeatureStore is one repository opened: its configuration, registry, sources and online store behind the verbs
-// that people know from Feast.
+// FeatureStore is one repository opened: its configuration, registry, sources and online store behind the
+// verbs that people know from Feast.
 //
 //   auto store = salver::FeatureStore::Open("feature_repo");
 //   auto applied = (*store)->Apply({});
@@ -29,7 +29,7 @@ class Table;
 namespace salver {
 
 struct OpenOptions {
-  std::string config_file;      // empty: <repository>/feature_store.yaml
+  std::string config_file;  // empty: <repository>/feature_store.yaml
 };
 
 // A change of one object that apply makes, for people and programs.
@@ -39,36 +39,36 @@ struct ObjectChange {
     std::string name, before, after;
   };
   Kind kind;
-  std::string type;               // "feature view", "entity", "data source", ...
+  std::string type;  // "feature view", "entity", "data source", ...
   std::string name;
   std::vector<Property> properties;
-  std::string stored_data;        // what it means for rows already stored; empty: nothing
+  std::string stored_data;  // what it means for rows already stored; empty: nothing
 };
 
 struct ApplyReport {
-  std::vector<ObjectChange> changes;          // definitions
-  std::vector<std::string> infra;             // "Created sqlite table quickstart_driver_hourly_stats"
+  std::vector<ObjectChange> changes;  // definitions
+  std::vector<std::string> infra;     // "Created sqlite table quickstart_driver_hourly_stats"
 };
 
 struct ApplyOptions {
-  bool skip_source_validation = false;        // sources are not opened; nothing can be inferred from them
+  bool skip_source_validation = false;  // sources are not opened; nothing can be inferred from them
   // Definitions in the JSON that the Python package prints; empty: read the repository's *.py and *.yaml.
   std::string definitions_json;
-  bool partial = false;                       // true: objects that the definitions lack stay (the SDK's apply)
+  bool partial = false;  // true: objects that the definitions lack stay (the SDK's apply)
 };
 
 struct MaterializeProgress {
   std::string view;
   int64_t rows_done = 0;
-  int64_t rows_total = 0;                     // 0 while unknown
+  int64_t rows_total = 0;  // 0 while unknown
   bool view_done = false;
 };
 
 struct MaterializeOptions {
-  std::optional<int64_t> start_us;            // none: incremental
+  std::optional<int64_t> start_us;  // none: incremental
   int64_t end_us = 0;
-  std::vector<std::string> views;             // empty: every online view
-  bool disable_event_timestamp = false;       // from 1970 until now
+  std::vector<std::string> views;                               // empty: every online view
+  bool disable_event_timestamp = false;                         // from 1970 until now
   std::function<void(const MaterializeProgress&)> on_progress;  // called from one thread at a time
 };
 
@@ -77,8 +77,8 @@ struct MaterializeReport {
     std::string name;
     TimeInterval interval;
     int64_t rows_read = 0;
-    int64_t rows_written = 0;                 // 0 is said, not hidden
-    int64_t rows_older = 0;                   // lost to newer rows already stored
+    int64_t rows_written = 0;  // 0 is said, not hidden
+    int64_t rows_older = 0;    // lost to newer rows already stored
   };
   std::vector<View> views;
 };
@@ -91,12 +91,14 @@ class FeatureStore {
 
   // Reads <repository>/feature_store.yaml; opens nothing else yet.
   // Errors: NotFound, InvalidArgument (kBadConfig) naming file, line and key.
-  static Result<std::unique_ptr<FeatureStore>> Open(const std::string& repository, const OpenOptions& options = {});
+  static Result<std::unique_ptr<FeatureStore>> Open(const std::string& repository,
+                                                    const OpenOptions& options = {});
 
   virtual const std::string& project() const = 0;
   virtual const std::string& repository() const = 0;
 
-  // The newest registry version. Reload asks the registry again now; Snapshot may be as old as its cache time.
+  // The newest registry version. Reload asks the registry again now; Snapshot may be as old as its cache
+  // time.
   virtual Result<std::shared_ptr<const RegistrySnapshot>> Snapshot() = 0;
   virtual Result<std::shared_ptr<const RegistrySnapshot>> Reload() = 0;
 
@@ -109,8 +111,8 @@ class FeatureStore {
   virtual Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) = 0;
   virtual Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) = 0;
 
-  // Views one after another; each view's interval is recorded after its rows are durable. A failed or killed run
-  // claims nothing it has not written.
+  // Views one after another; each view's interval is recorded after its rows are durable. A failed or killed
+  // run claims nothing it has not written.
   virtual Result<MaterializeReport> Materialize(const MaterializeOptions& options) = 0;
 
   // All views fed by the push source. Rows are readable online when this returns.

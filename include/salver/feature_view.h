@@ -36,17 +36,23 @@ struct TimeInterval {
 enum class FeatureViewKind { kFeature, kStream, kLabel, kOnDemand };
 
 // Numbers of feast.core.FeatureViewState.
-enum class FeatureViewState { kUnspecified = 0, kCreated = 1, kGenerated = 2, kMaterializing = 3, kAvailableOnline = 4 };
+enum class FeatureViewState {
+  kUnspecified = 0,
+  kCreated = 1,
+  kGenerated = 2,
+  kMaterializing = 3,
+  kAvailableOnline = 4
+};
 const char* FeatureViewStateName(FeatureViewState state);
 
 struct FeatureView {
   std::string name;
   std::string project;
   FeatureViewKind kind = FeatureViewKind::kFeature;
-  std::vector<std::string> entities;   // names; empty for an entityless view
-  std::vector<Field> join_keys;        // in order of the entities; empty for an entityless view
-  std::vector<Field> features;         // position is the ColumnId
-  int64_t ttl_us = 0;                  // 0: no lower bound
+  std::vector<std::string> entities;  // names; empty for an entityless view
+  std::vector<Field> join_keys;       // in order of the entities; empty for an entityless view
+  std::vector<Field> features;        // position is the ColumnId
+  int64_t ttl_us = 0;                 // 0: no lower bound
   bool online = true;
   bool enabled = true;
   FeatureViewState state = FeatureViewState::kUnspecified;
@@ -54,7 +60,7 @@ struct FeatureView {
   std::optional<DataSource> stream_source;  // push or stream source
   std::vector<TimeInterval> materialized;   // sorted, disjoint
   int version_number = 0;
-  bool has_transformation = false;          // SQL or Python on top of the source: not run by this release
+  bool has_transformation = false;  // SQL or Python on top of the source: not run by this release
   std::map<std::string, std::string> tags;
   std::string description;
   std::string owner;

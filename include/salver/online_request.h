@@ -25,21 +25,28 @@ struct EntityColumn {
 struct OnlineRequest {
   std::vector<std::string_view> features;  // "view:feature"; exclusive with feature_service
   std::string_view feature_service;
-  std::vector<EntityColumn> entities;      // all of one length; the views below `features` stay alive during the call
+  std::vector<EntityColumn>
+      entities;  // all of one length; the views below `features` stay alive during the call
   bool full_feature_names = false;
 };
 
 // Numbers of feast.serving.FieldStatus.
-enum class FieldStatus : uint8_t { kInvalid = 0, kPresent = 1, kNullValue = 2, kNotFound = 3, kOutsideMaxAge = 4 };
+enum class FieldStatus : uint8_t {
+  kInvalid = 0,
+  kPresent = 1,
+  kNullValue = 2,
+  kNotFound = 3,
+  kOutsideMaxAge = 4
+};
 const char* FieldStatusName(FieldStatus status);
 
 // One column of the answer: N rows.
 struct OnlineColumn {
-  std::string_view name;                 // owned by OnlineResponse::names
+  std::string_view name;  // owned by OnlineResponse::names
   ValueType type = ValueType::kInvalid;
-  const OnlineCell* cells = nullptr;     // N cells; expired ones are already null (config `expired_values`)
-  std::vector<FieldStatus> statuses;     // N
-  const int64_t* event_us = nullptr;     // N; null: all 1970-01-01 (join keys)
+  const OnlineCell* cells = nullptr;  // N cells; expired ones are already null (config `expired_values`)
+  std::vector<FieldStatus> statuses;  // N
+  const int64_t* event_us = nullptr;  // N; null: all 1970-01-01 (join keys)
 };
 
 // Join keys first, then features in request (or service) order.
@@ -50,8 +57,8 @@ struct OnlineResponse {
     std::string name;
     int version = 0;
   };
-  std::vector<ViewVersion> views;        // in request order, for include_feature_view_version_metadata
-  std::shared_ptr<const void> owner;     // keeps names, cells and bytes alive
+  std::vector<ViewVersion> views;     // in request order, for include_feature_view_version_metadata
+  std::shared_ptr<const void> owner;  // keeps names, cells and bytes alive
 };
 
 }  // namespace salver

@@ -1,5 +1,5 @@
-// OnlineRows is what an OnlineStore answers for one view: K columns for N keys, column-major, without a message
-// or an allocation per value.
+// OnlineRows is what an OnlineStore answers for one view: K columns for N keys, column-major, without a
+// message or an allocation per value.
 #pragma once
 
 #include <cstdint>
@@ -36,9 +36,25 @@ struct OnlineCell {
 
   bool null() const { return kind == Kind::kNull; }
   std::string_view bytes() const { return {data, size}; }
-  static OnlineCell Integer(int64_t v) { OnlineCell c; c.kind = Kind::kInteger; c.integer = v; return c; }
-  static OnlineCell Real(double v) { OnlineCell c; c.kind = Kind::kReal; c.real = v; return c; }
-  static OnlineCell Bytes(std::string_view v) { OnlineCell c; c.kind = Kind::kBytes; c.size = static_cast<uint32_t>(v.size()); c.data = v.data(); return c; }
+  static OnlineCell Integer(int64_t v) {
+    OnlineCell c;
+    c.kind = Kind::kInteger;
+    c.integer = v;
+    return c;
+  }
+  static OnlineCell Real(double v) {
+    OnlineCell c;
+    c.kind = Kind::kReal;
+    c.real = v;
+    return c;
+  }
+  static OnlineCell Bytes(std::string_view v) {
+    OnlineCell c;
+    c.kind = Kind::kBytes;
+    c.size = static_cast<uint32_t>(v.size());
+    c.data = v.data();
+    return c;
+  }
 };
 static_assert(sizeof(OnlineCell) == 16);
 
@@ -71,11 +87,11 @@ class ByteArena {
 struct OnlineRows {
   size_t row_count = 0;
   size_t column_count = 0;
-  std::vector<OnlineCell> cells;      // [column * row_count + row]
-  std::vector<uint8_t> present;       // per row: 1 when the key was ever written
-  std::vector<int64_t> event_us;      // per row; 0 when absent
-  std::vector<int64_t> created_us;    // per row; kNoCreatedTime when absent or unknown
-  std::shared_ptr<ByteArena> arena;   // owns what cells point to
+  std::vector<OnlineCell> cells;     // [column * row_count + row]
+  std::vector<uint8_t> present;      // per row: 1 when the key was ever written
+  std::vector<int64_t> event_us;     // per row; 0 when absent
+  std::vector<int64_t> created_us;   // per row; kNoCreatedTime when absent or unknown
+  std::shared_ptr<ByteArena> arena;  // owns what cells point to
 
   static OnlineRows Absent(size_t rows, size_t columns) {
     OnlineRows r;

@@ -1,8 +1,9 @@
-// An OnlineStore keeps the newest row of every entity key of a feature view. Materialization and push write it,
-// serving reads it. Which of two rows is newer is decided by IsNewer (write_rule.h), inside the store's own
-// transaction, never by reading first and writing after.
+// An OnlineStore keeps the newest row of every entity key of a feature view. Materialization and push write
+// it, serving reads it. Which of two rows is newer is decided by IsNewer (write_rule.h), inside the store's
+// own transaction, never by reading first and writing after.
 //
-// Thread safety: Read and Write may be called from any thread. Apply and Teardown must not overlap with either.
+// Thread safety: Read and Write may be called from any thread. Apply and Teardown must not overlap with
+// either.
 #pragma once
 
 #include <cstdint>
@@ -28,9 +29,9 @@ inline constexpr int64_t kNoCreatedTime = INT64_MIN;
 
 // Rows to write, columns in. All spans have N entries, or are empty where said.
 struct OnlineBatch {
-  std::span<const std::string_view> keys;   // encoded entity keys (entity_key.h); the same key may come twice
-  std::span<const int64_t> event_us;        // UTC microseconds
-  std::span<const int64_t> created_us;      // empty: kNoCreatedTime for all
+  std::span<const std::string_view> keys;  // encoded entity keys (entity_key.h); the same key may come twice
+  std::span<const int64_t> event_us;       // UTC microseconds
+  std::span<const int64_t> created_us;     // empty: kNoCreatedTime for all
   // One column per feature of the view, in the view's order, of ArrowType(feature type); nulls allowed.
   const arrow::RecordBatch* features = nullptr;
 };
@@ -43,8 +44,9 @@ struct WriteCounts {
 // One view's part of a read.
 struct OnlineRead {
   const FeatureView* view = nullptr;
-  std::span<const std::string_view> keys;   // N encoded keys; order is kept, duplicates are allowed; "" is never found
-  std::span<const ColumnId> columns;        // K columns of `view`; empty means none, not all
+  std::span<const std::string_view>
+      keys;  // N encoded keys; order is kept, duplicates are allowed; "" is never found
+  std::span<const ColumnId> columns;  // K columns of `view`; empty means none, not all
 };
 
 class OnlineStore {
@@ -52,9 +54,8 @@ class OnlineStore {
   virtual ~OnlineStore() = default;
 
   // Answers all of `reads`, one OnlineRows each, in one round trip where the backend allows it, and from one
-  // moment of the store where it can. A key never written is an absent row, not an error; expiry (ttl) is judged
-  // by serving, not here.
-  // Errors: NotFound (kViewNotFound)  a view was never applied here.
+  // moment of the store where it can. A key never written is an absent row, not an error; expiry (ttl) is
+  // judged by serving, not here. Errors: NotFound (kViewNotFound)  a view was never applied here.
   //         DataLoss                  a stored row can not be decoded; the message names view and key.
   //         Unavailable, DeadlineExceeded  nothing changed, retry is safe.
   virtual Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) = 0;
@@ -63,8 +64,8 @@ class OnlineStore {
   // Acknowledged (OK) means what durability() says.
   virtual Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline deadline) = 0;
 
-  // Makes the backend's tables fit: creates those of `keep`, drops those of `drop`. Idempotent. Rows of a view
-  // whose features changed stay readable: columns it had keep their values, new ones are null.
+  // Makes the backend's tables fit: creates those of `keep`, drops those of `drop`. Idempotent. Rows of a
+  // view whose features changed stay readable: columns it had keep their values, new ones are null.
   virtual Status Apply(std::span<const std::shared_ptr<const FeatureView>> keep,
                        std::span<const std::shared_ptr<const FeatureView>> drop) = 0;
   // Drops every table of these views, and the store's files when nothing else is in them. Idempotent.

@@ -1,5 +1,5 @@
-// A RegistrySnapshot is one immutable version of a project's definitions, indexed by name. A request takes one
-// and sees it from start to end; a new version is a new snapshot, swapped whole.
+// A RegistrySnapshot is one immutable version of a project's definitions, indexed by name. A request takes
+// one and sees it from start to end; a new version is a new snapshot, swapped whole.
 //
 // Thread safety: immutable; share it through shared_ptr<const RegistrySnapshot>.
 #pragma once
@@ -24,11 +24,12 @@ namespace salver {
 
 class RegistrySnapshot {
  public:
-  // Indexes the objects of `project` in `registry` (objects of other projects are kept in proto(), unindexed).
-  // Errors: DataLoss (kCorrupt) when the message contradicts itself: a view names an entity that is not there,
+  // Indexes the objects of `project` in `registry` (objects of other projects are kept in proto(),
+  // unindexed). Errors: DataLoss (kCorrupt) when the message contradicts itself: a view names an entity that
+  // is not there,
   //         two views share a name. The message names both objects.
-  static Result<std::shared_ptr<const RegistrySnapshot>> Make(std::shared_ptr<const feast::core::Registry> registry,
-                                                              std::string project);
+  static Result<std::shared_ptr<const RegistrySnapshot>> Make(
+      std::shared_ptr<const feast::core::Registry> registry, std::string project);
 
   const std::string& project() const { return project_; }
   // Feast's random id of this version; empty for a registry that was never written.

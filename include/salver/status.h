@@ -78,18 +78,42 @@ class [[nodiscard]] Status {
       : state_(std::make_shared<const State>(State{code, reason, std::move(message)})) {}
 
   static Status OK() { return {}; }
-  static Status Cancelled(std::string m, Reason r = Reason::kNone) { return {StatusCode::kCancelled, std::move(m), r}; }
-  static Status InvalidArgument(std::string m, Reason r = Reason::kNone) { return {StatusCode::kInvalidArgument, std::move(m), r}; }
-  static Status DeadlineExceeded(std::string m, Reason r = Reason::kNone) { return {StatusCode::kDeadlineExceeded, std::move(m), r}; }
-  static Status NotFound(std::string m, Reason r = Reason::kNone) { return {StatusCode::kNotFound, std::move(m), r}; }
-  static Status AlreadyExists(std::string m, Reason r = Reason::kNone) { return {StatusCode::kAlreadyExists, std::move(m), r}; }
-  static Status ResourceExhausted(std::string m, Reason r = Reason::kNone) { return {StatusCode::kResourceExhausted, std::move(m), r}; }
-  static Status FailedPrecondition(std::string m, Reason r = Reason::kNone) { return {StatusCode::kFailedPrecondition, std::move(m), r}; }
-  static Status Aborted(std::string m, Reason r = Reason::kNone) { return {StatusCode::kAborted, std::move(m), r}; }
-  static Status Unimplemented(std::string m, Reason r = Reason::kNone) { return {StatusCode::kUnimplemented, std::move(m), r}; }
-  static Status Internal(std::string m, Reason r = Reason::kNone) { return {StatusCode::kInternal, std::move(m), r}; }
-  static Status Unavailable(std::string m, Reason r = Reason::kNone) { return {StatusCode::kUnavailable, std::move(m), r}; }
-  static Status DataLoss(std::string m, Reason r = Reason::kCorrupt) { return {StatusCode::kDataLoss, std::move(m), r}; }
+  static Status Cancelled(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kCancelled, std::move(m), r};
+  }
+  static Status InvalidArgument(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kInvalidArgument, std::move(m), r};
+  }
+  static Status DeadlineExceeded(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kDeadlineExceeded, std::move(m), r};
+  }
+  static Status NotFound(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kNotFound, std::move(m), r};
+  }
+  static Status AlreadyExists(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kAlreadyExists, std::move(m), r};
+  }
+  static Status ResourceExhausted(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kResourceExhausted, std::move(m), r};
+  }
+  static Status FailedPrecondition(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kFailedPrecondition, std::move(m), r};
+  }
+  static Status Aborted(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kAborted, std::move(m), r};
+  }
+  static Status Unimplemented(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kUnimplemented, std::move(m), r};
+  }
+  static Status Internal(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kInternal, std::move(m), r};
+  }
+  static Status Unavailable(std::string m, Reason r = Reason::kNone) {
+    return {StatusCode::kUnavailable, std::move(m), r};
+  }
+  static Status DataLoss(std::string m, Reason r = Reason::kCorrupt) {
+    return {StatusCode::kDataLoss, std::move(m), r};
+  }
 
   bool ok() const { return state_ == nullptr; }
   StatusCode code() const { return state_ ? state_->code : StatusCode::kOk; }
@@ -134,14 +158,14 @@ class [[nodiscard]] Result {
 #define SALVER_CONCAT_(a, b) a##b
 #define SALVER_CONCAT(a, b) SALVER_CONCAT_(a, b)
 // Returns the error of `expression`, if it is one, from the calling function.
-#define SALVER_RETURN_NOT_OK(expression)                       \
-  do {                                                         \
+#define SALVER_RETURN_NOT_OK(expression)                                                 \
+  do {                                                                                   \
     if (auto salver_status_ = (expression); !salver_status_.ok()) return salver_status_; \
   } while (false)
 // SALVER_ASSIGN(auto rows, Read(...)): declares `rows`, or returns the error.
 #define SALVER_ASSIGN_IMPL(result, declaration, ...) \
-  auto result = (__VA_ARGS__);                               \
-  if (!result.ok()) return result.status();                 \
+  auto result = (__VA_ARGS__);                       \
+  if (!result.ok()) return result.status();          \
   declaration = std::move(result).value()
 #define SALVER_ASSIGN(declaration, ...) \
   SALVER_ASSIGN_IMPL(SALVER_CONCAT(salver_result_, __LINE__), declaration, __VA_ARGS__)

@@ -1,8 +1,9 @@
 // ValueType is Feast's type of a feature or join key; the numbers are those of feast.types.ValueType.Enum.
 //
 // Every type has one in-memory Arrow form (ArrowType) that readers produce, kernels carry, and stores accept.
-// Times are microseconds since 1970 in UTC everywhere inside Salver; Feast's Value messages hold whole seconds.
-// Source of the table: Feast 0.67, section 5 of its interface facts; held by src/model/value_type_test.cc.
+// Times are microseconds since 1970 in UTC everywhere inside Salver; Feast's Value messages hold whole
+// seconds. Source of the table: Feast 0.67, section 5 of its interface facts; held by
+// src/model/value_type_test.cc.
 #pragma once
 
 #include <memory>
@@ -74,20 +75,23 @@ Result<ValueType> ValueTypeNamed(std::string_view name);
 
 // True for types whose value is one fixed-width slot: the integers, floats, BOOL and UNIX_TIMESTAMP.
 bool IsFixedWidth(ValueType type);
-// True for types whose value is one UTF-8 or byte string: STRING, BYTES, JSON, UUID, TIME_UUID, DECIMAL, PDF_BYTES, IMAGE_BYTES.
+// True for types whose value is one UTF-8 or byte string: STRING, BYTES, JSON, UUID, TIME_UUID, DECIMAL,
+// PDF_BYTES, IMAGE_BYTES.
 bool IsStringLike(ValueType type);
 // True for types that may be a join key: STRING, BYTES, INT32, INT64, UNIX_TIMESTAMP (and BOOL, which Feast's
 // entities may declare but its keys refuse: false).
 bool IsKeyType(ValueType type);
-// LIST or SET of what; kInvalid when `type` is no list or set of scalars (MAP_LIST, STRUCT_LIST, VALUE_LIST...).
+// LIST or SET of what; kInvalid when `type` is no list or set of scalars (MAP_LIST, STRUCT_LIST,
+// VALUE_LIST...).
 ValueType ElementType(ValueType type);
 bool IsSet(ValueType type);
 
 // The Arrow form that Salver uses for `type`. Sets are lists. STRUCT, MAP and their lists:
 //   MAP  map<string, string>;  MAP_LIST  list<map<string, string>>
-//   STRUCT  `struct_schema` (the feature's tag "feast:struct_schema", JSON of name -> type name) decides; without it map<string, string>.
-//   VALUE_LIST / VALUE_SET  list<list<string>> unless the source says otherwise (the column's own type is kept).
-//   SCALAR_MAP  binary holding the serialized feast.types.Value.   ZONED_TIMESTAMP  timestamp[us, UTC].
+//   STRUCT  `struct_schema` (the feature's tag "feast:struct_schema", JSON of name -> type name) decides;
+//   without it map<string, string>. VALUE_LIST / VALUE_SET  list<list<string>> unless the source says
+//   otherwise (the column's own type is kept). SCALAR_MAP  binary holding the serialized feast.types.Value.
+//   ZONED_TIMESTAMP  timestamp[us, UTC].
 std::shared_ptr<arrow::DataType> ArrowType(ValueType type, std::string_view struct_schema);
 
 // The ValueType that Feast infers for a source column of this Arrow type.

@@ -1,5 +1,5 @@
-// The one write rule: which of two rows of an entity key stays. Offline dedup, materialization, push and every
-// store call this function.
+// The one write rule: which of two rows of an entity key stays. Offline dedup, materialization, push and
+// every store call this function.
 #pragma once
 
 #include <cstdint>
@@ -7,8 +7,10 @@
 namespace salver {
 
 // True when a row that arrives now replaces the stored one: a later event time wins; at equal event time the
-// larger created time; equal again, the later write. Microseconds; kNoCreatedTime is older than any created time.
-inline bool IsNewer(int64_t event_us, int64_t created_us, int64_t stored_event_us, int64_t stored_created_us) {
+// larger created time; equal again, the later write. Microseconds; kNoCreatedTime is older than any created
+// time.
+inline bool IsNewer(int64_t event_us, int64_t created_us, int64_t stored_event_us,
+                    int64_t stored_created_us) {
   if (event_us != stored_event_us) return event_us > stored_event_us;
   return created_us >= stored_created_us;
 }

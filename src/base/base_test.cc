@@ -9,8 +9,9 @@ namespace {
 
 TEST(Clock, ReadsEveryFormOfIso8601) {
   const int64_t t = 1795224600LL * kMicrosPerSecond;  // 2026-11-21T01:30:00Z
-  for (const char* text : {"2026-11-21T01:30:00Z", "2026-11-21 01:30", "2026-11-21T02:30:00+01:00",
-                           "2026-11-20T20:30:00-0500", "2026-11-21T01:30:00.000000", "2026-11-21T01:30:00 +00"}) {
+  for (const char* text :
+       {"2026-11-21T01:30:00Z", "2026-11-21 01:30", "2026-11-21T02:30:00+01:00", "2026-11-20T20:30:00-0500",
+        "2026-11-21T01:30:00.000000", "2026-11-21T01:30:00 +00"}) {
     const auto parsed = ParseTime(text);
     ASSERT_TRUE(parsed.ok()) << text << " " << parsed.status().ToString();
     EXPECT_EQ(parsed->micros, t) << text;
@@ -22,8 +23,9 @@ TEST(Clock, ReadsEveryFormOfIso8601) {
 }
 
 TEST(Clock, RefusesWhatIsNoTime) {
-  for (const char* text : {"", "now", "2026-13-01", "2026-02-30", "2026-11-21T", "2026-11-21T25:00:00", "2026-11-21T01:60",
-                           "2026-11-21T01:30:00+25:00", "2026-11-21T01:30:00Zx", "2026-11-21T01:30:00."}) {
+  for (const char* text :
+       {"", "now", "2026-13-01", "2026-02-30", "2026-11-21T", "2026-11-21T25:00:00", "2026-11-21T01:60",
+        "2026-11-21T01:30:00+25:00", "2026-11-21T01:30:00Zx", "2026-11-21T01:30:00."}) {
     const auto parsed = ParseTime(text);
     ASSERT_FALSE(parsed.ok()) << text;
     EXPECT_EQ(parsed.status().reason(), Reason::kBadTimestamp);

@@ -34,9 +34,10 @@ bool Skip(std::string_view text, size_t* at, char c) {
 }
 
 Status BadTime(std::string_view text) {
-  return Status::InvalidArgument("time \"" + std::string(text.substr(0, 64)) +
-                                     "\" is not ISO 8601. Write it as 2026-11-21T01:30:00 or 2026-11-21T01:30:00Z.",
-                                 Reason::kBadTimestamp);
+  return Status::InvalidArgument(
+      "time \"" + std::string(text.substr(0, 64)) +
+          "\" is not ISO 8601. Write it as 2026-11-21T01:30:00 or 2026-11-21T01:30:00Z.",
+      Reason::kBadTimestamp);
 }
 
 struct TimeOfDay {

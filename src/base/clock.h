@@ -21,12 +21,13 @@ class Clock {
 };
 
 struct ParsedTime {
-  int64_t micros = 0;     // UTC; a text without a zone is read as UTC
+  int64_t micros = 0;  // UTC; a text without a zone is read as UTC
   bool has_zone = false;
 };
 
-// Reads ISO 8601: "2026-11-21", "2026-11-21T01:30", "2026-11-21 01:30:05.123456", each with "Z", "+00:00", "+0000"
-// or no zone. Digits past microseconds are cut. Errors: InvalidArgument (kBadTimestamp), quoting the text.
+// Reads ISO 8601: "2026-11-21", "2026-11-21T01:30", "2026-11-21 01:30:05.123456", each with "Z", "+00:00",
+// "+0000" or no zone. Digits past microseconds are cut. Errors: InvalidArgument (kBadTimestamp), quoting the
+// text.
 Result<ParsedTime> ParseTime(std::string_view text);
 
 // "2026-11-21T01:30:05Z"; a fraction only when there is one, with 6 digits: "2026-11-21T01:30:05.000001Z".

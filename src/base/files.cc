@@ -17,7 +17,8 @@ namespace {
 Status SystemError(std::string_view action, const std::string& path, int error) {
   const std::string text = std::string(action) + " \"" + path + "\": " + std::strerror(error) + ".";
   if (error == ENOENT) return Status::NotFound(text);
-  if (error == ENOSPC || error == EDQUOT) return Status::ResourceExhausted(text + " Free some space and run it again.");
+  if (error == ENOSPC || error == EDQUOT)
+    return Status::ResourceExhausted(text + " Free some space and run it again.");
   return Status::Unavailable(text);
 }
 
@@ -96,7 +97,8 @@ class SystemFiles final : public Files {
   Result<FileIdentity> Identify(const std::string& path) override {
     struct stat about;
     if (::stat(path.c_str(), &about) != 0) return SystemError("can not stat", path, errno);
-    return FileIdentity{about.st_ino, about.st_size, about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec};
+    return FileIdentity{about.st_ino, about.st_size,
+                        about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec};
   }
 
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
@@ -135,7 +137,8 @@ class SystemFiles final : public Files {
     while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
       if (errno != EWOULDBLOCK && errno != EINTR) return SystemError("can not lock", path, errno);
       if (deadline.Passed()) {
-        return Status::Unavailable("lock \"" + path + "\" is held by another process. Try again when it is done.");
+        return Status::Unavailable("lock \"" + path +
+                                   "\" is held by another process. Try again when it is done.");
       }
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }

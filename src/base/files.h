@@ -1,9 +1,9 @@
 // The one layer through which Salver changes files that must survive: registry versions, manifests, offline
-// writes. Production is Files::System(); tests use a version that fails at a chosen call, or that forgets what
-// was not synced (power loss).
+// writes. Production is Files::System(); tests use a version that fails at a chosen call, or that forgets
+// what was not synced (power loss).
 //
-// Paths are absolute or relative to the working folder. Errors: NotFound, Unavailable (I/O error), each naming
-// the path and what the system said.  Thread safety: all methods from any thread.
+// Paths are absolute or relative to the working folder. Errors: NotFound, Unavailable (I/O error), each
+// naming the path and what the system said.  Thread safety: all methods from any thread.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// apply and plan: one reads the definitions and changes the registry and the online store, the other only says
-// what would change.
+// apply and plan: one reads the definitions and changes the registry and the online store, the other only
+// says what would change.
 #include <cstdio>
 
 #include "cli/command.h"
@@ -9,9 +9,12 @@ namespace {
 
 const char* Verb(ObjectChange::Kind kind) {
   switch (kind) {
-    case ObjectChange::Kind::kCreated: return "Created";
-    case ObjectChange::Kind::kUpdated: return "Updated";
-    case ObjectChange::Kind::kDeleted: return "Deleted";
+    case ObjectChange::Kind::kCreated:
+      return "Created";
+    case ObjectChange::Kind::kUpdated:
+      return "Updated";
+    case ObjectChange::Kind::kDeleted:
+      return "Deleted";
   }
   return "";
 }
@@ -25,7 +28,8 @@ void PrintText(const ApplyReport& report) {
     if (!change.stored_data.empty()) std::printf("\tstored data: %s\n", change.stored_data.c_str());
   }
   for (const std::string& line : report.infra) std::printf("%s\n", line.c_str());
-  if (report.changes.empty() && report.infra.empty()) std::printf("No changes to registry or infrastructure\n");
+  if (report.changes.empty() && report.infra.empty())
+    std::printf("No changes to registry or infrastructure\n");
 }
 
 void PrintJson(const ApplyReport& report) {
@@ -33,11 +37,13 @@ void PrintJson(const ApplyReport& report) {
   for (size_t i = 0; i < report.changes.size(); ++i) {
     const ObjectChange& change = report.changes[i];
     json += std::string(i > 0 ? ", " : "") + "{\"change\": " + JsonString(Verb(change.kind)) +
-            ", \"type\": " + JsonString(change.type) + ", \"name\": " + JsonString(change.name) + ", \"properties\": [";
+            ", \"type\": " + JsonString(change.type) + ", \"name\": " + JsonString(change.name) +
+            ", \"properties\": [";
     for (size_t p = 0; p < change.properties.size(); ++p) {
       const auto& property = change.properties[p];
       json += std::string(p > 0 ? ", " : "") + "{\"name\": " + JsonString(property.name) +
-              ", \"before\": " + JsonString(property.before) + ", \"after\": " + JsonString(property.after) + "}";
+              ", \"before\": " + JsonString(property.before) + ", \"after\": " + JsonString(property.after) +
+              "}";
     }
     json += "], \"stored_data\": " + JsonString(change.stored_data) + "}";
   }
@@ -64,7 +70,8 @@ void AddOne(CLI::App* app, Context* context, const char* name, const char* descr
 }  // namespace
 
 void AddApply(CLI::App* app, Context* context) {
-  AddOne(app, context, "apply", "Make the registry and the online store fit the repository's definitions", true);
+  AddOne(app, context, "apply", "Make the registry and the online store fit the repository's definitions",
+         true);
   AddOne(app, context, "plan", "Show what apply would change, and what it means for stored rows", false);
 }
 

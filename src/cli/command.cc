@@ -74,11 +74,21 @@ std::string JsonString(std::string_view text) {
   std::string json = "\"";
   for (const char c : text) {
     switch (c) {
-      case '"': json += "\\\""; break;
-      case '\\': json += "\\\\"; break;
-      case '\n': json += "\\n"; break;
-      case '\t': json += "\\t"; break;
-      case '\r': json += "\\r"; break;
+      case '"':
+        json += "\\\"";
+        break;
+      case '\\':
+        json += "\\\\";
+        break;
+      case '\n':
+        json += "\\n";
+        break;
+      case '\t':
+        json += "\\t";
+        break;
+      case '\r':
+        json += "\\r";
+        break;
       default:
         if (static_cast<unsigned char>(c) < 0x20) {
           char code[8];

@@ -1,5 +1,6 @@
 // What every command of `salver` shares: the global options, the store, and how results are shown.
-// A command is one file with one Add... function, which declares its verb, flags and help, and sets the action.
+// A command is one file with one Add... function, which declares its verb, flags and help, and sets the
+// action.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -20,9 +21,9 @@ namespace salver::cli {
 
 struct Context {
   std::string repository = ".";
-  std::string config_file;              // empty: feature_store.yaml in the repository
-  std::string output = "text";          // or "json"
-  std::function<Status()> action;       // set by the verb that was given
+  std::string config_file;         // empty: feature_store.yaml in the repository
+  std::string output = "text";     // or "json"
+  std::function<Status()> action;  // set by the verb that was given
 
   bool json() const { return output == "json"; }
   Result<std::unique_ptr<FeatureStore>> OpenStore() const;
@@ -32,7 +33,7 @@ struct Context {
 CLI::App* AddVerb(CLI::App* parent, const std::string& name, const std::string& description,
                   const std::string& example);
 
-void AddApply(CLI::App* app, Context* context);       // apply, plan
+void AddApply(CLI::App* app, Context* context);  // apply, plan
 void AddConfiguration(CLI::App* app, Context* context);
 void AddHistorical(CLI::App* app, Context* context);  // get-historical-features
 void AddInit(CLI::App* app, Context* context);

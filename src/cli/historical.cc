@@ -45,22 +45,25 @@ Status Run(const Context& context, const Arguments& arguments) {
     return Status::OK();
   }
   SALVER_RETURN_NOT_OK(WriteTableFile(*table, arguments.out));
-  std::printf("%lld rows, %d columns written to %s\n", static_cast<long long>(table->num_rows()), table->num_columns(),
-              arguments.out.c_str());
+  std::printf("%lld rows, %d columns written to %s\n", static_cast<long long>(table->num_rows()),
+              table->num_columns(), arguments.out.c_str());
   return Status::OK();
 }
 
 }  // namespace
 
 void AddHistorical(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "get-historical-features", "Features as they were at each entity row's moment",
-                           "salver get-historical-features -d labels.parquet -f driver_hourly_stats:conv_rate -o "
-                           "training.parquet");
+  CLI::App* verb =
+      AddVerb(app, "get-historical-features", "Features as they were at each entity row's moment",
+              "salver get-historical-features -d labels.parquet -f driver_hourly_stats:conv_rate -o "
+              "training.parquet");
   auto arguments = std::make_shared<Arguments>();
-  verb->add_option("-d,--dataframe", arguments->entities, "Entity rows: .parquet, .csv, .json (a row a line) or .arrow");
+  verb->add_option("-d,--dataframe", arguments->entities,
+                   "Entity rows: .parquet, .csv, .json (a row a line) or .arrow");
   verb->add_option("-f,--features", arguments->features, "view:feature; may be repeated");
   verb->add_option("--feature-service", arguments->service, "A feature service instead of --features");
-  verb->add_option("-o,--out", arguments->out, "File to write: .parquet, .csv or .arrow [CSV on standard output]");
+  verb->add_option("-o,--out", arguments->out,
+                   "File to write: .parquet, .csv or .arrow [CSV on standard output]");
   verb->add_option("-s,--start-date", arguments->start, "Without entity rows: start of the range");
   verb->add_option("-e,--end-date", arguments->end, "Without entity rows: end of the range [now]");
   verb->add_flag("--full-feature-names", arguments->full_names, "view__feature instead of feature");

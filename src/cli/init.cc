@@ -23,7 +23,8 @@ online_store:
 entity_key_serialization_version: 3
 )";
 
-constexpr char kYamlDefinitions[] = R"(# What this repository knows. `salver plan` shows what a change here would do, `salver apply` does it.
+constexpr char kYamlDefinitions[] =
+    R"(# What this repository knows. `salver plan` shows what a change here would do, `salver apply` does it.
 project:
   name: {project}
   description: Hourly statistics of drivers
@@ -54,7 +55,8 @@ feature_services:
     features: [driver_hourly_stats]
 )";
 
-constexpr char kPythonDefinitions[] = R"(# What this repository knows. `salver plan` shows what a change here would do, `salver apply` does it.
+constexpr char kPythonDefinitions[] =
+    R"(# What this repository knows. `salver plan` shows what a change here would do, `salver apply` does it.
 from datetime import timedelta
 
 from feast import Entity, FeatureService, FeatureView, Field, FileSource, Project, ValueType
@@ -100,7 +102,8 @@ Result<std::shared_ptr<arrow::Table>> SampleData(int64_t now_us) {
   const auto timestamp = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
   arrow::Int64Builder driver, trips;
   arrow::FloatBuilder conversion, acceptance;
-  arrow::TimestampBuilder event(timestamp, arrow::default_memory_pool()), created(timestamp, arrow::default_memory_pool());
+  arrow::TimestampBuilder event(timestamp, arrow::default_memory_pool()),
+      created(timestamp, arrow::default_memory_pool());
   arrow::Status status;
   for (int64_t hour = 14 * 24; hour >= 0; --hour) {
     for (int64_t id = 1001; id <= 1005; ++id) {
@@ -115,15 +118,17 @@ Result<std::shared_ptr<arrow::Table>> SampleData(int64_t now_us) {
   status &= event.Finish(&columns[0]) & driver.Finish(&columns[1]) & conversion.Finish(&columns[2]) &
             acceptance.Finish(&columns[3]) & trips.Finish(&columns[4]) & created.Finish(&columns[5]);
   if (!status.ok()) return Status::Internal("sample data: " + status.ToString());
-  const auto schema = arrow::schema({arrow::field("event_timestamp", timestamp), arrow::field("driver_id", arrow::int64()),
-                                     arrow::field("conv_rate", arrow::float32()), arrow::field("acc_rate", arrow::float32()),
-                                     arrow::field("avg_daily_trips", arrow::int64()), arrow::field("created", timestamp)});
+  const auto schema =
+      arrow::schema({arrow::field("event_timestamp", timestamp), arrow::field("driver_id", arrow::int64()),
+                     arrow::field("conv_rate", arrow::float32()), arrow::field("acc_rate", arrow::float32()),
+                     arrow::field("avg_daily_trips", arrow::int64()), arrow::field("created", timestamp)});
   return arrow::Table::Make(schema, {columns[0], columns[1], columns[2], columns[3], columns[4], columns[5]});
 }
 
 bool IsProjectName(const std::string& name) {
   if (name.empty() || name[0] == '_' || name[0] == '-') return false;
-  return name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") == std::string::npos;
+  return name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+         std::string::npos;
 }
 
 struct Arguments {
@@ -135,21 +140,24 @@ Status Run(const Context& context, const Arguments& arguments) {
   const std::string folder = JoinPath(context.repository == "." ? "" : context.repository, arguments.folder);
   const std::string project = folder.substr(folder.rfind('/') + 1);
   if (!IsProjectName(project)) {
-    return Status::InvalidArgument("\"" + project + "\" can not be a project name: letters, digits, _ and - only, and not _ or - first.",
-                                   Reason::kBadConfig);
+    return Status::InvalidArgument(
+        "\"" + project + "\" can not be a project name: letters, digits, _ and - only, and not _ or - first.",
+        Reason::kBadConfig);
   }
   Files* files = Files::System();
   const std::string config = JoinPath(folder, "feature_store.yaml");
   if (files->Identify(config).ok()) {
-    return Status::AlreadyExists("\"" + config + "\" exists. Choose another folder, or use the repository that is there.");
+    return Status::AlreadyExists("\"" + config +
+                                 "\" exists. Choose another folder, or use the repository that is there.");
   }
   SALVER_RETURN_NOT_OK(files->CreateFolders(JoinPath(folder, "data")));
   if (!arguments.minimal) {
     const bool python = arguments.definitions == "python";
     SALVER_ASSIGN(const auto data, SampleData(Clock::System()->NowMicros()));
     SALVER_RETURN_NOT_OK(WriteTableFile(*data, JoinPath(folder, "data/driver_stats.parquet")));
-    SALVER_RETURN_NOT_OK(ReplaceFile(files, JoinPath(folder, python ? "definitions.py" : "definitions.yaml"),
-                                     Fill(python ? kPythonDefinitions : kYamlDefinitions, "{project}", project)));
+    SALVER_RETURN_NOT_OK(
+        ReplaceFile(files, JoinPath(folder, python ? "definitions.py" : "definitions.yaml"),
+                    Fill(python ? kPythonDefinitions : kYamlDefinitions, "{project}", project)));
   }
   std::string text = Fill(kConfig, "{project}", project);
   text = Fill(text, "{store}", arguments.online_store);
@@ -162,10 +170,12 @@ Status Run(const Context& context, const Arguments& arguments) {
 }  // namespace
 
 void AddInit(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "init", "Create a repository with sample data", "salver init taxi && salver -c taxi apply");
+  CLI::App* verb = AddVerb(app, "init", "Create a repository with sample data",
+                           "salver init taxi && salver -c taxi apply");
   auto arguments = std::make_shared<Arguments>();
   verb->add_option("folder", arguments->folder, "Folder to create; its name is the project's");
-  verb->add_option("--definitions", arguments->definitions, "yaml needs no Python; python has Feast's imports")
+  verb->add_option("--definitions", arguments->definitions,
+                   "yaml needs no Python; python has Feast's imports")
       ->check(CLI::IsMember({"yaml", "python"}));
   verb->add_option("--online-store", arguments->online_store, "lmdb, or sqlite in Feast's layout")
       ->check(CLI::IsMember({"lmdb", "sqlite"}));

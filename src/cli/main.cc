@@ -15,27 +15,34 @@ constexpr int kDone = 0, kRefused = 1, kUsage = 2;
 int Report(const Context& context, const Status& status) {
   if (status.ok()) return kDone;
   if (context.json()) {
-    std::fprintf(stderr, "{\"error\": {\"code\": %s, \"message\": %s}}\n", JsonString(StatusCodeName(status.code())).c_str(),
-                 JsonString(status.message()).c_str());
+    std::fprintf(stderr, "{\"error\": {\"code\": %s, \"message\": %s}}\n",
+                 JsonString(StatusCodeName(status.code())).c_str(), JsonString(status.message()).c_str());
   } else {
     const bool color = ::isatty(STDERR_FILENO) != 0;
-    std::fprintf(stderr, "%s%s%s\n", color ? "\033[31m" : "", status.ToString().c_str(), color ? "\033[0m" : "");
+    std::fprintf(stderr, "%s%s%s\n", color ? "\033[31m" : "", status.ToString().c_str(),
+                 color ? "\033[0m" : "");
   }
   return kRefused;
 }
 
 int Main(int argc, char** argv) {
   Context context;
-  CLI::App app{"Salver, a feature store: features as they were for training, as they are for serving.", "salver"};
+  CLI::App app{"Salver, a feature store: features as they were for training, as they are for serving.",
+               "salver"};
   app.require_subcommand(1);
   app.fallthrough();
   app.option_defaults()->always_capture_default();
-  app.add_option("-c,--chdir", context.repository, "Folder of the feature repository")->envname("FEATURE_REPO_DIR_ENV_VAR");
-  app.add_option("-f,--feature-store-yaml", context.config_file, "Configuration file [feature_store.yaml in the repository]")
+  app.add_option("-c,--chdir", context.repository, "Folder of the feature repository")
+      ->envname("FEATURE_REPO_DIR_ENV_VAR");
+  app.add_option("-f,--feature-store-yaml", context.config_file,
+                 "Configuration file [feature_store.yaml in the repository]")
       ->envname("FEAST_FS_YAML_FILE_PATH")
       ->always_capture_default(false);
-  app.add_option("--output", context.output, "text for people, json for programs")->check(CLI::IsMember({"text", "json"}));
-  app.footer("Example:\n  salver init taxi && salver -c taxi apply && salver -c taxi materialize-incremental 2026-11-21T00:00:00");
+  app.add_option("--output", context.output, "text for people, json for programs")
+      ->check(CLI::IsMember({"text", "json"}));
+  app.footer(
+      "Example:\n  salver init taxi && salver -c taxi apply && salver -c taxi materialize-incremental "
+      "2026-11-21T00:00:00");
   AddInit(&app, &context);
   AddApply(&app, &context);
   AddMaterialize(&app, &context);
@@ -58,4 +65,6 @@ int Main(int argc, char** argv) {
 }  // namespace
 }  // namespace salver::cli
 
-int main(int argc, char** argv) { return salver::cli::Main(argc, argv); }
+int main(int argc, char** argv) {
+  return salver::cli::Main(argc, argv);
+}

@@ -34,7 +34,8 @@ class ProgressBar {
 
   void Draw(const MaterializeProgress& progress, double seconds) const {
     constexpr int kWidth = 30;
-    const double part = progress.rows_total > 0 ? double(progress.rows_done) / double(progress.rows_total) : 0;
+    const double part =
+        progress.rows_total > 0 ? double(progress.rows_done) / double(progress.rows_total) : 0;
     const int filled = progress.view_done ? kWidth : int(part * kWidth);
     std::string bar(filled, '#');
     bar.append(kWidth - filled, '.');
@@ -93,8 +94,9 @@ Status Run(const Context& context, const Arguments& arguments, bool incremental)
   if (arguments.disable_event_timestamp) {
     options.disable_event_timestamp = true;
   } else if (arguments.end.empty() || (!incremental && arguments.start.empty())) {
-    return Status::InvalidArgument("materialize needs START_TS and END_TS, or --disable-event-timestamp for all rows.",
-                                   Reason::kBadTimeRange);
+    return Status::InvalidArgument(
+        "materialize needs START_TS and END_TS, or --disable-event-timestamp for all rows.",
+        Reason::kBadTimeRange);
   } else {
     if (!incremental) {
       SALVER_ASSIGN(options.start_us, ParseTimeArgument("START_TS", arguments.start));
@@ -118,13 +120,15 @@ void AddMaterialize(CLI::App* app, Context* context) {
                           "salver -c feature_repo materialize 2026-11-01T00:00:00 2026-11-21T00:00:00");
   all->add_option("start_ts", arguments->start, "Start of the range, ISO 8601, included");
   all->add_option("end_ts", arguments->end, "End of the range, ISO 8601, included");
-  all->add_flag("--disable-event-timestamp", arguments->disable_event_timestamp, "All rows, whatever their time");
+  all->add_flag("--disable-event-timestamp", arguments->disable_event_timestamp,
+                "All rows, whatever their time");
   CLI::App* incremental =
       AddVerb(app, "materialize-incremental", "Load what is new since the last materialization",
               "salver -c feature_repo materialize-incremental 2026-11-21T00:00:00");
   incremental->add_option("end_ts", arguments->end, "End of the range, ISO 8601, included")->required();
   for (CLI::App* verb : {all, incremental}) {
-    verb->add_option("-v,--views", arguments->views, "Views to materialize [all that are online]")->delimiter(',');
+    verb->add_option("-v,--views", arguments->views, "Views to materialize [all that are online]")
+        ->delimiter(',');
     verb->add_flag("--progress", arguments->progress, "Show progress also where stderr is no terminal");
     verb->callback([context, arguments, is_incremental = verb == incremental] {
       context->action = [=] { return Run(*context, *arguments, is_incremental); };

@@ -22,20 +22,22 @@ bool HasTags(const ProtoMap& tags, const std::vector<std::string>& wanted) {
   for (const std::string& pair : wanted) {
     const size_t colon = pair.find(':');
     const auto found = tags.find(pair.substr(0, colon));
-    if (found == tags.end() || (colon != std::string::npos && found->second != pair.substr(colon + 1))) return false;
+    if (found == tags.end() || (colon != std::string::npos && found->second != pair.substr(colon + 1)))
+      return false;
   }
   return true;
 }
 
 // One kind of object: its verb, its table, and how to find its messages in the registry.
 struct Kind {
-  const char* group;                       // "entities"
-  const char* singular;                    // "entity"
+  const char* group;     // "entities"
+  const char* singular;  // "entity"
   std::vector<std::string> headings;
   // Calls `visit(name, project, message, row, tags match)` for each object of this kind.
-  std::function<void(const Registry&, const std::vector<std::string>& tags,
-                     const std::function<void(const std::string& name, const std::string& project,
-                                              const google::protobuf::Message& message, std::vector<std::string> row)>&)>
+  std::function<void(
+      const Registry&, const std::vector<std::string>& tags,
+      const std::function<void(const std::string& name, const std::string& project,
+                               const google::protobuf::Message& message, std::vector<std::string> row)>&)>
       visit;
 };
 
@@ -46,7 +48,8 @@ const char* SourceClass(const feast::core::DataSource& source) {
 }
 
 template <typename Views>
-void VisitViews(const Views& views, const char* type, const std::vector<std::string>& tags, const auto& visit) {
+void VisitViews(const Views& views, const char* type, const std::vector<std::string>& tags,
+                const auto& visit) {
   for (const auto& view : views) {
     if (!HasTags(view.spec().tags(), tags)) continue;
     const std::vector<std::string> entities(view.spec().entities().begin(), view.spec().entities().end());
@@ -57,60 +60,89 @@ void VisitViews(const Views& views, const char* type, const std::vector<std::str
 
 std::vector<Kind> Kinds() {
   std::vector<Kind> kinds;
-  kinds.push_back({"entities", "entity", {"NAME", "DESCRIPTION", "TYPE"}, [](const Registry& r, const auto& tags, const auto& visit) {
-    for (const auto& entity : r.entities()) {
-      if (entity.spec().name() == kDummyEntityName || !HasTags(entity.spec().tags(), tags)) continue;
-      visit(entity.spec().name(), entity.spec().project(), entity,
-            {entity.spec().name(), entity.spec().description(),
-             ValueTypeName(static_cast<ValueType>(entity.spec().value_type()))});
-    }
-  }});
-  kinds.push_back({"feature-views", "feature view", {"NAME", "ENTITIES", "TYPE"}, [](const Registry& r, const auto& tags, const auto& visit) {
-    VisitViews(r.feature_views(), "FeatureView", tags, visit);
-    VisitViews(r.stream_feature_views(), "StreamFeatureView", tags, visit);
-    VisitViews(r.on_demand_feature_views(), "OnDemandFeatureView", tags, visit);
-    VisitViews(r.label_views(), "LabelView", tags, visit);
-  }});
-  kinds.push_back({"on-demand-feature-views", "on-demand feature view", {"NAME", "ENTITIES", "TYPE"}, [](const Registry& r, const auto& tags, const auto& visit) {
-    VisitViews(r.on_demand_feature_views(), "OnDemandFeatureView", tags, visit);
-  }});
-  kinds.push_back({"stream-feature-views", "stream feature view", {"NAME", "ENTITIES", "TYPE"}, [](const Registry& r, const auto& tags, const auto& visit) {
-    VisitViews(r.stream_feature_views(), "StreamFeatureView", tags, visit);
-  }});
-  kinds.push_back({"label-views", "label view", {"NAME", "ENTITIES", "TYPE"}, [](const Registry& r, const auto& tags, const auto& visit) {
-    VisitViews(r.label_views(), "LabelView", tags, visit);
-  }});
-  kinds.push_back({"feature-services", "feature service", {"NAME", "FEATURES"}, [](const Registry& r, const auto& tags, const auto& visit) {
-    for (const auto& service : r.feature_services()) {
-      if (!HasTags(service.spec().tags(), tags)) continue;
-      std::vector<std::string> features;
-      for (const auto& projection : service.spec().features()) {
-        const std::string& alias = projection.feature_view_name_alias();
-        for (const auto& column : projection.feature_columns()) {
-          features.push_back((alias.empty() ? projection.feature_view_name() : alias) + ":" + column.name());
-        }
-      }
-      visit(service.spec().name(), service.spec().project(), service, {service.spec().name(), Join(features)});
-    }
-  }});
-  kinds.push_back({"data-sources", "data source", {"NAME", "CLASS"}, [](const Registry& r, const auto& tags, const auto& visit) {
-    for (const auto& source : r.data_sources()) {
-      if (!HasTags(source.tags(), tags)) continue;
-      visit(source.name(), source.project(), source, {source.name(), SourceClass(source)});
-    }
-  }});
-  kinds.push_back({"projects", "project", {"NAME", "DESCRIPTION", "OWNER"}, [](const Registry& r, const auto& tags, const auto& visit) {
-    for (const auto& project : r.projects()) {
-      if (!HasTags(project.spec().tags(), tags)) continue;
-      visit(project.spec().name(), "", project,
-            {project.spec().name(), project.spec().description(), project.spec().owner()});
-    }
-  }});
+  kinds.push_back({"entities",
+                   "entity",
+                   {"NAME", "DESCRIPTION", "TYPE"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     for (const auto& entity : r.entities()) {
+                       if (entity.spec().name() == kDummyEntityName || !HasTags(entity.spec().tags(), tags))
+                         continue;
+                       visit(entity.spec().name(), entity.spec().project(), entity,
+                             {entity.spec().name(), entity.spec().description(),
+                              ValueTypeName(static_cast<ValueType>(entity.spec().value_type()))});
+                     }
+                   }});
+  kinds.push_back({"feature-views",
+                   "feature view",
+                   {"NAME", "ENTITIES", "TYPE"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     VisitViews(r.feature_views(), "FeatureView", tags, visit);
+                     VisitViews(r.stream_feature_views(), "StreamFeatureView", tags, visit);
+                     VisitViews(r.on_demand_feature_views(), "OnDemandFeatureView", tags, visit);
+                     VisitViews(r.label_views(), "LabelView", tags, visit);
+                   }});
+  kinds.push_back({"on-demand-feature-views",
+                   "on-demand feature view",
+                   {"NAME", "ENTITIES", "TYPE"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     VisitViews(r.on_demand_feature_views(), "OnDemandFeatureView", tags, visit);
+                   }});
+  kinds.push_back({"stream-feature-views",
+                   "stream feature view",
+                   {"NAME", "ENTITIES", "TYPE"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     VisitViews(r.stream_feature_views(), "StreamFeatureView", tags, visit);
+                   }});
+  kinds.push_back({"label-views",
+                   "label view",
+                   {"NAME", "ENTITIES", "TYPE"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     VisitViews(r.label_views(), "LabelView", tags, visit);
+                   }});
+  kinds.push_back({"feature-services",
+                   "feature service",
+                   {"NAME", "FEATURES"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     for (const auto& service : r.feature_services()) {
+                       if (!HasTags(service.spec().tags(), tags)) continue;
+                       std::vector<std::string> features;
+                       for (const auto& projection : service.spec().features()) {
+                         const std::string& alias = projection.feature_view_name_alias();
+                         for (const auto& column : projection.feature_columns()) {
+                           features.push_back((alias.empty() ? projection.feature_view_name() : alias) + ":" +
+                                              column.name());
+                         }
+                       }
+                       visit(service.spec().name(), service.spec().project(), service,
+                             {service.spec().name(), Join(features)});
+                     }
+                   }});
+  kinds.push_back({"data-sources",
+                   "data source",
+                   {"NAME", "CLASS"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     for (const auto& source : r.data_sources()) {
+                       if (!HasTags(source.tags(), tags)) continue;
+                       visit(source.name(), source.project(), source, {source.name(), SourceClass(source)});
+                     }
+                   }});
+  kinds.push_back({"projects",
+                   "project",
+                   {"NAME", "DESCRIPTION", "OWNER"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     for (const auto& project : r.projects()) {
+                       if (!HasTags(project.spec().tags(), tags)) continue;
+                       visit(project.spec().name(), "", project,
+                             {project.spec().name(), project.spec().description(), project.spec().owner()});
+                     }
+                   }});
   return kinds;
 }
 
 // An object is the project's own, or belongs to no project (projects themselves).
-bool IsMine(const std::string& owner, const std::string& project) { return owner.empty() || owner == project; }
+bool IsMine(const std::string& owner, const std::string& project) {
+  return owner.empty() || owner == project;
+}
 
 Status List(const Context& context, const Kind& kind, const std::vector<std::string>& tags) {
   SALVER_ASSIGN(auto store, context.OpenStore());
@@ -141,8 +173,8 @@ Status Describe(const Context& context, const Kind& kind, const std::string& wan
     if (name == wanted) text = context.json() ? ToJson(message, true) + "\n" : ToYaml(message);
   });
   if (text.empty()) {
-    return Status::NotFound(std::string(kind.singular) + " \"" + wanted + "\" is not in project \"" + store->project() +
-                                "\"." + NearestNameHint(wanted, names),
+    return Status::NotFound(std::string(kind.singular) + " \"" + wanted + "\" is not in project \"" +
+                                store->project() + "\"." + NearestNameHint(wanted, names),
                             Reason::kObjectNotFound);
   }
   std::fputs(text.c_str(), stdout);
@@ -166,8 +198,8 @@ Status ListFeatures(const Context& context, const std::string& wanted) {
     }
   }
   if (rows.empty() && !wanted.empty()) {
-    return Status::NotFound("feature \"" + wanted + "\" is in no feature view of project \"" + store->project() + "\"." +
-                                NearestNameHint(wanted, names),
+    return Status::NotFound("feature \"" + wanted + "\" is in no feature view of project \"" +
+                                store->project() + "\"." + NearestNameHint(wanted, names),
                             Reason::kFeatureNotFound);
   }
   if (context.json()) {
@@ -182,7 +214,8 @@ void AddKind(CLI::App* app, Context* context, Kind kind_value) {
   auto kind = std::make_shared<Kind>(std::move(kind_value));
   CLI::App* group = app->add_subcommand(kind->group, std::string("List or describe ") + kind->group);
   group->require_subcommand(1);
-  CLI::App* list = AddVerb(group, "list", "All of the project", std::string("salver ") + kind->group + " list");
+  CLI::App* list =
+      AddVerb(group, "list", "All of the project", std::string("salver ") + kind->group + " list");
   auto tags = std::make_shared<std::vector<std::string>>();
   list->add_option("--tags", *tags, "Only those with this tag, key:value; may be repeated");
   list->callback([=] { context->action = [=] { return List(*context, *kind, *tags); }; });
@@ -192,7 +225,8 @@ void AddKind(CLI::App* app, Context* context, Kind kind_value) {
   describe->add_option("name", *name, "Its name")->required();
   describe->callback([=] { context->action = [=] { return Describe(*context, *kind, *name); }; });
   if (std::string_view(kind->group) == "projects") {
-    CLI::App* current = AddVerb(group, "current_project", "The project of this repository", "salver projects current_project");
+    CLI::App* current = AddVerb(group, "current_project", "The project of this repository",
+                                "salver projects current_project");
     current->callback([=] {
       context->action = [=]() -> Status {
         SALVER_ASSIGN(auto store, context->OpenStore());
@@ -211,7 +245,8 @@ void AddObjects(CLI::App* app, Context* context) {
   features->require_subcommand(1);
   CLI::App* list = AddVerb(features, "list", "All features of all views", "salver features list");
   list->callback([=] { context->action = [=] { return ListFeatures(*context, ""); }; });
-  CLI::App* describe = AddVerb(features, "describe", "The views that have this feature", "salver features describe conv_rate");
+  CLI::App* describe =
+      AddVerb(features, "describe", "The views that have this feature", "salver features describe conv_rate");
   auto name = std::make_shared<std::string>();
   describe->add_option("feature_name", *name, "Its name")->required();
   describe->callback([=] { context->action = [=] { return ListFeatures(*context, *name); }; });

@@ -18,7 +18,8 @@ struct EntityArgument {
 Result<EntityArgument> ParseEntity(const std::string& argument) {
   const size_t equals = argument.find('=');
   if (equals == std::string::npos || equals == 0) {
-    return Status::InvalidArgument("--entities \"" + argument + "\" is not key=value. Write --entities driver_id=1001.");
+    return Status::InvalidArgument("--entities \"" + argument +
+                                   "\" is not key=value. Write --entities driver_id=1001.");
   }
   return EntityArgument{argument.substr(0, equals), argument.substr(equals + 1)};
 }
@@ -48,15 +49,16 @@ void PrintText(const OnlineResponse& response) {
     headings.emplace_back(column.name);
     for (size_t row = 0; row < response.row_count; ++row) {
       const FieldStatus status = column.statuses[row];
-      rows[row].push_back(CellText(column, row) +
-                          (status == FieldStatus::kPresent ? "" : std::string(" (") + FieldStatusName(status) + ")"));
+      rows[row].push_back(CellText(column, row) + (status == FieldStatus::kPresent
+                                                       ? ""
+                                                       : std::string(" (") + FieldStatusName(status) + ")"));
     }
   }
   PrintTable(headings, rows);
 }
 
-Status Run(const Context& context, const std::vector<std::string>& entities, const std::vector<std::string>& features,
-           const std::string& service, bool full_names) {
+Status Run(const Context& context, const std::vector<std::string>& entities,
+           const std::vector<std::string>& features, const std::string& service, bool full_names) {
   std::vector<EntityArgument> arguments;
   for (const std::string& entity : entities) {
     SALVER_ASSIGN(EntityArgument argument, ParseEntity(entity));
@@ -88,19 +90,20 @@ Status Run(const Context& context, const std::vector<std::string>& entities, con
 }  // namespace
 
 void AddOnline(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "get-online-features", "The newest features of some entities, from the online store",
-                           "salver get-online-features -e driver_id=1001 -f driver_hourly_stats:conv_rate");
+  CLI::App* verb =
+      AddVerb(app, "get-online-features", "The newest features of some entities, from the online store",
+              "salver get-online-features -e driver_id=1001 -f driver_hourly_stats:conv_rate");
   auto entities = std::make_shared<std::vector<std::string>>();
   auto features = std::make_shared<std::vector<std::string>>();
   auto service = std::make_shared<std::string>();
   auto full_names = std::make_shared<bool>(false);
-  verb->add_option("-e,--entities", *entities, "join_key=value; the same key again is one more row")->required();
+  verb->add_option("-e,--entities", *entities, "join_key=value; the same key again is one more row")
+      ->required();
   verb->add_option("-f,--features", *features, "view:feature; may be repeated");
   verb->add_option("--feature-service", *service, "A feature service instead of --features");
   verb->add_flag("--full-feature-names", *full_names, "view__feature instead of feature");
-  verb->callback([=] {
-    context->action = [=] { return Run(*context, *entities, *features, *service, *full_names); };
-  });
+  verb->callback(
+      [=] { context->action = [=] { return Run(*context, *entities, *features, *service, *full_names); }; });
 }
 
 }  // namespace salver::cli

@@ -6,7 +6,8 @@
 namespace salver::cli {
 
 void AddRegistryDump(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "registry-dump", "Print the registry as JSON", "salver -c feature_repo registry-dump");
+  CLI::App* verb =
+      AddVerb(app, "registry-dump", "Print the registry as JSON", "salver -c feature_repo registry-dump");
   verb->callback([context] {
     context->action = [context]() -> Status {
       SALVER_ASSIGN(auto store, context->OpenStore());

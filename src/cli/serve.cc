@@ -37,8 +37,8 @@ Status Run(const Context& context, const HttpServerOptions& options, const std::
   StopSignal stop;
   SALVER_ASSIGN(auto store, context.OpenStore());
   SALVER_ASSIGN(auto server, HttpServer::Start(store.get(), options));
-  std::printf("Serving project %s on http://%s:%d (Ctrl-C stops)\n", store->project().c_str(), options.host.c_str(),
-              server->port());
+  std::printf("Serving project %s on http://%s:%d (Ctrl-C stops)\n", store->project().c_str(),
+              options.host.c_str(), server->port());
   std::fflush(stdout);
   stop.Wait();
   server->Stop();
@@ -48,7 +48,8 @@ Status Run(const Context& context, const HttpServerOptions& options, const std::
 }  // namespace
 
 void AddServe(CLI::App* app, Context* context) {
-  CLI::App* verb = AddVerb(app, "serve", "Start the feature server", "salver -c feature_repo serve --port 6566");
+  CLI::App* verb =
+      AddVerb(app, "serve", "Start the feature server", "salver -c feature_repo serve --port 6566");
   verb->set_help_flag("--help", "Print this help message and exit");  // -h is the host, as in Feast
   auto options = std::make_shared<HttpServerOptions>();
   auto type = std::make_shared<std::string>("http");
@@ -58,7 +59,8 @@ void AddServe(CLI::App* app, Context* context) {
   verb->add_option("-w,--workers", options->workers, "Event loops; 0: one a core");
   auto no_access_log = std::make_shared<bool>(false);
   verb->add_flag("--no-access-log", *no_access_log, "Accepted, as Feast has it; there is no access log yet");
-  verb->callback([=] { context->action = [=, ignored = no_access_log] { return Run(*context, *options, *type); }; });
+  verb->callback(
+      [=] { context->action = [=, ignored = no_access_log] { return Run(*context, *options, *type); }; });
 }
 
 }  // namespace salver::cli

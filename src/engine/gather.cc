@@ -14,9 +14,8 @@
 
 namespace salver {
 
-Result<std::vector<std::shared_ptr<arrow::ChunkedArray>>> GatherColumns(SourceReader* reader,
-                                                                        const std::vector<std::string>& columns,
-                                                                        std::span<const int64_t> positions) {
+Result<std::vector<std::shared_ptr<arrow::ChunkedArray>>> GatherColumns(
+    SourceReader* reader, const std::vector<std::string>& columns, std::span<const int64_t> positions) {
   const std::vector<int64_t> starts = RowGroupStarts(*reader);
   const auto group_of = [&](int64_t position) {
     return static_cast<size_t>(std::upper_bound(starts.begin(), starts.end(), position) - starts.begin()) - 1;
@@ -49,9 +48,11 @@ Result<std::vector<std::shared_ptr<arrow::ChunkedArray>>> GatherColumns(SourceRe
   std::vector<std::shared_ptr<arrow::ChunkedArray>> gathered;
   for (int i = 0; i < table->num_columns(); ++i) {
     SALVER_ASSIGN(const auto taken,
-                  FromArrow(arrow::compute::Take(arrow::Datum(table->column(i)), arrow::Datum(indices), arrow::compute::TakeOptions::NoBoundsCheck()),
+                  FromArrow(arrow::compute::Take(arrow::Datum(table->column(i)), arrow::Datum(indices),
+                                                 arrow::compute::TakeOptions::NoBoundsCheck()),
                             "column \"" + columns[static_cast<size_t>(i)] + "\""));
-    gathered.push_back(taken.is_array() ? std::make_shared<arrow::ChunkedArray>(taken.make_array()) : taken.chunked_array());
+    gathered.push_back(taken.is_array() ? std::make_shared<arrow::ChunkedArray>(taken.make_array())
+                                        : taken.chunked_array());
   }
   return gathered;
 }

@@ -1,6 +1,6 @@
-// Runs a plan in this process: per source and key set one scan of keys and times and one AsofIndex, shared by all
-// joins on them; then, per join, only the row groups that hold winners. Joins run in parallel; each writes its own
-// columns, so the answer does not depend on the number of threads.
+// Runs a plan in this process: per source and key set one scan of keys and times and one AsofIndex, shared by
+// all joins on them; then, per join, only the row groups that hold winners. Joins run in parallel; each
+// writes its own columns, so the answer does not depend on the number of threads.
 #include <arrow/array.h>
 #include <arrow/chunked_array.h>
 #include <arrow/record_batch.h>
@@ -44,7 +44,8 @@ std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string
 
 // The keys of the entity rows, numbered.
 struct EncodedKeys {
-  explicit EncodedKeys(const KeyNode& node) : dictionary(node.join_keys.size(), AreIntegers(node.join_keys)) {}
+  explicit EncodedKeys(const KeyNode& node)
+      : dictionary(node.join_keys.size(), AreIntegers(node.join_keys)) {}
   KeyDictionary dictionary;
   std::vector<int32_t> ids;  // per entity row
 };
@@ -54,7 +55,8 @@ Result<std::unique_ptr<EncodedKeys>> EncodeKeys(const KeyNode& node, const Table
   std::vector<std::shared_ptr<arrow::Array>> columns;
   for (size_t i = 0; i < node.join_keys.size(); ++i) {
     const std::string& name = node.entity_columns[i];
-    SALVER_ASSIGN(auto column, CastColumn(*entities.GetColumnByName(name), node.join_keys[i], "entity column \"" + name + "\""));
+    SALVER_ASSIGN(auto column, CastColumn(*entities.GetColumnByName(name), node.join_keys[i],
+                                          "entity column \"" + name + "\""));
     columns.push_back(std::move(column));
   }
   keys->ids = keys->dictionary.Add(columns, entities.num_rows());
@@ -83,7 +85,8 @@ TimeRange NeededRange(const ExecutionPlan& plan, size_t scan, const std::vector<
   return {labels.min_us < INT64_MIN + 1 + longest ? INT64_MIN + 1 : labels.min_us - longest, labels.max_us};
 }
 
-Result<std::shared_ptr<const AsofIndex>> BuildIndex(SourceReader* reader, const ScanNode& scan, const EncodedKeys& keys,
+Result<std::shared_ptr<const AsofIndex>> BuildIndex(SourceReader* reader, const ScanNode& scan,
+                                                    const EncodedKeys& keys,
                                                     std::span<const Field> key_fields, TimeRange range) {
   const auto groups = GroupsInRange(*reader, range.min_us, range.max_us);
   SALVER_ASSIGN(const ScannedRows rows, ScanKeysAndTimes(reader, scan, key_fields, groups));
@@ -126,7 +129,8 @@ std::vector<JoinGroup> GroupJoins(const ExecutionPlan& plan) {
   std::vector<JoinGroup> groups;
   for (const JoinNode& join : plan.joins) {
     const auto same = std::find_if(groups.begin(), groups.end(), [&](const JoinGroup& group) {
-      return group.first->scan == join.scan && group.first->keys == join.keys && group.first->key_columns == join.key_columns;
+      return group.first->scan == join.scan && group.first->keys == join.keys &&
+             group.first->key_columns == join.key_columns;
     });
     if (same != groups.end()) {
       same->joins.push_back(&join);
@@ -145,20 +149,23 @@ Status RunJoin(SourceReader* reader, const JoinNode& join, const AsofIndex& inde
   SALVER_ASSIGN(const Columns gathered, GatherColumns(reader, columns, winners));
   for (size_t i = 0; i < gathered.size(); ++i) {
     const auto& output = join.outputs[i];
-    SALVER_ASSIGN(auto column, CastColumn(*gathered[i], output.field,
-                                          "feature view \"" + join.view + "\", column \"" + output.source_column + "\""));
+    SALVER_ASSIGN(auto column,
+                  CastColumn(*gathered[i], output.field,
+                             "feature view \"" + join.view + "\", column \"" + output.source_column + "\""));
     (*answer)[output.position] = std::make_shared<arrow::ChunkedArray>(std::move(column));
   }
   return Status::OK();
 }
 
 // The entity rows with their time column in UTC microseconds, and the feature columns after them.
-Result<std::shared_ptr<Table>> Assemble(const ExecutionPlan& plan, const Table& entities, const Columns& features) {
+Result<std::shared_ptr<Table>> Assemble(const ExecutionPlan& plan, const Table& entities,
+                                        const Columns& features) {
   arrow::FieldVector fields = entities.schema()->fields();
   Columns columns = entities.columns();
   const int time = entities.schema()->GetFieldIndex(plan.time_column);
-  SALVER_ASSIGN(auto utc, CastColumn(*columns[time], Field{.name = plan.time_column, .type = ValueType::kUnixTimestamp},
-                                     "entity column \"" + plan.time_column + "\""));
+  SALVER_ASSIGN(auto utc,
+                CastColumn(*columns[time], Field{.name = plan.time_column, .type = ValueType::kUnixTimestamp},
+                           "entity column \"" + plan.time_column + "\""));
   fields[time] = arrow::field(plan.time_column, utc->type());
   columns[time] = std::make_shared<arrow::ChunkedArray>(std::move(utc));
   std::vector<std::string> names(plan.output_count);
@@ -174,7 +181,8 @@ Result<std::shared_ptr<Table>> Assemble(const ExecutionPlan& plan, const Table& 
 
 class LocalLatestRows final : public LatestRows {
  public:
-  static Result<std::unique_ptr<LatestRows>> Make(const LatestRowsNode& node, const ExecutionContext& context) {
+  static Result<std::unique_ptr<LatestRows>> Make(const LatestRowsNode& node,
+                                                  const ExecutionContext& context) {
     auto rows = std::make_unique<LocalLatestRows>();
     rows->node_ = node;
     SALVER_ASSIGN(rows->reader_, OpenSource(node.scan.source, context.folder));
@@ -207,13 +215,14 @@ class LocalLatestRows final : public LatestRows {
     int64_t position = -1, event_us = 0, created_us = kNoCreatedTime;
   };
 
-  // One pass over keys and times; the newest row of each key stays. Afterwards in order of the source, so that
-  // reading goes forward.
+  // One pass over keys and times; the newest row of each key stays. Afterwards in order of the source, so
+  // that reading goes forward.
   Status FindNewest(const ExecutionContext& context) {
     KeyDictionary dictionary(node_.join_keys.size(), AreIntegers(node_.join_keys));
     for (const int group : GroupsInRange(*reader_, node_.start_us, node_.end_us)) {
       SALVER_RETURN_NOT_OK(CheckCancelled(context));
-      SALVER_ASSIGN(const ScannedRows rows, ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, std::span(&group, 1)));
+      SALVER_ASSIGN(const ScannedRows rows,
+                    ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, std::span(&group, 1)));
       const auto ids = dictionary.Add(rows.keys, static_cast<int64_t>(rows.event_us.size()));
       winners_.resize(static_cast<size_t>(dictionary.size()));
       for (size_t i = 0; i < ids.size(); ++i) {
@@ -232,7 +241,8 @@ class LocalLatestRows final : public LatestRows {
       }
     }
     std::erase_if(winners_, [](const Winner& winner) { return winner.position < 0; });
-    std::sort(winners_.begin(), winners_.end(), [](const Winner& a, const Winner& b) { return a.position < b.position; });
+    std::sort(winners_.begin(), winners_.end(),
+              [](const Winner& a, const Winner& b) { return a.position < b.position; });
     return Status::OK();
   }
 
@@ -246,7 +256,8 @@ class LocalLatestRows final : public LatestRows {
     std::vector<std::shared_ptr<arrow::Array>> features;
     for (size_t i = 0; i < fields.size(); ++i) {
       SALVER_ASSIGN(auto column, CastColumn(*gathered[i], fields[i],
-                                            "data source \"" + node_.scan.source.name + "\", column \"" + columns[i] + "\""));
+                                            "data source \"" + node_.scan.source.name + "\", column \"" +
+                                                columns[i] + "\""));
       if (i < node_.join_keys.size()) {
         batch->join_keys.push_back(std::move(column));
         continue;
@@ -254,8 +265,8 @@ class LocalLatestRows final : public LatestRows {
       schema.push_back(arrow::field(fields[i].name, column->type()));
       features.push_back(std::move(column));
     }
-    batch->features = arrow::RecordBatch::Make(arrow::schema(std::move(schema)), static_cast<int64_t>(positions.size()),
-                                               std::move(features));
+    batch->features = arrow::RecordBatch::Make(arrow::schema(std::move(schema)),
+                                               static_cast<int64_t>(positions.size()), std::move(features));
     return Status::OK();
   }
 
@@ -268,7 +279,8 @@ class LocalLatestRows final : public LatestRows {
 
 class LocalEngine final : public ComputeEngine {
  public:
-  Result<std::shared_ptr<Table>> Run(const ExecutionPlan& plan, const Table& entities, const ExecutionContext& context) override {
+  Result<std::shared_ptr<Table>> Run(const ExecutionPlan& plan, const Table& entities,
+                                     const ExecutionContext& context) override {
     SALVER_ASSIGN(const auto times, TimesOf(*entities.GetColumnByName(plan.time_column), kNoTime,
                                             "entity column \"" + plan.time_column + "\""));
     std::vector<std::unique_ptr<EncodedKeys>> keys;
@@ -284,8 +296,8 @@ class LocalEngine final : public ComputeEngine {
       SALVER_RETURN_NOT_OK(CheckCancelled(context));
       SALVER_ASSIGN(const auto reader, OpenSource(scan.source, context.folder));
       const auto key_fields = SourceKeys(plan.keys[first.keys], first.key_columns);
-      SALVER_ASSIGN(const auto index,
-                    BuildIndex(reader.get(), scan, *keys[first.keys], key_fields, NeededRange(plan, first.scan, times)));
+      SALVER_ASSIGN(const auto index, BuildIndex(reader.get(), scan, *keys[first.keys], key_fields,
+                                                 NeededRange(plan, first.scan, times)));
       for (const JoinNode* join : groups[i].joins) {
         SALVER_RETURN_NOT_OK(CheckCancelled(context));
         SALVER_RETURN_NOT_OK(RunJoin(reader.get(), *join, *index, *keys[join->keys], times, &features));
@@ -295,11 +307,13 @@ class LocalEngine final : public ComputeEngine {
     return Assemble(plan, entities, features);
   }
 
-  Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node, const ExecutionContext& context) override {
+  Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node,
+                                             const ExecutionContext& context) override {
     return LocalLatestRows::Make(node, context);
   }
 
-  Result<std::shared_ptr<Table>> DistinctKeys(const ExecutionPlan& plan, const JoinNode& join, int64_t start_us, int64_t end_us,
+  Result<std::shared_ptr<Table>> DistinctKeys(const ExecutionPlan& plan, const JoinNode& join,
+                                              int64_t start_us, int64_t end_us,
                                               const ExecutionContext& context) override {
     const KeyNode& keys = plan.keys[join.keys];
     LatestRowsNode node{plan.scans[join.scan], SourceKeys(keys, join.key_columns), {}, start_us, end_us};
@@ -325,6 +339,8 @@ class LocalEngine final : public ComputeEngine {
 
 }  // namespace
 
-std::unique_ptr<ComputeEngine> NewLocalEngine() { return std::make_unique<LocalEngine>(); }
+std::unique_ptr<ComputeEngine> NewLocalEngine() {
+  return std::make_unique<LocalEngine>();
+}
 
 }  // namespace salver

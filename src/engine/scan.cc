@@ -26,8 +26,8 @@ std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64
   return groups;
 }
 
-Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
-                                     std::span<const int> groups) {
+Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
+                                     std::span<const Field> key_fields, std::span<const int> groups) {
   std::vector<std::string> columns = {scan.event_column};
   if (!scan.created_column.empty()) columns.push_back(scan.created_column);
   for (const Field& key : key_fields) columns.push_back(key.name);
@@ -52,8 +52,9 @@ Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
     for (int64_t row = starts[group]; row < starts[group + 1]; ++row) rows.positions.push_back(row);
   }
   if (rows.positions.size() != rows.event_us.size()) {
-    return Status::DataLoss(what(scan.event_column) + ": its files say " + std::to_string(rows.positions.size()) +
-                            " rows and hold " + std::to_string(rows.event_us.size()) + ". Write the file again.");
+    return Status::DataLoss(what(scan.event_column) + ": its files say " +
+                            std::to_string(rows.positions.size()) + " rows and hold " +
+                            std::to_string(rows.event_us.size()) + ". Write the file again.");
   }
   return rows;
 }

@@ -27,7 +27,7 @@ std::vector<int64_t> RowGroupStarts(const SourceReader& reader);
 std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64_t max_us);
 
 // Reads key, time and created columns of `groups`. `key_fields` name columns of the source.
-Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
-                                     std::span<const int> groups);
+Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
+                                     std::span<const Field> key_fields, std::span<const int> groups);
 
 }  // namespace salver

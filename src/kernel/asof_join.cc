@@ -15,11 +15,13 @@ AsofIndex::AsofIndex(BuildRows rows, int32_t key_count) : starts_(static_cast<si
   // A stable counting sort by key: rows of one key stay in source order.
   std::vector<uint32_t> order(count);
   std::vector<size_t> next(starts_.begin(), starts_.end() - 1);
-  for (size_t i = 0; i < count; ++i) order[next[static_cast<size_t>(rows.keys[i])]++] = static_cast<uint32_t>(i);
+  for (size_t i = 0; i < count; ++i)
+    order[next[static_cast<size_t>(rows.keys[i])]++] = static_cast<uint32_t>(i);
   const bool has_created = !rows.created_us.empty();
   const auto created = [&](uint32_t i) { return has_created ? rows.created_us[i] : kNoCreatedTime; };
   const auto earlier = [&](uint32_t a, uint32_t b) {
-    return rows.event_us[a] != rows.event_us[b] ? rows.event_us[a] < rows.event_us[b] : created(a) < created(b);
+    return rows.event_us[a] != rows.event_us[b] ? rows.event_us[a] < rows.event_us[b]
+                                                : created(a) < created(b);
   };
   for (size_t key = 0; key + 1 < starts_.size(); ++key) {
     const auto first = order.begin() + static_cast<ptrdiff_t>(starts_[key]);
@@ -36,14 +38,17 @@ AsofIndex::AsofIndex(BuildRows rows, int32_t key_count) : starts_(static_cast<si
   }
 }
 
-int64_t AsofIndex::CreatedAt(size_t i) const { return created_us_.empty() ? kNoCreatedTime : created_us_[i]; }
+int64_t AsofIndex::CreatedAt(size_t i) const {
+  return created_us_.empty() ? kNoCreatedTime : created_us_[i];
+}
 
-std::vector<int64_t> AsofIndex::Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us,
-                                     bool created_cut) const {
+std::vector<int64_t> AsofIndex::Join(std::span<const int32_t> keys, std::span<const int64_t> times,
+                                     int64_t ttl_us, bool created_cut) const {
   std::vector<int64_t> answers(keys.size(), -1);
   for (size_t row = 0; row < keys.size(); ++row) {
     if (keys[row] < 0 || times[row] == kNoTime) continue;
-    const size_t begin = starts_[static_cast<size_t>(keys[row])], end = starts_[static_cast<size_t>(keys[row]) + 1];
+    const size_t begin = starts_[static_cast<size_t>(keys[row])],
+                 end = starts_[static_cast<size_t>(keys[row]) + 1];
     const auto after = std::upper_bound(event_us_.begin() + static_cast<ptrdiff_t>(begin),
                                         event_us_.begin() + static_cast<ptrdiff_t>(end), times[row]);
     size_t at = static_cast<size_t>(after - event_us_.begin());

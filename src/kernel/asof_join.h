@@ -1,7 +1,8 @@
 // The point-in-time join: for every probe row the newest build row of the same key with
 //   t - ttl <= build.event <= t.
-// Ties on event time go to the larger created time, then to the later build row, so the answer never depends on
-// threads. The rule is that of salver/write_rule.h; held by test/cases/pit/*.test and a brute-force oracle.
+// Ties on event time go to the larger created time, then to the later build row, so the answer never depends
+// on threads. The rule is that of salver/write_rule.h; held by test/cases/pit/*.test and a brute-force
+// oracle.
 #pragma once
 
 #include <cstdint>
@@ -13,9 +14,10 @@ namespace salver {
 
 // Build rows that may be wanted, in source order. Columns of equal length.
 struct BuildRows {
-  std::vector<int32_t> keys;       // id of KeyDictionary, 0 or more
+  std::vector<int32_t> keys;  // id of KeyDictionary, 0 or more
   std::vector<int64_t> event_us;
-  std::vector<int64_t> created_us; // kNoCreatedTime where there is none; empty when the source has no such column
+  std::vector<int64_t>
+      created_us;  // kNoCreatedTime where there is none; empty when the source has no such column
   std::vector<int64_t> positions;  // row number in the source: what the join answers
 };
 
@@ -38,7 +40,7 @@ class AsofIndex {
  private:
   int64_t CreatedAt(size_t i) const;
 
-  std::vector<size_t> starts_;     // key k's rows are [starts_[k], starts_[k + 1])
+  std::vector<size_t> starts_;  // key k's rows are [starts_[k], starts_[k + 1])
   std::vector<int64_t> event_us_, created_us_, positions_;
 };
 

@@ -19,9 +19,12 @@ Result<std::shared_ptr<arrow::Array>> OneArray(const arrow::ChunkedArray& column
 bool IsNested(const arrow::DataType& type) {
   switch (type.id()) {
     case arrow::Type::MAP:
-    case arrow::Type::STRUCT: return true;
-    case arrow::Type::LIST: return IsNested(*type.field(0)->type()) || type.field(0)->type()->id() == arrow::Type::LIST;
-    default: return false;
+    case arrow::Type::STRUCT:
+      return true;
+    case arrow::Type::LIST:
+      return IsNested(*type.field(0)->type()) || type.field(0)->type()->id() == arrow::Type::LIST;
+    default:
+      return false;
   }
 }
 
@@ -37,29 +40,36 @@ Result<std::shared_ptr<arrow::Array>> CastColumn(const arrow::ChunkedArray& colu
   const auto wanted = ArrowType(field.type, field.struct_schema());
   if (array->type()->Equals(*wanted) || (IsNested(*wanted) && IsNested(*array->type()))) return array;
   // A number read from text would hide a wrong column; text from a number is what Feast does for STRING keys.
-  const bool text_to_number = IsText(*array->type()) && IsFixedWidth(field.type) && field.type != ValueType::kUnixTimestamp;
+  const bool text_to_number =
+      IsText(*array->type()) && IsFixedWidth(field.type) && field.type != ValueType::kUnixTimestamp;
   if (!text_to_number) {
     arrow::compute::CastOptions options = arrow::compute::CastOptions::Safe(wanted);
     options.allow_time_truncate = true;
-    options.allow_float_truncate = field.type == ValueType::kFloat;  // double -> float rounds; that is what the type says
+    options.allow_float_truncate =
+        field.type == ValueType::kFloat;  // double -> float rounds; that is what the type says
     auto cast = arrow::compute::Cast(*array, wanted, options);
     if (cast.ok()) return *cast;
-    return Status::InvalidArgument(what + " holds " + array->type()->ToString() + ", which can not be read as " +
-                                       ValueTypeName(field.type) + ": " + cast.status().message() +
+    return Status::InvalidArgument(what + " holds " + array->type()->ToString() +
+                                       ", which can not be read as " + ValueTypeName(field.type) + ": " +
+                                       cast.status().message() +
                                        ". Change the feature's type, or the source.",
                                    Reason::kBadFeatureValue);
   }
-  return Status::InvalidArgument(what + " holds " + array->type()->ToString() + ", but " + ValueTypeName(field.type) +
-                                     " is needed. Change the type in the definition, or cast the column in the source.",
-                                 Reason::kBadFeatureValue);
+  return Status::InvalidArgument(
+      what + " holds " + array->type()->ToString() + ", but " + ValueTypeName(field.type) +
+          " is needed. Change the type in the definition, or cast the column in the source.",
+      Reason::kBadFeatureValue);
 }
 
-Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value, const std::string& what) {
+Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value,
+                                     const std::string& what) {
   if (column.type()->id() != arrow::Type::TIMESTAMP && column.type()->id() != arrow::Type::DATE32) {
-    return Status::InvalidArgument(what + " holds " + column.type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
-                                   Reason::kBadTimestamp);
+    return Status::InvalidArgument(
+        what + " holds " + column.type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
+        Reason::kBadTimestamp);
   }
-  SALVER_ASSIGN(const auto array, CastColumn(column, Field{.name = "time", .type = ValueType::kUnixTimestamp}, what));
+  SALVER_ASSIGN(const auto array,
+                CastColumn(column, Field{.name = "time", .type = ValueType::kUnixTimestamp}, what));
   const auto& times = static_cast<const arrow::TimestampArray&>(*array);
   std::vector<int64_t> values(static_cast<size_t>(times.length()));
   for (int64_t i = 0; i < times.length(); ++i) values[i] = times.IsNull(i) ? null_value : times.Value(i);

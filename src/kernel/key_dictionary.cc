@@ -6,9 +6,12 @@
 namespace salver {
 namespace {
 
-// Appends a value so that different rows give different bytes: fixed-width values as they are, others after their size.
+// Appends a value so that different rows give different bytes: fixed-width values as they are, others after
+// their size.
 void AppendKeyBytes(const arrow::Array& column, int64_t row, std::string* out) {
-  const auto number = [out](const void* value, size_t size) { out->append(static_cast<const char*>(value), size); };
+  const auto number = [out](const void* value, size_t size) {
+    out->append(static_cast<const char*>(value), size);
+  };
   switch (column.type_id()) {
     case arrow::Type::INT64:
     case arrow::Type::TIMESTAMP: {
@@ -30,9 +33,12 @@ void AppendKeyBytes(const arrow::Array& column, int64_t row, std::string* out) {
 
 }  // namespace
 
-size_t KeyDictionary::BytesHash::operator()(std::string_view bytes) const { return XXH3_64bits(bytes.data(), bytes.size()); }
+size_t KeyDictionary::BytesHash::operator()(std::string_view bytes) const {
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
-std::vector<int32_t> KeyDictionary::Ids(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows, bool add) {
+std::vector<int32_t> KeyDictionary::Ids(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
+                                        bool add) {
   std::vector<int32_t> ids(static_cast<size_t>(rows), -1);
   if (columns_ == 0) {
     std::fill(ids.begin(), ids.end(), 0);
@@ -43,7 +49,8 @@ std::vector<int32_t> KeyDictionary::Ids(std::span<const std::shared_ptr<arrow::A
     for (int64_t row = 0; row < rows; ++row) {
       if (values.IsNull(row)) continue;
       if (add) {
-        ids[row] = by_integer_.try_emplace(values.Value(row), static_cast<int32_t>(by_integer_.size())).first->second;
+        ids[row] = by_integer_.try_emplace(values.Value(row), static_cast<int32_t>(by_integer_.size()))
+                       .first->second;
       } else if (const auto found = by_integer_.find(values.Value(row)); found != by_integer_.end()) {
         ids[row] = found->second;
       }

@@ -1,6 +1,6 @@
-// Dense numbers for join keys: rows of one or more key columns become ids 0, 1, 2 ... in order of first appearance.
-// Built from the entity rows, then asked by source rows, so that a source row whose key nobody wants is dropped
-// before anything else is read of it.
+// Dense numbers for join keys: rows of one or more key columns become ids 0, 1, 2 ... in order of first
+// appearance. Built from the entity rows, then asked by source rows, so that a source row whose key nobody
+// wants is dropped before anything else is read of it.
 //
 // Thread safety: Find from any thread; Add from one at a time, not during Find.
 #pragma once
@@ -25,8 +25,8 @@ class KeyDictionary {
   // `integers`: true when there is one column and it is int64 or timestamp (kept in a table of integers).
   KeyDictionary(size_t columns, bool integers) : columns_(columns), integers_(integers && columns == 1) {}
 
-  // Ids of the rows of `columns`, adding what is new; -1 where any column is null. Arrays of equal length, of the
-  // same types at every call. `rows` is that length (there may be no column to take it from).
+  // Ids of the rows of `columns`, adding what is new; -1 where any column is null. Arrays of equal length, of
+  // the same types at every call. `rows` is that length (there may be no column to take it from).
   std::vector<int32_t> Add(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows) {
     return Ids(columns, rows, /*add=*/true);
   }
@@ -34,7 +34,11 @@ class KeyDictionary {
   std::vector<int32_t> Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows) const {
     return const_cast<KeyDictionary*>(this)->Ids(columns, rows, /*add=*/false);
   }
-  int32_t size() const { return columns_ == 0 ? 1 : integers_ ? static_cast<int32_t>(by_integer_.size()) : static_cast<int32_t>(by_bytes_.size()); }
+  int32_t size() const {
+    return columns_ == 0 ? 1
+           : integers_   ? static_cast<int32_t>(by_integer_.size())
+                         : static_cast<int32_t>(by_bytes_.size());
+  }
 
  private:
   std::vector<int32_t> Ids(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows, bool add);
@@ -44,7 +48,9 @@ class KeyDictionary {
     size_t operator()(std::string_view bytes) const;
   };
   struct IntegerHash {
-    size_t operator()(int64_t value) const { return static_cast<uint64_t>(value) * 0x9e3779b97f4a7c15ULL >> 7; }
+    size_t operator()(int64_t value) const {
+      return static_cast<uint64_t>(value) * 0x9e3779b97f4a7c15ULL >> 7;
+    }
   };
   size_t columns_;
   bool integers_;

@@ -21,20 +21,25 @@ using ViewPtr = std::shared_ptr<const FeatureView>;
 
 Status CheckMaterializable(const FeatureView& view) {
   const auto refuse = [&](const std::string& why, Reason reason) {
-    return Status::FailedPrecondition("feature view \"" + view.name + "\" can not be materialized: " + why, reason);
+    return Status::FailedPrecondition("feature view \"" + view.name + "\" can not be materialized: " + why,
+                                      reason);
   };
   if (view.kind != FeatureViewKind::kFeature) {
-    return refuse("it is no plain feature view, and this release computes only those.", Reason::kNotExecutedYet);
+    return refuse("it is no plain feature view, and this release computes only those.",
+                  Reason::kNotExecutedYet);
   }
-  if (view.has_transformation) return refuse("it has a transformation, which this release does not run.", Reason::kNotExecutedYet);
-  if (!view.online) return refuse("it has online: false. Set online to true and apply.", Reason::kViewNotMaterializable);
+  if (view.has_transformation)
+    return refuse("it has a transformation, which this release does not run.", Reason::kNotExecutedYet);
+  if (!view.online)
+    return refuse("it has online: false. Set online to true and apply.", Reason::kViewNotMaterializable);
   if (!view.enabled) return refuse("it is disabled. Enable it and apply.", Reason::kViewNotMaterializable);
   if (!view.batch_source) return refuse("it has no batch source to read. Give it one.", Reason::kBadSource);
   return Status::OK();
 }
 
 // The views asked for, or all that are online. Views that materialize() passes over by itself are left out.
-Result<std::vector<ViewPtr>> ChooseViews(const RegistrySnapshot& snapshot, const std::vector<std::string>& names) {
+Result<std::vector<ViewPtr>> ChooseViews(const RegistrySnapshot& snapshot,
+                                         const std::vector<std::string>& names) {
   std::vector<ViewPtr> views;
   for (const std::string& name : names) {
     SALVER_ASSIGN(auto view, snapshot.GetView(name));
@@ -48,8 +53,8 @@ Result<std::vector<ViewPtr>> ChooseViews(const RegistrySnapshot& snapshot, const
   return views;
 }
 
-// The range for one view. Incremental: from the end of what is materialized; a view that never was starts a ttl
-// before the end, or with its first row when it has no ttl.
+// The range for one view. Incremental: from the end of what is materialized; a view that never was starts a
+// ttl before the end, or with its first row when it has no ttl.
 TimeInterval RangeOf(const FeatureView& view, const MaterializeOptions& options, int64_t now_us) {
   if (options.disable_event_timestamp) return {0, now_us};
   if (options.start_us) return {*options.start_us, options.end_us};
@@ -59,14 +64,19 @@ TimeInterval RangeOf(const FeatureView& view, const MaterializeOptions& options,
 
 LatestRowsNode NodeFor(const FeatureView& view, TimeInterval range) {
   const DataSource& source = *view.batch_source;
-  LatestRowsNode node{{source, source.timestamp_field, source.created_timestamp_column}, {}, {}, range.start_us, range.end_us};
+  LatestRowsNode node{{source, source.timestamp_field, source.created_timestamp_column},
+                      {},
+                      {},
+                      range.start_us,
+                      range.end_us};
   for (const Field& key : view.join_keys) node.join_keys.push_back(SourceField(source, key));
   for (const Field& feature : view.features) node.features.push_back(SourceField(source, feature));
   return node;
 }
 
 // Encodes and writes one batch of rows.
-Result<WriteCounts> WriteBatch(const FeatureView& view, const std::vector<std::shared_ptr<arrow::Array>>& join_keys,
+Result<WriteCounts> WriteBatch(const FeatureView& view,
+                               const std::vector<std::shared_ptr<arrow::Array>>& join_keys,
                                const std::vector<int64_t>& event_us, const std::vector<int64_t>& created_us,
                                const arrow::RecordBatch& features, const MaterializeContext& context) {
   SALVER_ASSIGN(const auto encoder, EntityKeyEncoder::Make(view.join_keys, context.entity_key_version));
@@ -85,7 +95,8 @@ Result<WriteCounts> WriteBatch(const FeatureView& view, const std::vector<std::s
   return context.online_store->Write(view, {keys, event_us, created_us, &features}, Deadline::Never());
 }
 
-Result<MaterializeReport::View> MaterializeView(const FeatureView& view, TimeInterval range, const MaterializeOptions& options,
+Result<MaterializeReport::View> MaterializeView(const FeatureView& view, TimeInterval range,
+                                                const MaterializeOptions& options,
                                                 const MaterializeContext& context) {
   SALVER_ASSIGN(const auto rows, context.engine->Latest(NodeFor(view, range), {.folder = context.folder}));
   MaterializeReport::View report{view.name, range, rows->rows_in_range(), 0, 0};
@@ -97,8 +108,8 @@ Result<MaterializeReport::View> MaterializeView(const FeatureView& view, TimeInt
   for (;;) {
     SALVER_ASSIGN(const auto batch, rows->Next());
     if (!batch) break;
-    SALVER_ASSIGN(const WriteCounts counts,
-                  WriteBatch(view, batch->join_keys, batch->event_us, batch->created_us, *batch->features, context));
+    SALVER_ASSIGN(const WriteCounts counts, WriteBatch(view, batch->join_keys, batch->event_us,
+                                                       batch->created_us, *batch->features, context));
     report.rows_written += counts.written;
     report.rows_older += counts.older;
     progress.rows_done += static_cast<int64_t>(batch->event_us.size());
@@ -139,9 +150,13 @@ Result<MaterializeReport> Materialize(const RegistrySnapshot& snapshot, const Ma
 }
 
 Status WriteRows(const FeatureView& view, const arrow::Table& rows, const MaterializeContext& context) {
-  const DataSource* source = view.batch_source ? &*view.batch_source : view.stream_source ? &*view.stream_source : nullptr;
+  const DataSource* source = view.batch_source    ? &*view.batch_source
+                             : view.stream_source ? &*view.stream_source
+                                                  : nullptr;
   if (source == nullptr) {
-    return Status::FailedPrecondition("feature view \"" + view.name + "\" has no source, so rows for it have no event time column.", Reason::kBadSource);
+    return Status::FailedPrecondition(
+        "feature view \"" + view.name + "\" has no source, so rows for it have no event time column.",
+        Reason::kBadSource);
   }
   const std::string what = "rows for feature view \"" + view.name + "\", column \"";
   std::vector<std::string> missing;
@@ -158,7 +173,8 @@ Status WriteRows(const FeatureView& view, const arrow::Table& rows, const Materi
   if (!missing.empty()) {
     std::string text = "rows for feature view \"" + view.name + "\" lack";
     for (size_t i = 0; i < missing.size(); ++i) text += (i > 0 ? ", \"" : " \"") + missing[i] + "\"";
-    return Status::InvalidArgument(text + ". Give every join key, every feature and the event time.", Reason::kMissingColumns);
+    return Status::InvalidArgument(text + ". Give every join key, every feature and the event time.",
+                                   Reason::kMissingColumns);
   }
   if (rows.num_rows() == 0) return Status::OK();
   std::vector<std::shared_ptr<arrow::Array>> key_arrays, feature_arrays;
@@ -167,25 +183,31 @@ Status WriteRows(const FeatureView& view, const arrow::Table& rows, const Materi
     SALVER_ASSIGN(auto array, CastColumn(*keys[i], view.join_keys[i], what + view.join_keys[i].name + "\""));
     for (int64_t row = 0; row < array->length(); ++row) {
       if (!array->IsNull(row)) continue;
-      return Status::InvalidArgument(what + view.join_keys[i].name + "\", row " + std::to_string(row) + " is null. A row needs its join key.",
+      return Status::InvalidArgument(what + view.join_keys[i].name + "\", row " + std::to_string(row) +
+                                         " is null. A row needs its join key.",
                                      Reason::kNullJoinKey);
     }
     key_arrays.push_back(std::move(array));
   }
   for (size_t i = 0; i < features.size(); ++i) {
-    SALVER_ASSIGN(auto array, CastColumn(*features[i], view.features[i], what + view.features[i].name + "\""));
+    SALVER_ASSIGN(auto array,
+                  CastColumn(*features[i], view.features[i], what + view.features[i].name + "\""));
     fields.push_back(arrow::field(view.features[i].name, array->type()));
     feature_arrays.push_back(std::move(array));
   }
   SALVER_ASSIGN(const auto event_us, TimesOf(*times, kNoTime, what + source->timestamp_field + "\""));
   if (std::find(event_us.begin(), event_us.end(), kNoTime) != event_us.end()) {
-    return Status::InvalidArgument(what + source->timestamp_field + "\" has a null. Every row needs its event time.", Reason::kBadTimestamp);
+    return Status::InvalidArgument(
+        what + source->timestamp_field + "\" has a null. Every row needs its event time.",
+        Reason::kBadTimestamp);
   }
   std::vector<int64_t> created_us;
   if (const auto created = rows.GetColumnByName(source->created_timestamp_column); created != nullptr) {
-    SALVER_ASSIGN(created_us, TimesOf(*created, kNoCreatedTime, what + source->created_timestamp_column + "\""));
+    SALVER_ASSIGN(created_us,
+                  TimesOf(*created, kNoCreatedTime, what + source->created_timestamp_column + "\""));
   }
-  const auto batch = arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows.num_rows(), std::move(feature_arrays));
+  const auto batch =
+      arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows.num_rows(), std::move(feature_arrays));
   return WriteBatch(view, key_arrays, event_us, created_us, *batch, context).status();
 }
 

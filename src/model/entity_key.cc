@@ -10,7 +10,9 @@
 namespace salver {
 namespace {
 
-void AppendU32(uint32_t value, std::string* out) { wire::AppendFixed(value, out); }
+void AppendU32(uint32_t value, std::string* out) {
+  wire::AppendFixed(value, out);
+}
 
 void AppendPayload(ValueType type, std::string_view payload, std::string* out) {
   AppendU32(static_cast<uint32_t>(type), out);
@@ -25,7 +27,9 @@ void AppendNumber(ValueType type, T value, std::string* out) {
   wire::AppendFixed(value, out);
 }
 
-int64_t FloorSeconds(int64_t micros) { return micros / 1'000'000 - (micros % 1'000'000 < 0 ? 1 : 0); }
+int64_t FloorSeconds(int64_t micros) {
+  return micros / 1'000'000 - (micros % 1'000'000 < 0 ? 1 : 0);
+}
 
 void AppendCell(const arrow::Array& column, int64_t row, ValueType type, std::string* out) {
   switch (type) {
@@ -38,7 +42,8 @@ void AppendCell(const arrow::Array& column, int64_t row, ValueType type, std::st
           FloorSeconds(static_cast<const arrow::TimestampArray&>(column).Value(row)), out);
     case ValueType::kString:
       return EntityKeyEncoder::AppendString(static_cast<const arrow::StringArray&>(column).GetView(row), out);
-    default: return EntityKeyEncoder::AppendBytes(static_cast<const arrow::BinaryArray&>(column).GetView(row), out);
+    default:
+      return EntityKeyEncoder::AppendBytes(static_cast<const arrow::BinaryArray&>(column).GetView(row), out);
   }
 }
 
@@ -83,8 +88,8 @@ Result<EntityKeyEncoder> EntityKeyEncoder::Make(std::span<const Field> join_keys
   return encoder;
 }
 
-Status EntityKeyEncoder::EncodeColumns(std::span<const std::shared_ptr<arrow::Array>> columns, std::string* out,
-                                       std::vector<uint64_t>* ends) const {
+Status EntityKeyEncoder::EncodeColumns(std::span<const std::shared_ptr<arrow::Array>> columns,
+                                       std::string* out, std::vector<uint64_t>* ends) const {
   if (columns.size() != order_.size()) {
     return Status::Internal("EncodeColumns: " + std::to_string(columns.size()) + " columns for " +
                             std::to_string(order_.size()) + " join keys.");
@@ -92,14 +97,15 @@ Status EntityKeyEncoder::EncodeColumns(std::span<const std::shared_ptr<arrow::Ar
   for (size_t i = 0; i < order_.size(); ++i) {
     const auto& column = columns[order_[i]];
     if (!column->type()->Equals(*ArrowType(types_[i], ""))) {
-      return Status::Internal("EncodeColumns: column of " + column->type()->ToString() + " for a join key of type " +
-                              ValueTypeName(types_[i]) + ".");
+      return Status::Internal("EncodeColumns: column of " + column->type()->ToString() +
+                              " for a join key of type " + ValueTypeName(types_[i]) + ".");
     }
   }
   const int64_t rows = columns.empty() ? 0 : columns[0]->length();
   ends->reserve(ends->size() + rows);
   for (int64_t row = 0; row < rows; ++row) {
-    const bool null = std::any_of(columns.begin(), columns.end(), [&](const auto& c) { return c->IsNull(row); });
+    const bool null =
+        std::any_of(columns.begin(), columns.end(), [&](const auto& c) { return c->IsNull(row); });
     if (!null) {
       *out += prefix_;
       for (size_t i = 0; i < order_.size(); ++i) AppendCell(*columns[order_[i]], row, types_[i], out);
@@ -109,8 +115,12 @@ Status EntityKeyEncoder::EncodeColumns(std::span<const std::shared_ptr<arrow::Ar
   return Status::OK();
 }
 
-void EntityKeyEncoder::AppendInt64(int64_t value, std::string* out) { AppendNumber(ValueType::kInt64, value, out); }
-void EntityKeyEncoder::AppendInt32(int32_t value, std::string* out) { AppendNumber(ValueType::kInt32, value, out); }
+void EntityKeyEncoder::AppendInt64(int64_t value, std::string* out) {
+  AppendNumber(ValueType::kInt64, value, out);
+}
+void EntityKeyEncoder::AppendInt32(int32_t value, std::string* out) {
+  AppendNumber(ValueType::kInt32, value, out);
+}
 void EntityKeyEncoder::AppendUnixTimestamp(int64_t seconds, std::string* out) {
   AppendNumber(ValueType::kUnixTimestamp, seconds, out);
 }

@@ -14,15 +14,15 @@
 namespace salver {
 
 struct RequestedFeature {
-  ColumnId column = 0;        // of the view
-  size_t position = 0;        // among all requested features
-  std::string name;           // in the answer: "feature", or "view__feature" with full names
+  ColumnId column = 0;  // of the view
+  size_t position = 0;  // among all requested features
+  std::string name;     // in the answer: "feature", or "view__feature" with full names
 };
 
 struct RequestedView {
   std::shared_ptr<const FeatureView> view;
-  std::string name;                                  // alias, or the view's name
-  std::map<std::string, std::string> join_key_map;   // view's join key -> column of the entity rows
+  std::string name;                                 // alias, or the view's name
+  std::map<std::string, std::string> join_key_map;  // view's join key -> column of the entity rows
   std::vector<RequestedFeature> features;
 
   // Column of the entity rows that holds join key `name`.
@@ -32,9 +32,11 @@ struct RequestedView {
   }
 };
 
-// Errors, each with its Reason: no features, both ways at once, a malformed or versioned reference, unknown view,
-// feature or service (with the nearest name), two features of one name, a view that is not executed yet.
-Result<std::vector<RequestedView>> ResolveFeatures(const RegistrySnapshot& snapshot, std::span<const std::string_view> features,
+// Errors, each with its Reason: no features, both ways at once, a malformed or versioned reference, unknown
+// view, feature or service (with the nearest name), two features of one name, a view that is not executed
+// yet.
+Result<std::vector<RequestedView>> ResolveFeatures(const RegistrySnapshot& snapshot,
+                                                   std::span<const std::string_view> features,
                                                    std::string_view feature_service, bool full_feature_names);
 
 }  // namespace salver

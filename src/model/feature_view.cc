@@ -9,11 +9,16 @@ std::string_view Field::struct_schema() const {
 
 const char* FeatureViewStateName(FeatureViewState state) {
   switch (state) {
-    case FeatureViewState::kUnspecified: return "STATE_UNSPECIFIED";
-    case FeatureViewState::kCreated: return "CREATED";
-    case FeatureViewState::kGenerated: return "GENERATED";
-    case FeatureViewState::kMaterializing: return "MATERIALIZING";
-    case FeatureViewState::kAvailableOnline: return "AVAILABLE_ONLINE";
+    case FeatureViewState::kUnspecified:
+      return "STATE_UNSPECIFIED";
+    case FeatureViewState::kCreated:
+      return "CREATED";
+    case FeatureViewState::kGenerated:
+      return "GENERATED";
+    case FeatureViewState::kMaterializing:
+      return "MATERIALIZING";
+    case FeatureViewState::kAvailableOnline:
+      return "AVAILABLE_ONLINE";
   }
   return "STATE_UNSPECIFIED";
 }

@@ -7,8 +7,8 @@
 
 namespace salver {
 
-// Sorted, with overlapping and touching intervals joined; empty and reversed ones dropped (start == end is kept:
-// both ends are inclusive).
+// Sorted, with overlapping and touching intervals joined; empty and reversed ones dropped (start == end is
+// kept: both ends are inclusive).
 std::vector<TimeInterval> NormalizeIntervals(std::vector<TimeInterval> intervals);
 
 }  // namespace salver

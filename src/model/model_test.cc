@@ -57,7 +57,8 @@ std::pair<ValueType, std::shared_ptr<arrow::Array>> KeyValue(simdjson::dom::obje
     return {ValueType::kInt32, One(builder, static_cast<int32_t>(int64_t(entry.value)))};
   }
   if (kind == "unix_timestamp_val") {
-    arrow::TimestampBuilder builder(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), arrow::default_memory_pool());
+    arrow::TimestampBuilder builder(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
+                                    arrow::default_memory_pool());
     return {ValueType::kUnixTimestamp, One(builder, int64_t(entry.value) * 1'000'000)};
   }
   if (kind == "string_val") {
@@ -121,8 +122,10 @@ TEST(EntityKey, NullInAnyColumnGivesTheEmptyKey) {
 
 TEST(EntityKey, RefusesTypesAndNamesThatCanNotBeKeys) {
   const std::vector<Field> real = {{.name = "id", .type = ValueType::kDouble}};
-  EXPECT_NE(EntityKeyEncoder::Make(real).status().message().find("\"id\" has type DOUBLE"), std::string::npos);
-  const std::vector<Field> twice = {{.name = "id", .type = ValueType::kInt64}, {.name = "id", .type = ValueType::kInt64}};
+  EXPECT_NE(EntityKeyEncoder::Make(real).status().message().find("\"id\" has type DOUBLE"),
+            std::string::npos);
+  const std::vector<Field> twice = {{.name = "id", .type = ValueType::kInt64},
+                                    {.name = "id", .type = ValueType::kInt64}};
   EXPECT_NE(EntityKeyEncoder::Make(twice).status().message().find("given twice"), std::string::npos);
 }
 
@@ -151,9 +154,15 @@ std::pair<ValueType, std::shared_ptr<arrow::Array>> GoldenValue(std::string_view
     EXPECT_TRUE(builder.Finish(&array).ok());
     return array;
   };
-  if (name == "float_list") return {ValueType::kFloatList, list(floats, [](auto* b) { EXPECT_TRUE(b->AppendValues({1, 2}).ok()); })};
-  if (name == "int64_list") return {ValueType::kInt64List, list(integers, [](auto* b) { EXPECT_TRUE(b->AppendValues({1, -1}).ok()); })};
-  if (name == "string_list") return {ValueType::kStringList, list(strings, [](auto* b) { EXPECT_TRUE(b->AppendValues(std::vector<std::string>{"a", "b"}).ok()); })};
+  if (name == "float_list")
+    return {ValueType::kFloatList, list(floats, [](auto* b) { EXPECT_TRUE(b->AppendValues({1, 2}).ok()); })};
+  if (name == "int64_list")
+    return {ValueType::kInt64List,
+            list(integers, [](auto* b) { EXPECT_TRUE(b->AppendValues({1, -1}).ok()); })};
+  if (name == "string_list")
+    return {ValueType::kStringList, list(strings, [](auto* b) {
+              EXPECT_TRUE(b->AppendValues(std::vector<std::string>{"a", "b"}).ok());
+            })};
   if (name == "empty_float_list") return {ValueType::kFloatList, list(floats, [](auto*) {})};
   return {ValueType::kInvalid, nullptr};
 }
@@ -194,8 +203,9 @@ TEST(ValueCodec, AnyBytesGiveAValueOrAnErrorNeverAReadPastTheEnd) {
     }
     // The exact size on the heap, so that a sanitizer sees one byte too many.
     const std::vector<char> exact(bytes.begin(), bytes.end());
-    for (const ValueType type : {ValueType::kInt64, ValueType::kFloat, ValueType::kString, ValueType::kStringList,
-                                 ValueType::kMap, ValueType::kValueList, ValueType::kUnixTimestamp}) {
+    for (const ValueType type :
+         {ValueType::kInt64, ValueType::kFloat, ValueType::kString, ValueType::kStringList, ValueType::kMap,
+          ValueType::kValueList, ValueType::kUnixTimestamp}) {
       OnlineCell cell;
       std::string json;
       if (DecodeValue({exact.data(), exact.size()}, type, &cell).ok()) AppendJson(cell, type, &json);
@@ -215,10 +225,12 @@ TEST(ValueCodec, JsonIsWhatFeastsServerWrites) {
   EXPECT_EQ(json(OnlineCell::Real(-INFINITY), ValueType::kDouble), "\"-Infinity\"");
   EXPECT_EQ(json(OnlineCell::Integer(1), ValueType::kBool), "true");
   EXPECT_EQ(json(OnlineCell::Integer(5'000'000), ValueType::kUnixTimestamp), "5");
-  EXPECT_EQ(json(OnlineCell::Bytes("a\"\\\n\x01\xc3\xa4\xff"), ValueType::kString), "\"a\\\"\\\\\\n\\u0001\xc3\xa4\xef\xbf\xbd\"");
+  EXPECT_EQ(json(OnlineCell::Bytes("a\"\\\n\x01\xc3\xa4\xff"), ValueType::kString),
+            "\"a\\\"\\\\\\n\\u0001\xc3\xa4\xef\xbf\xbd\"");
   EXPECT_EQ(json(OnlineCell::Bytes("ab"), ValueType::kBytes), "\"YWI=\"");
   EXPECT_EQ(json(OnlineCell(), ValueType::kInt64), "null");
-  EXPECT_EQ(json(OnlineCell::Bytes(FromHex("82010a0a080000803f00000040")), ValueType::kFloatList), "[1.0, 2.0]");
+  EXPECT_EQ(json(OnlineCell::Bytes(FromHex("82010a0a080000803f00000040")), ValueType::kFloatList),
+            "[1.0, 2.0]");
 }
 
 TEST(ValueType, EveryTypeHasAnArrowFormAndAName) {
@@ -234,7 +246,8 @@ TEST(ValueType, EveryTypeHasAnArrowFormAndAName) {
 }
 
 TEST(Intervals, AreJoinedWhereTheyTouch) {
-  EXPECT_EQ(NormalizeIntervals({{5, 9}, {1, 3}, {3, 4}, {7, 8}, {9, 2}}), (std::vector<TimeInterval>{{1, 4}, {5, 9}}));
+  EXPECT_EQ(NormalizeIntervals({{5, 9}, {1, 3}, {3, 4}, {7, 8}, {9, 2}}),
+            (std::vector<TimeInterval>{{1, 4}, {5, 9}}));
 }
 
 TEST(RegistrySnapshot, FindsByNameAndSuggestsTheNearest) {

@@ -9,8 +9,12 @@
 namespace salver {
 
 // Fractions past microseconds are cut. An absent message is 0.
-inline int64_t MicrosOf(const google::protobuf::Timestamp& t) { return t.seconds() * 1'000'000 + t.nanos() / 1000; }
-inline int64_t MicrosOf(const google::protobuf::Duration& d) { return d.seconds() * 1'000'000 + d.nanos() / 1000; }
+inline int64_t MicrosOf(const google::protobuf::Timestamp& t) {
+  return t.seconds() * 1'000'000 + t.nanos() / 1000;
+}
+inline int64_t MicrosOf(const google::protobuf::Duration& d) {
+  return d.seconds() * 1'000'000 + d.nanos() / 1000;
+}
 
 inline void SetMicros(int64_t micros, google::protobuf::Timestamp* t) {
   int64_t seconds = micros / 1'000'000;

@@ -37,13 +37,20 @@ std::vector<Field> FieldsOf(const Specs& specs) {
 DataSourceKind KindOf(const feast::core::DataSource& source) {
   using Source = feast::core::DataSource;
   switch (source.type()) {
-    case Source::BATCH_FILE: return DataSourceKind::kFile;
-    case Source::PUSH_SOURCE: return DataSourceKind::kPush;
-    case Source::REQUEST_SOURCE: return DataSourceKind::kRequest;
-    case Source::STREAM_KAFKA: return DataSourceKind::kKafka;
-    case Source::STREAM_KINESIS: return DataSourceKind::kKinesis;
-    case Source::CUSTOM_SOURCE: return DataSourceKind::kCustom;
-    default: return DataSourceKind::kTable;
+    case Source::BATCH_FILE:
+      return DataSourceKind::kFile;
+    case Source::PUSH_SOURCE:
+      return DataSourceKind::kPush;
+    case Source::REQUEST_SOURCE:
+      return DataSourceKind::kRequest;
+    case Source::STREAM_KAFKA:
+      return DataSourceKind::kKafka;
+    case Source::STREAM_KINESIS:
+      return DataSourceKind::kKinesis;
+    case Source::CUSTOM_SOURCE:
+      return DataSourceKind::kCustom;
+    default:
+      return DataSourceKind::kTable;
   }
 }
 
@@ -58,7 +65,8 @@ DataSource SourceOf(const feast::core::DataSource& proto) {
     source.path = proto.file_options().uri();
     source.file_format = proto.file_options().file_format().has_delta_format() ? "delta" : "parquet";
   }
-  if (proto.has_batch_source()) source.batch_source = std::make_shared<DataSource>(SourceOf(proto.batch_source()));
+  if (proto.has_batch_source())
+    source.batch_source = std::make_shared<DataSource>(SourceOf(proto.batch_source()));
   return source;
 }
 
@@ -197,11 +205,12 @@ std::vector<std::string> NamesIn(const Index& index) {
 }
 
 template <typename T>
-Result<std::shared_ptr<const T>> Get(const char* kind, Reason reason, std::string_view name, const std::string& project,
+Result<std::shared_ptr<const T>> Get(const char* kind, Reason reason, std::string_view name,
+                                     const std::string& project,
                                      const std::vector<std::shared_ptr<const T>>& list, const Index& index) {
   if (const auto found = index.find(name); found != index.end()) return list[found->second];
-  return Status::NotFound(std::string(kind) + " \"" + std::string(name) + "\" is not in project \"" + project + "\"." +
-                              NearestNameHint(name, NamesIn(index)),
+  return Status::NotFound(std::string(kind) + " \"" + std::string(name) + "\" is not in project \"" +
+                              project + "\"." + NearestNameHint(name, NamesIn(index)),
                           reason);
 }
 
@@ -217,12 +226,14 @@ Result<std::shared_ptr<const RegistrySnapshot>> RegistrySnapshot::Make(
 
   for (const auto& entity : proto.entities()) {
     if (!mine(entity.spec().project())) continue;
-    SALVER_RETURN_NOT_OK(AddObject(EntityOf(entity), "entity", &snapshot->entities_, &snapshot->entity_index_));
+    SALVER_RETURN_NOT_OK(
+        AddObject(EntityOf(entity), "entity", &snapshot->entities_, &snapshot->entity_index_));
   }
   const auto add_views = [&](const auto& views) -> Status {
     for (const auto& view : views) {
       if (!mine(view.spec().project())) continue;
-      SALVER_RETURN_NOT_OK(AddObject(ViewOf(view), "feature view", &snapshot->views_, &snapshot->view_index_));
+      SALVER_RETURN_NOT_OK(
+          AddObject(ViewOf(view), "feature view", &snapshot->views_, &snapshot->view_index_));
     }
     return Status::OK();
   };
@@ -232,23 +243,28 @@ Result<std::shared_ptr<const RegistrySnapshot>> RegistrySnapshot::Make(
   SALVER_RETURN_NOT_OK(add_views(proto.label_views()));
   for (const auto& service : proto.feature_services()) {
     if (!mine(service.spec().project())) continue;
-    SALVER_RETURN_NOT_OK(AddObject(ServiceOf(service), "feature service", &snapshot->services_, &snapshot->service_index_));
+    SALVER_RETURN_NOT_OK(
+        AddObject(ServiceOf(service), "feature service", &snapshot->services_, &snapshot->service_index_));
   }
   for (const auto& source : proto.data_sources()) {
-    if (mine(source.project())) snapshot->data_sources_.push_back(std::make_shared<const DataSource>(SourceOf(source)));
+    if (mine(source.project()))
+      snapshot->data_sources_.push_back(std::make_shared<const DataSource>(SourceOf(source)));
   }
   for (const auto& view : snapshot->views_) {
     for (const std::string& entity : view->entities) {
       if (snapshot->entity_index_.contains(entity)) continue;
-      return Status::DataLoss("feature view \"" + view->name + "\" names entity \"" + entity +
-                              "\", which is not in the registry. Restore the registry file from a backup, or apply the "
-                              "repository again.");
+      return Status::DataLoss(
+          "feature view \"" + view->name + "\" names entity \"" + entity +
+          "\", which is not in the registry. Restore the registry file from a backup, or apply the "
+          "repository again.");
     }
   }
   return std::shared_ptr<const RegistrySnapshot>(std::move(snapshot));
 }
 
-const std::string& RegistrySnapshot::version_id() const { return proto_->version_id(); }
+const std::string& RegistrySnapshot::version_id() const {
+  return proto_->version_id();
+}
 
 std::shared_ptr<const FeatureView> RegistrySnapshot::FindView(std::string_view name) const {
   const auto found = view_index_.find(name);

@@ -9,15 +9,21 @@
 namespace salver {
 namespace {
 
-int64_t FloorSeconds(int64_t micros) { return micros / 1'000'000 - (micros % 1'000'000 < 0 ? 1 : 0); }
+int64_t FloorSeconds(int64_t micros) {
+  return micros / 1'000'000 - (micros % 1'000'000 < 0 ? 1 : 0);
+}
 
 int64_t TimestampMicros(const arrow::Array& array, int64_t row) {
   const int64_t value = static_cast<const arrow::TimestampArray&>(array).Value(row);
   switch (static_cast<const arrow::TimestampType&>(*array.type()).unit()) {
-    case arrow::TimeUnit::SECOND: return value * 1'000'000;
-    case arrow::TimeUnit::MILLI: return value * 1000;
-    case arrow::TimeUnit::MICRO: return value;
-    case arrow::TimeUnit::NANO: return value / 1000 - (value % 1000 < 0 ? 1 : 0);
+    case arrow::TimeUnit::SECOND:
+      return value * 1'000'000;
+    case arrow::TimeUnit::MILLI:
+      return value * 1000;
+    case arrow::TimeUnit::MICRO:
+      return value;
+    case arrow::TimeUnit::NANO:
+      return value / 1000 - (value % 1000 < 0 ? 1 : 0);
   }
   return value;
 }
@@ -26,42 +32,74 @@ int64_t TimestampMicros(const arrow::Array& array, int64_t row) {
 template <typename T>
 bool NumberAt(const arrow::Array& array, int64_t row, T* value) {
   switch (array.type_id()) {
-    case arrow::Type::BOOL: *value = static_cast<const arrow::BooleanArray&>(array).Value(row); return true;
-    case arrow::Type::INT8: *value = static_cast<const arrow::Int8Array&>(array).Value(row); return true;
-    case arrow::Type::INT16: *value = static_cast<const arrow::Int16Array&>(array).Value(row); return true;
-    case arrow::Type::INT32: *value = static_cast<const arrow::Int32Array&>(array).Value(row); return true;
-    case arrow::Type::INT64: *value = static_cast<T>(static_cast<const arrow::Int64Array&>(array).Value(row)); return true;
-    case arrow::Type::UINT8: *value = static_cast<const arrow::UInt8Array&>(array).Value(row); return true;
-    case arrow::Type::UINT16: *value = static_cast<const arrow::UInt16Array&>(array).Value(row); return true;
-    case arrow::Type::UINT32: *value = static_cast<T>(static_cast<const arrow::UInt32Array&>(array).Value(row)); return true;
-    case arrow::Type::UINT64: *value = static_cast<T>(static_cast<const arrow::UInt64Array&>(array).Value(row)); return true;
-    case arrow::Type::FLOAT: *value = static_cast<T>(static_cast<const arrow::FloatArray&>(array).Value(row)); return true;
-    case arrow::Type::DOUBLE: *value = static_cast<T>(static_cast<const arrow::DoubleArray&>(array).Value(row)); return true;
-    default: return false;
+    case arrow::Type::BOOL:
+      *value = static_cast<const arrow::BooleanArray&>(array).Value(row);
+      return true;
+    case arrow::Type::INT8:
+      *value = static_cast<const arrow::Int8Array&>(array).Value(row);
+      return true;
+    case arrow::Type::INT16:
+      *value = static_cast<const arrow::Int16Array&>(array).Value(row);
+      return true;
+    case arrow::Type::INT32:
+      *value = static_cast<const arrow::Int32Array&>(array).Value(row);
+      return true;
+    case arrow::Type::INT64:
+      *value = static_cast<T>(static_cast<const arrow::Int64Array&>(array).Value(row));
+      return true;
+    case arrow::Type::UINT8:
+      *value = static_cast<const arrow::UInt8Array&>(array).Value(row);
+      return true;
+    case arrow::Type::UINT16:
+      *value = static_cast<const arrow::UInt16Array&>(array).Value(row);
+      return true;
+    case arrow::Type::UINT32:
+      *value = static_cast<T>(static_cast<const arrow::UInt32Array&>(array).Value(row));
+      return true;
+    case arrow::Type::UINT64:
+      *value = static_cast<T>(static_cast<const arrow::UInt64Array&>(array).Value(row));
+      return true;
+    case arrow::Type::FLOAT:
+      *value = static_cast<T>(static_cast<const arrow::FloatArray&>(array).Value(row));
+      return true;
+    case arrow::Type::DOUBLE:
+      *value = static_cast<T>(static_cast<const arrow::DoubleArray&>(array).Value(row));
+      return true;
+    default:
+      return false;
   }
 }
 
 bool StringAt(const arrow::Array& array, int64_t row, std::string_view* value) {
   switch (array.type_id()) {
     case arrow::Type::STRING:
-    case arrow::Type::BINARY: *value = static_cast<const arrow::BinaryArray&>(array).GetView(row); return true;
+    case arrow::Type::BINARY:
+      *value = static_cast<const arrow::BinaryArray&>(array).GetView(row);
+      return true;
     case arrow::Type::LARGE_STRING:
-    case arrow::Type::LARGE_BINARY: *value = static_cast<const arrow::LargeBinaryArray&>(array).GetView(row); return true;
-    default: return false;
+    case arrow::Type::LARGE_BINARY:
+      *value = static_cast<const arrow::LargeBinaryArray&>(array).GetView(row);
+      return true;
+    default:
+      return false;
   }
 }
 
 Status NoValueForm(const arrow::Array& array, ValueType type) {
-  return Status::InvalidArgument("a column of Arrow type " + array.type()->ToString() + " can not be stored as " +
-                                     ValueTypeName(type) + ". Cast it in the source, or change the feature's type.",
+  return Status::InvalidArgument("a column of Arrow type " + array.type()->ToString() +
+                                     " can not be stored as " + ValueTypeName(type) +
+                                     ". Cast it in the source, or change the feature's type.",
                                  Reason::kBadFeatureValue);
 }
 
 Status AppendUntyped(const arrow::Array& array, int64_t row, std::string* out, int depth);
 
-uint32_t FieldNumber(ValueType type) { return static_cast<uint32_t>(type); }  // Value's fields are numbered as the types
+uint32_t FieldNumber(ValueType type) {
+  return static_cast<uint32_t>(type);
+}  // Value's fields are numbered as the types
 
-// The part of one scalar after its tag, in a packed list or alone. False when the array does not fit the type.
+// The part of one scalar after its tag, in a packed list or alone. False when the array does not fit the
+// type.
 bool AppendScalarPayload(const arrow::Array& array, int64_t row, ValueType type, std::string* out) {
   switch (type) {
     case ValueType::kInt32:
@@ -88,7 +126,8 @@ bool AppendScalarPayload(const arrow::Array& array, int64_t row, ValueType type,
       if (array.type_id() != arrow::Type::TIMESTAMP) return false;
       wire::AppendVarint(static_cast<uint64_t>(FloorSeconds(TimestampMicros(array, row))), out);
       return true;
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -100,7 +139,8 @@ wire::Type ScalarWireType(ValueType type) {
 
 // A list or set of scalars: Value{N: XList{1: elements}}; numbers packed, strings one by one.
 Status AppendList(const arrow::Array& array, int64_t row, ValueType type, std::string* out) {
-  if (array.type_id() != arrow::Type::LIST && array.type_id() != arrow::Type::FIXED_SIZE_LIST) return NoValueForm(array, type);
+  if (array.type_id() != arrow::Type::LIST && array.type_id() != arrow::Type::FIXED_SIZE_LIST)
+    return NoValueForm(array, type);
   std::shared_ptr<arrow::Array> elements;
   if (array.type_id() == arrow::Type::LIST) {
     elements = static_cast<const arrow::ListArray&>(array).value_slice(row);
@@ -192,7 +232,8 @@ Status AppendValueList(const arrow::Array& array, int64_t row, ValueType type, s
 
 Status AppendTyped(const arrow::Array& array, int64_t row, ValueType type, std::string* out, int depth) {
   if (array.IsNull(row)) return Status::OK();
-  if (depth > kMaxValueDepth) return Status::InvalidArgument("a value is nested more than 32 deep.", Reason::kLimit);
+  if (depth > kMaxValueDepth)
+    return Status::InvalidArgument("a value is nested more than 32 deep.", Reason::kLimit);
   if (IsFixedWidth(type)) {
     const size_t start = out->size();
     wire::AppendTag(FieldNumber(type), ScalarWireType(type), out);
@@ -217,9 +258,11 @@ Status AppendTyped(const arrow::Array& array, int64_t row, ValueType type, std::
       return Status::OK();
     }
     case ValueType::kMapList:
-    case ValueType::kStructList: return AppendMapList(array, row, type, out, depth);
+    case ValueType::kStructList:
+      return AppendMapList(array, row, type, out, depth);
     case ValueType::kValueList:
-    case ValueType::kValueSet: return AppendValueList(array, row, type, out, depth);
+    case ValueType::kValueSet:
+      return AppendValueList(array, row, type, out, depth);
     case ValueType::kScalarMap: {
       std::string_view bytes;  // the column holds the serialized Value itself
       if (!StringAt(array, row, &bytes)) return NoValueForm(array, type);
@@ -275,7 +318,8 @@ bool Accepts(ValueType type, uint32_t field) {
     case ValueType::kDouble:
       return stored == ValueType::kFloat || stored == ValueType::kDouble || stored == ValueType::kInt64 ||
              stored == ValueType::kInt32;
-    default: return IsStringLike(type) && IsStringLike(stored);
+    default:
+      return IsStringLike(type) && IsStringLike(stored);
   }
 }
 
@@ -308,7 +352,8 @@ Status CellOf(const arrow::Array& array, int64_t row, ValueType type, ByteArena*
       if (array.type_id() != arrow::Type::TIMESTAMP) return NoValueForm(array, type);
       *cell = OnlineCell::Integer(TimestampMicros(array, row));
       return Status::OK();
-    default: break;
+    default:
+      break;
   }
   if (IsStringLike(type)) {
     std::string_view text;
@@ -330,7 +375,8 @@ Status DecodeValue(std::string_view value, ValueType type, OnlineCell* cell) {
   if (reader.field() == static_cast<uint32_t>(ValueType::kNull)) return Status::OK();
   if (!Accepts(type, reader.field())) {
     return Corrupt(type, (std::string("holds ") + ValueTypeName(static_cast<ValueType>(reader.field())) +
-                          ": the view's type has changed, materialize it again").c_str());
+                          ": the view's type has changed, materialize it again")
+                             .c_str());
   }
   const bool timestamp = type == ValueType::kUnixTimestamp;
   switch (reader.type()) {
@@ -344,7 +390,8 @@ Status DecodeValue(std::string_view value, ValueType type, OnlineCell* cell) {
       } else {
         // Seconds beyond what microseconds can say are kept at the edge rather than wrapped.
         constexpr int64_t kMost = INT64_MAX / 1'000'000;
-        *cell = OnlineCell::Integer(!timestamp ? integer : std::min(std::max(integer, -kMost), kMost) * 1'000'000);
+        *cell = OnlineCell::Integer(!timestamp ? integer
+                                               : std::min(std::max(integer, -kMost), kMost) * 1'000'000);
       }
       break;
     }
@@ -394,7 +441,9 @@ void AppendCellValue(const OnlineCell& cell, ValueType type, std::string* out) {
       wire::AppendFixed(static_cast<float>(cell.real), out);
       return;
     case ValueType::kPdfBytes:
-    case ValueType::kImageBytes: wire::AppendBytes(FieldNumber(ValueType::kBytes), cell.bytes(), out); return;
+    case ValueType::kImageBytes:
+      wire::AppendBytes(FieldNumber(ValueType::kBytes), cell.bytes(), out);
+      return;
     default:
       if (IsStringLike(type)) {
         wire::AppendBytes(FieldNumber(type), cell.bytes(), out);

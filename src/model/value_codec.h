@@ -22,16 +22,16 @@ namespace salver {
 
 inline constexpr int kMaxValueDepth = 32;
 
-// Appends the serialized feast.types.Value of array[row]; nothing for a null. `array` is of ArrowType(type) or, for
-// nested types, of the source's own nested type. UNIX_TIMESTAMP becomes whole seconds, as in Feast.
+// Appends the serialized feast.types.Value of array[row]; nothing for a null. `array` is of ArrowType(type)
+// or, for nested types, of the source's own nested type. UNIX_TIMESTAMP becomes whole seconds, as in Feast.
 // Errors: InvalidArgument for an Arrow type that has no Value form.
 Status AppendValue(const arrow::Array& array, int64_t row, ValueType type, std::string* out);
 
 // array[row] as a cell. Bytes point into `array`, or into `arena` where they had to be made.
 Status CellOf(const arrow::Array& array, int64_t row, ValueType type, ByteArena* arena, OnlineCell* cell);
 
-// The cell of a stored Value in a column of `type`; bytes point into `value`. Integers of either width and floats
-// of either width fit each other's column, as Feast reads them.
+// The cell of a stored Value in a column of `type`; bytes point into `value`. Integers of either width and
+// floats of either width fit each other's column, as Feast reads them.
 Status DecodeValue(std::string_view value, ValueType type, OnlineCell* cell);
 
 // The serialized feast.types.Value of a cell; nothing for a null.

@@ -1,4 +1,5 @@
-// Cells as Feast's HTTP server writes them. The hot path of an answer: nothing is allocated but what `out` grows by.
+// Cells as Feast's HTTP server writes them. The hot path of an answer: nothing is allocated but what `out`
+// grows by.
 #include <charconv>
 #include <cmath>
 
@@ -181,23 +182,33 @@ bool AppendValueJson(std::string_view value, std::string* out, int depth) {
   if (reader.type() != wire::kBytes || !reader.Bytes(&bytes)) return false;
   switch (type) {
     case ValueType::kMap:
-    case ValueType::kStruct: return AppendMapJson(bytes, out, depth);
+    case ValueType::kStruct:
+      return AppendMapJson(bytes, out, depth);
     case ValueType::kMapList:
     case ValueType::kStructList:
-      return AppendMessages(bytes, out, [&](std::string_view map) { return AppendMapJson(map, out, depth + 1); });
+      return AppendMessages(bytes, out,
+                            [&](std::string_view map) { return AppendMapJson(map, out, depth + 1); });
     case ValueType::kValueList:
     case ValueType::kValueSet:
-      return AppendMessages(bytes, out, [&](std::string_view v) { return AppendValueJson(v, out, depth + 1); });
-    case ValueType::kZonedTimestamp: return AppendZonedJson(bytes, out);
-    case ValueType::kScalarMap: return AppendBase64(bytes, out), true;
-    default: return ElementType(type) != ValueType::kInvalid && AppendListJson(bytes, ElementType(type), out);
+      return AppendMessages(bytes, out,
+                            [&](std::string_view v) { return AppendValueJson(v, out, depth + 1); });
+    case ValueType::kZonedTimestamp:
+      return AppendZonedJson(bytes, out);
+    case ValueType::kScalarMap:
+      return AppendBase64(bytes, out), true;
+    default:
+      return ElementType(type) != ValueType::kInvalid && AppendListJson(bytes, ElementType(type), out);
   }
 }
 
 // Length of the UTF-8 sequence at the start of `text`, 0 when it is none.
 size_t Utf8Length(std::string_view text) {
   const uint8_t lead = static_cast<uint8_t>(text[0]);
-  const size_t length = lead < 0x80 ? 1 : lead >= 0xf0 && lead < 0xf5 ? 4 : lead >= 0xe0 ? 3 : lead >= 0xc2 ? 2 : 0;
+  const size_t length = lead < 0x80                   ? 1
+                        : lead >= 0xf0 && lead < 0xf5 ? 4
+                        : lead >= 0xe0                ? 3
+                        : lead >= 0xc2                ? 2
+                                                      : 0;
   if (length == 0 || lead >= 0xf5 || length > text.size()) return 0;
   for (size_t i = 1; i < length; ++i) {
     if ((static_cast<uint8_t>(text[i]) & 0xc0) != 0x80) return 0;
@@ -215,12 +226,23 @@ size_t Utf8Length(std::string_view text) {
 
 void AppendEscaped(char c, std::string* out) {
   switch (c) {
-    case '"': *out += "\\\""; return;
-    case '\\': *out += "\\\\"; return;
-    case '\n': *out += "\\n"; return;
-    case '\r': *out += "\\r"; return;
-    case '\t': *out += "\\t"; return;
-    default: break;
+    case '"':
+      *out += "\\\"";
+      return;
+    case '\\':
+      *out += "\\\\";
+      return;
+    case '\n':
+      *out += "\\n";
+      return;
+    case '\r':
+      *out += "\\r";
+      return;
+    case '\t':
+      *out += "\\t";
+      return;
+    default:
+      break;
   }
   static constexpr char kHex[] = "0123456789abcdef";
   *out += "\\u00";
@@ -258,13 +280,17 @@ void AppendJsonString(std::string_view text, std::string* out) {
 
 void AppendJson(const OnlineCell& cell, ValueType type, std::string* out) {
   switch (cell.kind) {
-    case OnlineCell::Kind::kNull: *out += "null"; return;
-    case OnlineCell::Kind::kReal: return AppendReal(cell.real, out);
+    case OnlineCell::Kind::kNull:
+      *out += "null";
+      return;
+    case OnlineCell::Kind::kReal:
+      return AppendReal(cell.real, out);
     case OnlineCell::Kind::kInteger:
       if (type == ValueType::kBool) return void(*out += cell.integer != 0 ? "true" : "false");
       if (type == ValueType::kUnixTimestamp) return AppendSeconds(cell.integer, out);
       return AppendInteger(cell.integer, out);
-    case OnlineCell::Kind::kBytes: break;
+    case OnlineCell::Kind::kBytes:
+      break;
   }
   if (IsStringLike(type)) return AppendStringLike(cell.bytes(), type, out);
   const size_t start = out->size();

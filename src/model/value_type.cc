@@ -65,14 +65,18 @@ constexpr TypeName kTypeNames[] = {
     {ValueType::kZonedTimestamp, "ZONED_TIMESTAMP"},
 };
 
-std::shared_ptr<arrow::DataType> StringMap() { return arrow::map(arrow::utf8(), arrow::utf8()); }
+std::shared_ptr<arrow::DataType> StringMap() {
+  return arrow::map(arrow::utf8(), arrow::utf8());
+}
 
-// {"name": "STRING", "age": "INT64"} -> struct<name: string, age: int64>; a string map when it is not readable.
+// {"name": "STRING", "age": "INT64"} -> struct<name: string, age: int64>; a string map when it is not
+// readable.
 std::shared_ptr<arrow::DataType> StructType(std::string_view schema) {
   if (schema.empty()) return StringMap();
   simdjson::dom::parser parser;
   simdjson::dom::object object;
-  if (parser.parse(schema.data(), schema.size()).get_object().get(object) != simdjson::SUCCESS) return StringMap();
+  if (parser.parse(schema.data(), schema.size()).get_object().get(object) != simdjson::SUCCESS)
+    return StringMap();
   arrow::FieldVector fields;
   for (const auto field : object) {
     std::string_view name;
@@ -86,18 +90,30 @@ std::shared_ptr<arrow::DataType> StructType(std::string_view schema) {
 
 Result<ValueType> ListOf(ValueType element) {
   switch (element) {
-    case ValueType::kBytes: return ValueType::kBytesList;
-    case ValueType::kString: return ValueType::kStringList;
-    case ValueType::kInt32: return ValueType::kInt32List;
-    case ValueType::kInt64: return ValueType::kInt64List;
-    case ValueType::kDouble: return ValueType::kDoubleList;
-    case ValueType::kFloat: return ValueType::kFloatList;
-    case ValueType::kBool: return ValueType::kBoolList;
-    case ValueType::kUnixTimestamp: return ValueType::kUnixTimestampList;
-    case ValueType::kJson: return ValueType::kJsonList;
-    case ValueType::kMap: return ValueType::kMapList;
-    case ValueType::kStruct: return ValueType::kStructList;
-    default: return ValueType::kValueList;
+    case ValueType::kBytes:
+      return ValueType::kBytesList;
+    case ValueType::kString:
+      return ValueType::kStringList;
+    case ValueType::kInt32:
+      return ValueType::kInt32List;
+    case ValueType::kInt64:
+      return ValueType::kInt64List;
+    case ValueType::kDouble:
+      return ValueType::kDoubleList;
+    case ValueType::kFloat:
+      return ValueType::kFloatList;
+    case ValueType::kBool:
+      return ValueType::kBoolList;
+    case ValueType::kUnixTimestamp:
+      return ValueType::kUnixTimestampList;
+    case ValueType::kJson:
+      return ValueType::kJsonList;
+    case ValueType::kMap:
+      return ValueType::kMapList;
+    case ValueType::kStruct:
+      return ValueType::kStructList;
+    default:
+      return ValueType::kValueList;
   }
 }
 
@@ -116,7 +132,8 @@ Result<ValueType> ValueTypeNamed(std::string_view name) {
     if (name == entry.name) return entry.type;
     names.emplace_back(entry.name);
   }
-  return Status::NotFound("\"" + std::string(name) + "\" is not a value type." + NearestNameHint(name, names));
+  return Status::NotFound("\"" + std::string(name) + "\" is not a value type." +
+                          NearestNameHint(name, names));
 }
 
 bool IsFixedWidth(ValueType type) {
@@ -126,8 +143,10 @@ bool IsFixedWidth(ValueType type) {
     case ValueType::kDouble:
     case ValueType::kFloat:
     case ValueType::kBool:
-    case ValueType::kUnixTimestamp: return true;
-    default: return false;
+    case ValueType::kUnixTimestamp:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -140,8 +159,10 @@ bool IsStringLike(ValueType type) {
     case ValueType::kTimeUuid:
     case ValueType::kDecimal:
     case ValueType::kPdfBytes:
-    case ValueType::kImageBytes: return true;
-    default: return false;
+    case ValueType::kImageBytes:
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -151,37 +172,52 @@ bool IsKeyType(ValueType type) {
     case ValueType::kBytes:
     case ValueType::kInt32:
     case ValueType::kInt64:
-    case ValueType::kUnixTimestamp: return true;
-    default: return false;
+    case ValueType::kUnixTimestamp:
+      return true;
+    default:
+      return false;
   }
 }
 
 ValueType ElementType(ValueType type) {
   switch (type) {
     case ValueType::kBytesList:
-    case ValueType::kBytesSet: return ValueType::kBytes;
+    case ValueType::kBytesSet:
+      return ValueType::kBytes;
     case ValueType::kStringList:
-    case ValueType::kStringSet: return ValueType::kString;
+    case ValueType::kStringSet:
+      return ValueType::kString;
     case ValueType::kInt32List:
-    case ValueType::kInt32Set: return ValueType::kInt32;
+    case ValueType::kInt32Set:
+      return ValueType::kInt32;
     case ValueType::kInt64List:
-    case ValueType::kInt64Set: return ValueType::kInt64;
+    case ValueType::kInt64Set:
+      return ValueType::kInt64;
     case ValueType::kDoubleList:
-    case ValueType::kDoubleSet: return ValueType::kDouble;
+    case ValueType::kDoubleSet:
+      return ValueType::kDouble;
     case ValueType::kFloatList:
-    case ValueType::kFloatSet: return ValueType::kFloat;
+    case ValueType::kFloatSet:
+      return ValueType::kFloat;
     case ValueType::kBoolList:
-    case ValueType::kBoolSet: return ValueType::kBool;
+    case ValueType::kBoolSet:
+      return ValueType::kBool;
     case ValueType::kUnixTimestampList:
-    case ValueType::kUnixTimestampSet: return ValueType::kUnixTimestamp;
-    case ValueType::kJsonList: return ValueType::kJson;
+    case ValueType::kUnixTimestampSet:
+      return ValueType::kUnixTimestamp;
+    case ValueType::kJsonList:
+      return ValueType::kJson;
     case ValueType::kUuidList:
-    case ValueType::kUuidSet: return ValueType::kUuid;
+    case ValueType::kUuidSet:
+      return ValueType::kUuid;
     case ValueType::kTimeUuidList:
-    case ValueType::kTimeUuidSet: return ValueType::kTimeUuid;
+    case ValueType::kTimeUuidSet:
+      return ValueType::kTimeUuid;
     case ValueType::kDecimalList:
-    case ValueType::kDecimalSet: return ValueType::kDecimal;
-    default: return ValueType::kInvalid;
+    case ValueType::kDecimalSet:
+      return ValueType::kDecimal;
+    default:
+      return ValueType::kInvalid;
   }
 }
 
@@ -198,70 +234,101 @@ bool IsSet(ValueType type) {
     case ValueType::kUuidSet:
     case ValueType::kTimeUuidSet:
     case ValueType::kValueSet:
-    case ValueType::kDecimalSet: return true;
-    default: return false;
+    case ValueType::kDecimalSet:
+      return true;
+    default:
+      return false;
   }
 }
 
 std::shared_ptr<arrow::DataType> ArrowType(ValueType type, std::string_view struct_schema) {
   switch (type) {
-    case ValueType::kBool: return arrow::boolean();
-    case ValueType::kInt32: return arrow::int32();
-    case ValueType::kInt64: return arrow::int64();
-    case ValueType::kFloat: return arrow::float32();
-    case ValueType::kDouble: return arrow::float64();
+    case ValueType::kBool:
+      return arrow::boolean();
+    case ValueType::kInt32:
+      return arrow::int32();
+    case ValueType::kInt64:
+      return arrow::int64();
+    case ValueType::kFloat:
+      return arrow::float32();
+    case ValueType::kDouble:
+      return arrow::float64();
     case ValueType::kUnixTimestamp:
-    case ValueType::kZonedTimestamp: return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    case ValueType::kZonedTimestamp:
+      return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
     case ValueType::kString:
     case ValueType::kUuid:
     case ValueType::kTimeUuid:
-    case ValueType::kDecimal: return arrow::utf8();
-    case ValueType::kJson: return arrow::large_utf8();
+    case ValueType::kDecimal:
+      return arrow::utf8();
+    case ValueType::kJson:
+      return arrow::large_utf8();
     case ValueType::kBytes:
     case ValueType::kPdfBytes:
     case ValueType::kImageBytes:
-    case ValueType::kScalarMap: return arrow::binary();
-    case ValueType::kMap: return StringMap();
-    case ValueType::kMapList: return arrow::list(StringMap());
-    case ValueType::kStruct: return StructType(struct_schema);
-    case ValueType::kStructList: return arrow::list(StructType(struct_schema));
+    case ValueType::kScalarMap:
+      return arrow::binary();
+    case ValueType::kMap:
+      return StringMap();
+    case ValueType::kMapList:
+      return arrow::list(StringMap());
+    case ValueType::kStruct:
+      return StructType(struct_schema);
+    case ValueType::kStructList:
+      return arrow::list(StructType(struct_schema));
     case ValueType::kValueList:
-    case ValueType::kValueSet: return arrow::list(arrow::list(arrow::utf8()));
+    case ValueType::kValueSet:
+      return arrow::list(arrow::list(arrow::utf8()));
     case ValueType::kInvalid:
-    case ValueType::kNull: return arrow::null();
-    default: return arrow::list(ArrowType(ElementType(type), ""));
+    case ValueType::kNull:
+      return arrow::null();
+    default:
+      return arrow::list(ArrowType(ElementType(type), ""));
   }
 }
 
 Result<ValueType> ValueTypeOfArrow(const arrow::DataType& type) {
   switch (type.id()) {
-    case arrow::Type::BOOL: return ValueType::kBool;
+    case arrow::Type::BOOL:
+      return ValueType::kBool;
     case arrow::Type::INT8:
     case arrow::Type::INT16:
     case arrow::Type::INT32:
     case arrow::Type::UINT8:
-    case arrow::Type::UINT16: return ValueType::kInt32;
+    case arrow::Type::UINT16:
+      return ValueType::kInt32;
     case arrow::Type::INT64:
     case arrow::Type::UINT32:
-    case arrow::Type::UINT64: return ValueType::kInt64;
-    case arrow::Type::FLOAT: return ValueType::kFloat;
-    case arrow::Type::DOUBLE: return ValueType::kDouble;
-    case arrow::Type::TIMESTAMP: return ValueType::kUnixTimestamp;
-    case arrow::Type::STRING: return ValueType::kString;
-    case arrow::Type::LARGE_STRING: return ValueType::kJson;
-    case arrow::Type::BINARY: return ValueType::kBytes;
-    case arrow::Type::MAP: return ValueType::kMap;
-    case arrow::Type::STRUCT: return ValueType::kStruct;
-    case arrow::Type::NA: return ValueType::kNull;
+    case arrow::Type::UINT64:
+      return ValueType::kInt64;
+    case arrow::Type::FLOAT:
+      return ValueType::kFloat;
+    case arrow::Type::DOUBLE:
+      return ValueType::kDouble;
+    case arrow::Type::TIMESTAMP:
+      return ValueType::kUnixTimestamp;
+    case arrow::Type::STRING:
+      return ValueType::kString;
+    case arrow::Type::LARGE_STRING:
+      return ValueType::kJson;
+    case arrow::Type::BINARY:
+      return ValueType::kBytes;
+    case arrow::Type::MAP:
+      return ValueType::kMap;
+    case arrow::Type::STRUCT:
+      return ValueType::kStruct;
+    case arrow::Type::NA:
+      return ValueType::kNull;
     case arrow::Type::LIST:
     case arrow::Type::FIXED_SIZE_LIST: {
       SALVER_ASSIGN(const ValueType element, ValueTypeOfArrow(*type.field(0)->type()));
       return ListOf(element);
     }
     default:
-      return Status::InvalidArgument("Arrow type " + type.ToString() +
-                                     " has no Feast type. Cast the column in the source to an integer, float, string, "
-                                     "timestamp, list, map or struct.");
+      return Status::InvalidArgument(
+          "Arrow type " + type.ToString() +
+          " has no Feast type. Cast the column in the source to an integer, float, string, "
+          "timestamp, list, map or struct.");
   }
 }
 

@@ -1,5 +1,5 @@
-// The protobuf wire format by hand: enough of it to write and read feast.types.Value without a message per value.
-// Readers are total: any bytes give a value or false, never a read past the end.
+// The protobuf wire format by hand: enough of it to write and read feast.types.Value without a message per
+// value. Readers are total: any bytes give a value or false, never a read past the end.
 #pragma once
 
 #include <bit>
@@ -19,7 +19,9 @@ inline void AppendVarint(uint64_t value, std::string* out) {
   }
   out->push_back(static_cast<char>(value));
 }
-inline void AppendTag(uint32_t field, Type type, std::string* out) { AppendVarint(field << 3 | type, out); }
+inline void AppendTag(uint32_t field, Type type, std::string* out) {
+  AppendVarint(field << 3 | type, out);
+}
 template <typename T>
 void AppendFixed(T value, std::string* out) {
   static_assert(std::endian::native == std::endian::little);
@@ -33,7 +35,8 @@ inline void AppendBytes(uint32_t field, std::string_view bytes, std::string* out
   out->append(bytes);
 }
 
-// Walks the fields of one message. After Next() is true, take the payload with the call that fits type(), or Skip().
+// Walks the fields of one message. After Next() is true, take the payload with the call that fits type(), or
+// Skip().
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
@@ -78,10 +81,14 @@ class Reader {
     uint32_t u32;
     std::string_view bytes;
     switch (type_) {
-      case kVarint: return Varint(&u64);
-      case kFixed64: return Fixed(&u64);
-      case kFixed32: return Fixed(&u32);
-      case kBytes: return Bytes(&bytes);
+      case kVarint:
+        return Varint(&u64);
+      case kFixed64:
+        return Fixed(&u64);
+      case kFixed32:
+        return Fixed(&u32);
+      case kBytes:
+        return Bytes(&bytes);
     }
     return false;
   }

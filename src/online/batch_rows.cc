@@ -11,7 +11,8 @@ namespace salver {
 namespace {
 
 Status Misshapen(const FeatureView& view, const std::string& what) {
-  return Status::InvalidArgument("rows for feature view \"" + view.name + "\": " + what + ".", Reason::kMissingColumns);
+  return Status::InvalidArgument("rows for feature view \"" + view.name + "\": " + what + ".",
+                                 Reason::kMissingColumns);
 }
 
 Status CheckShape(const FeatureView& view, const OnlineBatch& batch) {
@@ -38,7 +39,8 @@ Result<BatchRows> NewestRows(const FeatureView& view, const OnlineBatch& batch) 
   std::iota(order.begin(), order.end(), 0u);
   std::erase_if(order, [&](uint32_t row) { return batch.keys[row].empty(); });
   const auto by_key = [&](uint32_t a, uint32_t b) { return batch.keys[a] < batch.keys[b]; };
-  if (!std::is_sorted(order.begin(), order.end(), by_key)) std::stable_sort(order.begin(), order.end(), by_key);
+  if (!std::is_sorted(order.begin(), order.end(), by_key))
+    std::stable_sort(order.begin(), order.end(), by_key);
 
   BatchRows newest;
   newest.rows.reserve(order.size());
@@ -48,7 +50,8 @@ Result<BatchRows> NewestRows(const FeatureView& view, const OnlineBatch& batch) 
       continue;
     }
     uint32_t& kept = newest.rows.back();
-    if (IsNewer(batch.event_us[row], CreatedOf(batch, row), batch.event_us[kept], CreatedOf(batch, kept))) kept = row;
+    if (IsNewer(batch.event_us[row], CreatedOf(batch, row), batch.event_us[kept], CreatedOf(batch, kept)))
+      kept = row;
     ++newest.older;
   }
   return newest;

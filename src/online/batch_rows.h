@@ -8,8 +8,8 @@
 
 namespace salver {
 
-// The rows of `batch` that may be written: per key the newest by IsNewer (the later row at a tie), sorted by key.
-// Rows with the empty key (a null join key) are left out.
+// The rows of `batch` that may be written: per key the newest by IsNewer (the later row at a tie), sorted by
+// key. Rows with the empty key (a null join key) are left out.
 struct BatchRows {
   std::vector<uint32_t> rows;  // positions in the batch, in key order
   int64_t older = 0;           // rows that lost inside the batch

@@ -93,12 +93,14 @@ class OnlineStoreSuite : public testing::TestWithParam<StoreCase> {
       columns.push_back(*builder.Finish());
       fields.push_back(arrow::field(view.features[i].name, arrow::int64()));
     }
-    const auto batch = arrow::RecordBatch::Make(arrow::schema(fields), static_cast<int64_t>(rows.size()), columns);
+    const auto batch =
+        arrow::RecordBatch::Make(arrow::schema(fields), static_cast<int64_t>(rows.size()), columns);
     const std::vector<std::string_view> views(keys.begin(), keys.end());
     return store_->Write(view, {views, event, created, batch.get()}, Deadline::Never());
   }
 
-  Result<OnlineRows> Read(const FeatureView& view, const std::vector<int64_t>& ids, std::vector<ColumnId> columns) {
+  Result<OnlineRows> Read(const FeatureView& view, const std::vector<int64_t>& ids,
+                          std::vector<ColumnId> columns) {
     std::vector<std::string> keys;
     for (const int64_t id : ids) keys.push_back(id < 0 ? "" : Key(id));
     const std::vector<std::string_view> views(keys.begin(), keys.end());
@@ -113,19 +115,24 @@ class OnlineStoreSuite : public testing::TestWithParam<StoreCase> {
     if (!rows.ok()) return rows.status().ToString();
     if (!rows->present[0]) return "absent";
     const OnlineCell& cell = rows->at(0, 0);
-    return (cell.null() ? "null" : std::to_string(cell.integer)) + "@" + std::to_string(rows->event_us[0] / kSecond);
+    return (cell.null() ? "null" : std::to_string(cell.integer)) + "@" +
+           std::to_string(rows->event_us[0] / kSecond);
   }
 
   std::string folder_;
   std::unique_ptr<OnlineStore> store_;
 };
 
-const std::vector<Field> kTwoFeatures = {{.name = "a", .type = ValueType::kInt64}, {.name = "b", .type = ValueType::kInt64}};
+const std::vector<Field> kTwoFeatures = {{.name = "a", .type = ValueType::kInt64},
+                                         {.name = "b", .type = ValueType::kInt64}};
 
 TEST_P(OnlineStoreSuite, ReadsBackWhatWasWrittenInTheOrderAsked) {
   const auto view = MakeView("v", kTwoFeatures);
   Apply({view});
-  ASSERT_EQ(Write(*view, {{1, 5 * kSecond, 6 * kSecond, {10, 20}}, {2, 7 * kSecond, 8 * kSecond, {std::nullopt, 40}}})->written, 2);
+  ASSERT_EQ(Write(*view, {{1, 5 * kSecond, 6 * kSecond, {10, 20}},
+                          {2, 7 * kSecond, 8 * kSecond, {std::nullopt, 40}}})
+                ->written,
+            2);
   const auto rows = Read(*view, {2, 99, 1, 2}, {1, 0});
   ASSERT_TRUE(rows.ok()) << rows.status().ToString();
   EXPECT_EQ(rows->present, (std::vector<uint8_t>{1, 0, 1, 1}));
@@ -159,7 +166,10 @@ TEST_P(OnlineStoreSuite, OlderRowNeverReplacesANewerOne) {
 TEST_P(OnlineStoreSuite, SameKeyTwiceInABatchKeepsTheNewest) {
   const auto view = MakeView("v", {kTwoFeatures[0]});
   Apply({view});
-  const auto counts = Write(*view, {{1, 5 * kSecond, 1, {1}}, {1, 9 * kSecond, 1, {2}}, {1, 7 * kSecond, 1, {3}}, {-1, 9 * kSecond, 1, {4}}});
+  const auto counts = Write(*view, {{1, 5 * kSecond, 1, {1}},
+                                    {1, 9 * kSecond, 1, {2}},
+                                    {1, 7 * kSecond, 1, {3}},
+                                    {-1, 9 * kSecond, 1, {4}}});
   EXPECT_EQ(counts->written, 1);
   EXPECT_EQ(counts->older, 2);
   EXPECT_EQ(Get(*view, 1), "2@9");
@@ -251,7 +261,8 @@ TEST_P(OnlineStoreSuite, AnotherProcessReadsWhileThisOneWrites) {
   if (child == 0) {
     store_ = GetParam().open(folder_);
     int bad = 0;
-    for (int i = 0; i < 500; ++i) bad += Get(*view, 1).substr(0, 6) == "absent" || !Read(*view, {1}, {0}).ok();
+    for (int i = 0; i < 500; ++i)
+      bad += Get(*view, 1).substr(0, 6) == "absent" || !Read(*view, {1}, {0}).ok();
     store_.reset();
     ::_exit(bad == 0 ? 0 : 1);
   }
@@ -302,7 +313,10 @@ TEST_P(OnlineStoreSuite, RandomWritesLeaveTheNewestRowOfEachKey) {
   for (int round = 0; round < 60; ++round) {
     std::vector<Row> rows;
     for (uint64_t i = random() % 20; i > 0; --i) {
-      const Row row{int64_t(random() % 10), int64_t(random() % 8) * kSecond, int64_t(random() % 3) * kSecond, {++value}};
+      const Row row{int64_t(random() % 10),
+                    int64_t(random() % 8) * kSecond,
+                    int64_t(random() % 3) * kSecond,
+                    {++value}};
       auto& [event, created, kept] = expected.try_emplace(row.id, INT64_MIN, INT64_MIN, 0).first->second;
       if (row.event_us > event || (row.event_us == event && row.created_us >= created)) {
         std::tie(event, created, kept) = std::tuple(row.event_us, row.created_us, value);
@@ -312,7 +326,9 @@ TEST_P(OnlineStoreSuite, RandomWritesLeaveTheNewestRowOfEachKey) {
     ASSERT_TRUE(Write(*view, rows).ok());
   }
   for (const auto& [id, row] : expected) {
-    EXPECT_EQ(Get(*view, id), std::to_string(std::get<2>(row)) + "@" + std::to_string(std::get<0>(row) / kSecond)) << id;
+    EXPECT_EQ(Get(*view, id),
+              std::to_string(std::get<2>(row)) + "@" + std::to_string(std::get<0>(row) / kSecond))
+        << id;
   }
 }
 
@@ -327,18 +343,27 @@ TEST_P(OnlineStoreSuite, EveryTypeComesBackAsItWasWritten) {
       {ValueType::kFloat, std::string("\x35\x00\x00\x00\x3f", 5)},
       {ValueType::kBool, std::string("\x38\x01", 2)},
       {ValueType::kUnixTimestamp, std::string("\x40\x07", 2)},
-      {ValueType::kStringList, std::string("\x62\x06\x0a\x01""a\x0a\x01""b", 8)},
+      {ValueType::kStringList, std::string("\x62\x06\x0a\x01"
+                                           "a\x0a\x01"
+                                           "b",
+                                           8)},
       {ValueType::kInt64List, std::string("\x72\x04\x0a\x02\x01\x02", 6)},
       {ValueType::kFloatList, std::string("\x82\x01\x06\x0a\x04\x00\x00\x80\x3f", 9)},
       {ValueType::kBoolList, std::string("\x8a\x01\x04\x0a\x02\x01\x00", 7)},
       {ValueType::kUnixTimestampList, std::string("\x92\x01\x03\x0a\x01\x07", 6)},
       {ValueType::kMap, std::string("\xa2\x01\x0a\x0a\x08\x0a\x01k\x12\x03\x12\x01v", 13)},
-      {ValueType::kStringSet, std::string("\xba\x01\x03\x0a\x01""a", 6)},
+      {ValueType::kStringSet, std::string("\xba\x01\x03\x0a\x01"
+                                          "a",
+                                          6)},
       {ValueType::kInt64Set, std::string("\xca\x01\x03\x0a\x01\x05", 6)},
       {ValueType::kJson, std::string("\x82\x02\x02{}", 5)},
       {ValueType::kUuid, std::string("\xa2\x02\x01u", 4)},
-      {ValueType::kDecimal, std::string("\xe2\x02\x03""1.5", 6)},
-      {ValueType::kDecimalList, std::string("\xea\x02\x05\x0a\x03""1.5", 8)},
+      {ValueType::kDecimal, std::string("\xe2\x02\x03"
+                                        "1.5",
+                                        6)},
+      {ValueType::kDecimalList, std::string("\xea\x02\x05\x0a\x03"
+                                            "1.5",
+                                            8)},
   };
   std::vector<Field> fields;
   std::vector<std::shared_ptr<arrow::Array>> columns;
@@ -390,7 +415,8 @@ TEST_P(OnlineStoreSuite, DamagedFileIsAnErrorNotACrash) {
   store_.reset();
   std::filesystem::remove_all(folder_);
   std::filesystem::create_directories(folder_ + "/store");
-  for (const char* name : {"/store/data.mdb", "/store.db"}) std::ofstream(folder_ + name) << std::string(8192, 'x');
+  for (const char* name : {"/store/data.mdb", "/store.db"})
+    std::ofstream(folder_ + name) << std::string(8192, 'x');
   store_ = GetParam().open(folder_);
   if (store_ == nullptr) return;  // refused at opening
   EXPECT_FALSE(store_->Apply(std::span(&view, 1), {}).ok());
@@ -402,13 +428,15 @@ INSTANTIATE_TEST_SUITE_P(
                     StoreCase{"lmdb",
                               [](const std::string& folder) -> std::unique_ptr<OnlineStore> {
                                 // A small map, so that growing it is part of every test.
-                                auto store = OpenLmdbOnlineStore({.path = folder + "/store", .project = "p", .map_bytes = 1 << 16});
+                                auto store = OpenLmdbOnlineStore(
+                                    {.path = folder + "/store", .project = "p", .map_bytes = 1 << 16});
                                 return store.ok() ? std::move(store).value() : nullptr;
                               },
                               true},
                     StoreCase{"sqlite",
                               [](const std::string& folder) -> std::unique_ptr<OnlineStore> {
-                                auto store = OpenSqliteOnlineStore({.path = folder + "/store.db", .project = "p"});
+                                auto store =
+                                    OpenSqliteOnlineStore({.path = folder + "/store.db", .project = "p"});
                                 return store.ok() ? std::move(store).value() : nullptr;
                               },
                               true}),

@@ -2,6 +2,8 @@
 
 namespace salver {
 
-std::vector<std::string> OnlineStoreTypes() { return {"lmdb", "memory", "sqlite"}; }
+std::vector<std::string> OnlineStoreTypes() {
+  return {"lmdb", "memory", "sqlite"};
+}
 
 }  // namespace salver

@@ -14,7 +14,7 @@ namespace salver {
 std::unique_ptr<OnlineStore> NewMemoryOnlineStore();
 
 struct LmdbOptions {
-  std::string path;                    // folder of the environment; created
+  std::string path;  // folder of the environment; created
   std::string project;
   size_t map_bytes = size_t{1} << 28;  // first size of the map; it grows by itself
   bool sync = true;                    // false: an OK write survives a crash of the process, not power loss
@@ -24,7 +24,7 @@ struct LmdbOptions {
 Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& options);
 
 struct SqliteOptions {
-  std::string path;      // database file; created with its folder
+  std::string path;  // database file; created with its folder
   std::string project;
 };
 // Feast's layout to the byte: a table per view, a row per feature, times in whole seconds.

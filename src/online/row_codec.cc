@@ -7,7 +7,9 @@ namespace {
 
 constexpr char kVersion = 1;
 
-size_t BitmapSize(size_t columns) { return (columns + 63) / 64 * 8; }
+size_t BitmapSize(size_t columns) {
+  return (columns + 63) / 64 * 8;
+}
 
 template <typename T>
 T Load(const char* at) {
@@ -20,15 +22,19 @@ void Store(T value, char* at) {
   std::memcpy(at, &value, sizeof(T));
 }
 
-bool IsReal(ValueType type) { return type == ValueType::kFloat || type == ValueType::kDouble; }
+bool IsReal(ValueType type) {
+  return type == ValueType::kFloat || type == ValueType::kDouble;
+}
 
 Status Corrupt(const char* what) {
-  return Status::DataLoss(std::string("a packed row ") + what + ". Materialize the view again, or restore the store.");
+  return Status::DataLoss(std::string("a packed row ") + what +
+                          ". Materialize the view again, or restore the store.");
 }
 
 }  // namespace
 
-void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vector<OnlineCell>& cells, std::string* out) {
+void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vector<OnlineCell>& cells,
+               std::string* out) {
   const size_t columns = schema.columns.size();
   const size_t slots = kRowHeaderSize + BitmapSize(columns);
   const size_t tail = slots + columns * 8;
@@ -54,7 +60,8 @@ void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vect
 Result<RowHeader> DecodeRowHeader(std::string_view row) {
   if (row.size() < kRowHeaderSize) return Corrupt("is shorter than its header");
   if (row[0] != kVersion) return Corrupt("is of another version");
-  return RowHeader{Load<uint32_t>(row.data() + 4), Load<int64_t>(row.data() + 8), Load<int64_t>(row.data() + 16)};
+  return RowHeader{Load<uint32_t>(row.data() + 4), Load<int64_t>(row.data() + 8),
+                   Load<int64_t>(row.data() + 16)};
 }
 
 Status DecodeRowCell(std::string_view row, const RowSchema& schema, size_t slot, OnlineCell* cell) {

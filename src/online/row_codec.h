@@ -5,7 +5,8 @@
 //   bytes 4..7   u32 schema id: which list of features the row was written with (kept beside the rows)
 //   bytes 8..15  i64 event time, UTC microseconds      16..23  i64 created time (INT64_MIN: none)
 //   then         null bitmap, one bit a feature, 1 = null, padded to 8 bytes
-//   then         one 8-byte slot a feature: INT32, INT64, BOOL, UNIX_TIMESTAMP (microseconds) as i64; FLOAT and
+//   then         one 8-byte slot a feature: INT32, INT64, BOOL, UNIX_TIMESTAMP (microseconds) as i64; FLOAT
+//   and
 //                DOUBLE as f64; everything else u32 offset and u32 size of its bytes in the tail
 //   then         the tail; string-like types as they are, nested types as a serialized feast.types.Value
 //
@@ -43,7 +44,8 @@ struct RowHeader {
 };
 
 // Replaces `out` with the row. `cells` has one entry a column of `schema`.
-void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vector<OnlineCell>& cells, std::string* out);
+void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vector<OnlineCell>& cells,
+               std::string* out);
 
 // Errors: DataLoss for bytes that are no row of this version.
 Result<RowHeader> DecodeRowHeader(std::string_view row);

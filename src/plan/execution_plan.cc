@@ -31,7 +31,8 @@ std::string KeysText(const ExecutionPlan& plan, size_t keys) {
   const KeyNode& node = plan.keys[keys];
   size_t users = 0;
   for (const JoinNode& join : plan.joins) users += join.keys == keys;
-  std::string text = node.entity_columns.empty() ? "Keys none (entityless)" : "Keys " + Join(node.entity_columns);
+  std::string text =
+      node.entity_columns.empty() ? "Keys none (entityless)" : "Keys " + Join(node.entity_columns);
   if (users > 1) text += " (shared by " + std::to_string(users) + " joins)";
   return text;
 }
@@ -45,11 +46,13 @@ std::string ExecutionPlan::ToString() const {
     const bool last = i + 1 == joins.size();
     std::vector<std::string> columns;
     for (const auto& output : join.outputs) columns.push_back(output.field.name);
-    text += std::string(last ? "└─ " : "├─ ") + "PointInTimeJoin " + join.view + " ttl=" + Duration(join.ttl_us) +
-            (join.created_cut ? " created<=time" : "") + " -> " + Join(columns) + "\n";
+    text += std::string(last ? "└─ " : "├─ ") + "PointInTimeJoin " + join.view +
+            " ttl=" + Duration(join.ttl_us) + (join.created_cut ? " created<=time" : "") + " -> " +
+            Join(columns) + "\n";
     const std::string indent = last ? "   " : "│  ";
     text += indent + "├─ " + KeysText(*this, join.keys) + "\n";
-    text += indent + "└─ " + ScanText(*this, join.scan) + (join.key_columns.empty() ? "" : " keys=" + Join(join.key_columns)) + "\n";
+    text += indent + "└─ " + ScanText(*this, join.scan) +
+            (join.key_columns.empty() ? "" : " keys=" + Join(join.key_columns)) + "\n";
   }
   return text;
 }

@@ -1,5 +1,5 @@
-// An ExecutionPlan is what a historical retrieval will do, as a value: it can be printed, checked and compared
-// before any engine runs it. It knows columns and times, not definitions of features.
+// An ExecutionPlan is what a historical retrieval will do, as a value: it can be printed, checked and
+// compared before any engine runs it. It knows columns and times, not definitions of features.
 //
 //   scan    key and time columns of a source, once for all joins on it
 //   keys    one encoding of the entity rows' keys, once for all joins on the same columns
@@ -18,7 +18,7 @@ namespace salver {
 struct ScanNode {
   DataSource source;
   std::string event_column;
-  std::string created_column;            // empty: none
+  std::string created_column;  // empty: none
 };
 
 struct KeyNode {
@@ -29,8 +29,8 @@ struct KeyNode {
 struct JoinNode {
   struct Output {
     std::string source_column;
-    Field field;                         // name and type in the answer
-    size_t position = 0;                 // among the feature columns of the answer
+    Field field;          // name and type in the answer
+    size_t position = 0;  // among the feature columns of the answer
   };
   size_t scan = 0;                       // of ExecutionPlan::scans
   size_t keys = 0;                       // of ExecutionPlan::keys
@@ -42,7 +42,7 @@ struct JoinNode {
 };
 
 struct ExecutionPlan {
-  std::string time_column;               // of the entity rows
+  std::string time_column;  // of the entity rows
   std::vector<ScanNode> scans;
   std::vector<KeyNode> keys;
   std::vector<JoinNode> joins;

@@ -21,7 +21,8 @@ using google::protobuf::util::MessageDifferencer;
 void StripState(Message* message) {
   const auto* descriptor = message->GetDescriptor();
   const auto* reflection = message->GetReflection();
-  if (const auto* body = descriptor->FindFieldByName("body"); body != nullptr && descriptor->FindFieldByName("body_text") != nullptr) {
+  if (const auto* body = descriptor->FindFieldByName("body");
+      body != nullptr && descriptor->FindFieldByName("body_text") != nullptr) {
     reflection->ClearField(message, body);
   }
   for (int i = 0; i < descriptor->field_count(); ++i) {
@@ -30,7 +31,8 @@ void StripState(Message* message) {
     if (field->name() == "meta") {
       reflection->ClearField(message, field);
     } else if (field->is_repeated()) {
-      for (int j = 0; j < reflection->FieldSize(*message, field); ++j) StripState(reflection->MutableRepeatedMessage(message, field, j));
+      for (int j = 0; j < reflection->FieldSize(*message, field); ++j)
+        StripState(reflection->MutableRepeatedMessage(message, field, j));
     } else if (reflection->HasField(*message, field)) {
       StripState(reflection->MutableMessage(message, field));
     }
@@ -54,7 +56,8 @@ std::string FieldText(const Message& message, const FieldDescriptor* field) {
   }
   only->CopyFrom(message);
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
-    if (message.GetDescriptor()->field(i) != field) reflection->ClearField(only.get(), message.GetDescriptor()->field(i));
+    if (message.GetDescriptor()->field(i) != field)
+      reflection->ClearField(only.get(), message.GetDescriptor()->field(i));
   }
   std::string text = only->ShortDebugString();
   const std::string prefix = field->name() + ": ";
@@ -90,7 +93,8 @@ std::map<std::string, int> TypesOf(const Specs& specs) {
 template <typename Spec>
 std::string StoredDataNote(const Spec& before, const Spec& after) {
   const auto old_keys = TypesOf(before.entity_columns()), new_keys = TypesOf(after.entity_columns());
-  if (old_keys != new_keys) return "the join keys changed: stored rows can not be found any more; materialize the view again";
+  if (old_keys != new_keys)
+    return "the join keys changed: stored rows can not be found any more; materialize the view again";
   const auto old_types = TypesOf(before.features()), new_types = TypesOf(after.features());
   std::string added, retyped, removed;
   for (const auto& [name, type] : new_types) {
@@ -107,14 +111,16 @@ std::string StoredDataNote(const Spec& before, const Spec& after) {
   std::string note;
   const auto say = [&note](const std::string& text) { note += (note.empty() ? "" : "; ") + text; };
   if (!added.empty()) say(added + " is null in stored rows until they are materialized again");
-  if (!retyped.empty()) say(retyped + " is null in stored rows until they are materialized with the new type");
+  if (!retyped.empty())
+    say(retyped + " is null in stored rows until they are materialized with the new type");
   if (!removed.empty()) say(removed + " is no longer served");
   return note;
 }
 
 template <typename Spec>
 bool SchemaChanged(const Spec& before, const Spec& after) {
-  return TypesOf(before.features()) != TypesOf(after.features()) || TypesOf(before.entity_columns()) != TypesOf(after.entity_columns());
+  return TypesOf(before.features()) != TypesOf(after.features()) ||
+         TypesOf(before.entity_columns()) != TypesOf(after.entity_columns());
 }
 
 class Applier {
@@ -122,8 +128,8 @@ class Applier {
   Applier(const ApplyRules& rules, feast::core::Registry* registry) : rules_(rules), registry_(registry) {}
 
   template <typename T, typename Name, typename Project, typename OnWrite>
-  void Objects(const char* type, const RepeatedPtrField<T>& wanted, RepeatedPtrField<T>* have, Name name, Project project,
-               bool shown, OnWrite on_write) {
+  void Objects(const char* type, const RepeatedPtrField<T>& wanted, RepeatedPtrField<T>* have, Name name,
+               Project project, bool shown, OnWrite on_write) {
     std::set<std::string> names;
     for (const T& object : wanted) {
       names.insert(name(object));
@@ -132,7 +138,11 @@ class Applier {
         if (name(candidate) == name(object) && project(candidate) == rules_.project) stored = &candidate;
       }
       if (stored != nullptr && SameDefinition(*stored, object)) continue;
-      ObjectChange change{stored == nullptr ? ObjectChange::Kind::kCreated : ObjectChange::Kind::kUpdated, type, name(object), {}, ""};
+      ObjectChange change{stored == nullptr ? ObjectChange::Kind::kCreated : ObjectChange::Kind::kUpdated,
+                          type,
+                          name(object),
+                          {},
+                          ""};
       T next = object;
       if (stored != nullptr) {
         T before = *stored, after = object;
@@ -151,16 +161,24 @@ class Applier {
     for (int i = have->size() - 1; i >= 0; --i) {
       if (project((*have)[i]) != rules_.project || names.contains(name((*have)[i]))) continue;
       if (shown) {
-        const bool stores = std::string_view(type).ends_with("feature view") || std::string_view(type) == "label view";
-        report_.changes.push_back({ObjectChange::Kind::kDeleted, type, name((*have)[i]), {}, stores ? "its stored rows are dropped" : ""});
+        const bool stores =
+            std::string_view(type).ends_with("feature view") || std::string_view(type) == "label view";
+        report_.changes.push_back({ObjectChange::Kind::kDeleted,
+                                   type,
+                                   name((*have)[i]),
+                                   {},
+                                   stores ? "its stored rows are dropped" : ""});
       }
       have->DeleteSubrange(i, 1);
     }
   }
 
   template <typename T, typename OnWrite>
-  void Specs(const char* type, const RepeatedPtrField<T>& wanted, RepeatedPtrField<T>* have, OnWrite on_write) {
-    Objects(type, wanted, have, [](const T& o) { return o.spec().name(); }, [](const T& o) { return o.spec().project(); }, true, on_write);
+  void Specs(const char* type, const RepeatedPtrField<T>& wanted, RepeatedPtrField<T>* have,
+             OnWrite on_write) {
+    Objects(
+        type, wanted, have, [](const T& o) { return o.spec().name(); },
+        [](const T& o) { return o.spec().project(); }, true, on_write);
   }
 
   // A new version of the view in the history: number 0 at first, the next when its schema changes.
@@ -198,7 +216,8 @@ class Applier {
     for (const FieldDescriptor* field : fields) {
       if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
       if (field->is_repeated()) {
-        for (int i = 0; i < reflection->FieldSize(*message, field); ++i) StampSources(reflection->MutableRepeatedMessage(message, field, i));
+        for (int i = 0; i < reflection->FieldSize(*message, field); ++i)
+          StampSources(reflection->MutableRepeatedMessage(message, field, i));
         continue;
       }
       Message* child = reflection->MutableMessage(message, field);
@@ -220,7 +239,8 @@ void SetInfra(const ApplyRules& rules, feast::core::Registry* registry, ApplyRep
   std::set<std::string> wanted;
   const auto add = [&](const auto& views) {
     for (const auto& view : views) {
-      if (view.spec().project() == rules.project && view.spec().online()) wanted.insert(rules.project + "_" + view.spec().name());
+      if (view.spec().project() == rules.project && view.spec().online())
+        wanted.insert(rules.project + "_" + view.spec().name());
     }
   };
   add(registry->feature_views());
@@ -257,30 +277,36 @@ void AddDummyEntity(const ApplyRules& rules, feast::core::Registry* registry) {
 
 }  // namespace
 
-ApplyReport ApplyDefinitions(const Definitions& definitions, const ApplyRules& rules, feast::core::Registry* registry) {
+ApplyReport ApplyDefinitions(const Definitions& definitions, const ApplyRules& rules,
+                             feast::core::Registry* registry) {
   const feast::core::Registry& wanted = definitions.registry;
   Applier applier(rules, registry);
   const auto nothing = [](auto*, auto*, auto*) {};
   // The project itself: made when the definitions have none.
   RepeatedPtrField<feast::core::Project> projects = wanted.projects();
   const auto has_project = [&](const auto& list) {
-    return std::any_of(list.begin(), list.end(), [&](const auto& p) { return p.spec().name() == rules.project; });
+    return std::any_of(list.begin(), list.end(),
+                       [&](const auto& p) { return p.spec().name() == rules.project; });
   };
-  if (projects.empty() && !has_project(registry->projects())) projects.Add()->mutable_spec()->set_name(rules.project);
+  if (projects.empty() && !has_project(registry->projects()))
+    projects.Add()->mutable_spec()->set_name(rules.project);
   ApplyRules keep = rules;  // projects are never deleted by apply
   keep.partial = true;
   Applier project_applier(keep, registry);
-  project_applier.Objects("project", projects, registry->mutable_projects(), [](const auto& p) { return p.spec().name(); },
-                          [&](const auto&) { return rules.project; }, true, nothing);
+  project_applier.Objects(
+      "project", projects, registry->mutable_projects(), [](const auto& p) { return p.spec().name(); },
+      [&](const auto&) { return rules.project; }, true, nothing);
 
   RepeatedPtrField<feast::core::Entity> entities = wanted.entities();
   AddDummyEntity(rules, registry);
   for (const auto& entity : registry->entities()) {  // the stand-in stays
-    if (entity.spec().name() == kDummyEntityName && entity.spec().project() == rules.project) *entities.Add() = entity;
+    if (entity.spec().name() == kDummyEntityName && entity.spec().project() == rules.project)
+      *entities.Add() = entity;
   }
   applier.Specs("entity", entities, registry->mutable_entities(), nothing);
-  applier.Objects("data source", wanted.data_sources(), registry->mutable_data_sources(), [](const auto& s) { return s.name(); },
-                  [](const auto& s) { return s.project(); }, true, nothing);
+  applier.Objects(
+      "data source", wanted.data_sources(), registry->mutable_data_sources(),
+      [](const auto& s) { return s.name(); }, [](const auto& s) { return s.project(); }, true, nothing);
   const auto versioned = [&](const char* kind) {
     return [&, kind](const auto* stored, auto* next, ObjectChange* change) {
       if (stored == nullptr) {
@@ -296,9 +322,12 @@ ApplyReport ApplyDefinitions(const Definitions& definitions, const ApplyRules& r
       }
     };
   };
-  applier.Specs("feature view", wanted.feature_views(), registry->mutable_feature_views(), versioned("feature_view"));
-  applier.Specs("stream feature view", wanted.stream_feature_views(), registry->mutable_stream_feature_views(), versioned("stream_feature_view"));
-  applier.Specs("on demand feature view", wanted.on_demand_feature_views(), registry->mutable_on_demand_feature_views(), versioned("on_demand_feature_view"));
+  applier.Specs("feature view", wanted.feature_views(), registry->mutable_feature_views(),
+                versioned("feature_view"));
+  applier.Specs("stream feature view", wanted.stream_feature_views(),
+                registry->mutable_stream_feature_views(), versioned("stream_feature_view"));
+  applier.Specs("on demand feature view", wanted.on_demand_feature_views(),
+                registry->mutable_on_demand_feature_views(), versioned("on_demand_feature_view"));
   applier.Specs("label view", wanted.label_views(), registry->mutable_label_views(), versioned("label_view"));
   applier.Specs("feature service", wanted.feature_services(), registry->mutable_feature_services(), nothing);
   applier.Specs("permission", wanted.permissions(), registry->mutable_permissions(), nothing);
@@ -310,8 +339,8 @@ ApplyReport ApplyDefinitions(const Definitions& definitions, const ApplyRules& r
   return report;
 }
 
-Status RecordInterval(const std::string& project, const std::string& view, TimeInterval interval, int64_t rows_written,
-                      int64_t now_us, feast::core::Registry* registry) {
+Status RecordInterval(const std::string& project, const std::string& view, TimeInterval interval,
+                      int64_t rows_written, int64_t now_us, feast::core::Registry* registry) {
   const auto record = [&](auto* views) {
     for (auto& candidate : *views) {
       if (candidate.spec().name() != view || candidate.spec().project() != project) continue;
@@ -329,14 +358,16 @@ Status RecordInterval(const std::string& project, const std::string& view, TimeI
         SetMicros(joined.end_us, to->mutable_end_time());
       }
       // The count belongs to all of it: an interval that was joined has no count of its own any more.
-      meta->mutable_materialization_intervals(meta->materialization_intervals_size() - 1)->set_rows_written(rows);
+      meta->mutable_materialization_intervals(meta->materialization_intervals_size() - 1)
+          ->set_rows_written(rows);
       meta->set_state(feast::core::AVAILABLE_ONLINE);
       SetMicros(now_us, meta->mutable_last_updated_timestamp());
       return true;
     }
     return false;
   };
-  if (record(registry->mutable_feature_views()) || record(registry->mutable_stream_feature_views())) return Status::OK();
+  if (record(registry->mutable_feature_views()) || record(registry->mutable_stream_feature_views()))
+    return Status::OK();
   return Status::NotFound("feature view \"" + view + "\" was removed from project \"" + project +
                               "\" while it was materialized. Its interval was not recorded.",
                           Reason::kViewNotFound);

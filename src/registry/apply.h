@@ -12,19 +12,21 @@ namespace salver {
 
 struct ApplyRules {
   std::string project;
-  bool partial = false;           // keep objects that the definitions lack
+  bool partial = false;  // keep objects that the definitions lack
   int64_t now_us = 0;
-  std::string sqlite_path;        // absolute; not empty: Feast's infra objects for this database are written
+  std::string sqlite_path;  // absolute; not empty: Feast's infra objects for this database are written
 };
 
-// Edits `registry` so that it holds the (inferred, validated) definitions and returns what changed. Objects whose
-// definition did not change are left as they are, byte for byte: creation times, functions that Feast pickled,
-// materialized intervals and states. Objects of other projects are not touched.
-ApplyReport ApplyDefinitions(const Definitions& definitions, const ApplyRules& rules, feast::core::Registry* registry);
+// Edits `registry` so that it holds the (inferred, validated) definitions and returns what changed. Objects
+// whose definition did not change are left as they are, byte for byte: creation times, functions that Feast
+// pickled, materialized intervals and states. Objects of other projects are not touched.
+ApplyReport ApplyDefinitions(const Definitions& definitions, const ApplyRules& rules,
+                             feast::core::Registry* registry);
 
-// Records that [start, end] of a view is in the online store: merged into its interval set, state AVAILABLE_ONLINE.
-// Errors: NotFound (kViewNotFound) when the view has gone meanwhile; nothing is recorded then.
-Status RecordInterval(const std::string& project, const std::string& view, TimeInterval interval, int64_t rows_written,
-                      int64_t now_us, feast::core::Registry* registry);
+// Records that [start, end] of a view is in the online store: merged into its interval set, state
+// AVAILABLE_ONLINE. Errors: NotFound (kViewNotFound) when the view has gone meanwhile; nothing is recorded
+// then.
+Status RecordInterval(const std::string& project, const std::string& view, TimeInterval interval,
+                      int64_t rows_written, int64_t now_us, feast::core::Registry* registry);
 
 }  // namespace salver

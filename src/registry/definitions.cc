@@ -16,9 +16,10 @@ using SourceProto = feast::core::DataSource;
 using feast::core::FeatureSpecV2;
 
 Result<Definitions> BadJson(const std::string& what) {
-  return Status::InvalidArgument("the definitions are not readable: " + what +
-                                     ". They come from the Python package; check that it is of this version of Salver.",
-                                 Reason::kBadDefinition);
+  return Status::InvalidArgument(
+      "the definitions are not readable: " + what +
+          ". They come from the Python package; check that it is of this version of Salver.",
+      Reason::kBadDefinition);
 }
 
 bool IsName(const std::string& name) {
@@ -59,7 +60,8 @@ class Inference {
   void TimestampField(SourceProto* source) {
     if (source->has_batch_source()) {
       TimestampField(source->mutable_batch_source());
-      if (source->timestamp_field().empty()) source->set_timestamp_field(source->batch_source().timestamp_field());
+      if (source->timestamp_field().empty())
+        source->set_timestamp_field(source->batch_source().timestamp_field());
       if (source->created_timestamp_column().empty()) {
         source->set_created_timestamp_column(source->batch_source().created_timestamp_column());
       }
@@ -70,11 +72,13 @@ class Inference {
     if (columns == nullptr) return;
     std::vector<std::string> candidates;
     for (const SourceColumnInfo& column : *columns) {
-      if (column.type == ValueType::kUnixTimestamp && column.name != source->created_timestamp_column()) candidates.push_back(column.name);
+      if (column.type == ValueType::kUnixTimestamp && column.name != source->created_timestamp_column())
+        candidates.push_back(column.name);
     }
     if (candidates.size() == 1) return source->set_timestamp_field(candidates[0]);
     std::string text = "data source \"" + source->name() + "\" has no timestamp_field, and its file has ";
-    text += candidates.empty() ? "no timestamp column to take" : std::to_string(candidates.size()) + " timestamp columns to choose from";
+    text += candidates.empty() ? "no timestamp column to take"
+                               : std::to_string(candidates.size()) + " timestamp columns to choose from";
     to_->AddProblem("data_source", source->name(), text + ". Name it: timestamp_field=\"...\".");
   }
 
@@ -91,11 +95,14 @@ class Inference {
     if (columns == nullptr) return;
     for (const SourceColumnInfo& column : *columns) {
       const std::string name = MappedName(*source, column.name);
-      if (column.name == source->timestamp_field() || column.name == source->created_timestamp_column()) continue;
+      if (column.name == source->timestamp_field() || column.name == source->created_timestamp_column())
+        continue;
       if (HasColumn(spec->entity_columns(), name)) continue;
       if (column.type == ValueType::kInvalid || column.type == ValueType::kNull) {
-        to_->AddProblem(kind, spec->name(), "column \"" + column.name + "\" of data source \"" + source->name() +
-                                                "\" has a type that no feature can have. List the features in schema=[...] without it.");
+        to_->AddProblem(
+            kind, spec->name(),
+            "column \"" + column.name + "\" of data source \"" + source->name() +
+                "\" has a type that no feature can have. List the features in schema=[...] without it.");
         continue;
       }
       FeatureSpecV2* feature = spec->add_features();
@@ -114,14 +121,16 @@ class Inference {
       if (type == feast::types::ValueType::INVALID && source != nullptr && schemas_) {
         if (const auto* columns = Columns(*source)) {
           for (const SourceColumnInfo& column : *columns) {
-            if (MappedName(*source, column.name) == entity->join_key()) type = static_cast<feast::types::ValueType::Enum>(column.type);
+            if (MappedName(*source, column.name) == entity->join_key())
+              type = static_cast<feast::types::ValueType::Enum>(column.type);
           }
           if (type == feast::types::ValueType::INVALID && kind != "label_view") {
             std::vector<std::string> names;
             for (const SourceColumnInfo& column : *columns) names.push_back(column.name);
-            to_->AddProblem(kind, spec->name(), "data source \"" + source->name() + "\" has no column \"" + entity->join_key() +
-                                                    "\", the join key of entity \"" + name + "\"." +
-                                                    NearestNameHint(entity->join_key(), names));
+            to_->AddProblem(kind, spec->name(),
+                            "data source \"" + source->name() + "\" has no column \"" + entity->join_key() +
+                                "\", the join key of entity \"" + name + "\"." +
+                                NearestNameHint(entity->join_key(), names));
             continue;
           }
         }
@@ -153,7 +162,8 @@ class Inference {
 };
 
 // What a projection of a view takes from it once the view is complete.
-void FillProjection(const feast::core::FeatureViewSpec& view, feast::core::FeatureViewProjection* projection) {
+void FillProjection(const feast::core::FeatureViewSpec& view,
+                    feast::core::FeatureViewProjection* projection) {
   if (projection->feature_columns_size() == 0) *projection->mutable_feature_columns() = view.features();
   for (FeatureSpecV2& column : *projection->mutable_feature_columns()) {
     if (column.value_type() != feast::types::ValueType::INVALID) continue;
@@ -185,11 +195,13 @@ void Definitions::AddProblem(const std::string& kind, const std::string& name, s
 
 Status Definitions::ToStatus() const {
   if (problems.empty()) return Status::OK();
-  std::string text = problems.size() == 1 ? "" : std::to_string(problems.size()) + " problems in the definitions:\n";
+  std::string text =
+      problems.size() == 1 ? "" : std::to_string(problems.size()) + " problems in the definitions:\n";
   for (size_t i = 0; i < problems.size(); ++i) {
     const Problem& problem = problems[i];
     if (i > 0) text += "\n";
-    if (!problem.where.file.empty()) text += problem.where.file + ":" + std::to_string(problem.where.line) + ": ";
+    if (!problem.where.file.empty())
+      text += problem.where.file + ":" + std::to_string(problem.where.line) + ": ";
     text += problem.message;
   }
   return Status::InvalidArgument(std::move(text), Reason::kBadDefinition);
@@ -202,7 +214,8 @@ Result<Definitions> ParseDefinitionsJson(const std::string& json) {
   simdjson::dom::element registry;
   if (root["registry"].get(registry)) return BadJson("there is no \"registry\"");
   Definitions definitions;
-  const auto status = google::protobuf::util::JsonStringToMessage(simdjson::minify(registry), &definitions.registry);
+  const auto status =
+      google::protobuf::util::JsonStringToMessage(simdjson::minify(registry), &definitions.registry);
   if (!status.ok()) return BadJson(status.message().as_string());
   simdjson::dom::object locations;
   if (!root["locations"].get(locations)) {
@@ -297,106 +310,152 @@ void ValidateDefinitions(Definitions* definitions) {
     const auto& spec = entity.spec();
     entity_names.push_back(spec.name());
     if (!IsName(spec.name()) || spec.name() == kDummyEntityName) {
-      definitions->AddProblem("entity", spec.name(), "entity \"" + spec.name() + "\" can not have that name. Use letters, digits and _, and not __dummy.");
+      definitions->AddProblem("entity", spec.name(),
+                              "entity \"" + spec.name() +
+                                  "\" can not have that name. Use letters, digits and _, and not __dummy.");
     }
-    if (!seen.insert(spec.name()).second) definitions->AddProblem("entity", spec.name(), "entity \"" + spec.name() + "\" is defined twice. Rename one, or remove it.");
+    if (!seen.insert(spec.name()).second)
+      definitions->AddProblem("entity", spec.name(),
+                              "entity \"" + spec.name() + "\" is defined twice. Rename one, or remove it.");
     const auto type = static_cast<ValueType>(spec.value_type());
     if (type != ValueType::kInvalid && !IsKeyType(type)) {
-      definitions->AddProblem("entity", spec.name(), "entity \"" + spec.name() + "\" has value_type " + ValueTypeName(type) +
-                                                         "; a join key is STRING, BYTES, INT32, INT64 or UNIX_TIMESTAMP.");
+      definitions->AddProblem("entity", spec.name(),
+                              "entity \"" + spec.name() + "\" has value_type " + ValueTypeName(type) +
+                                  "; a join key is STRING, BYTES, INT32, INT64 or UNIX_TIMESTAMP.");
     }
   }
   seen.clear();
   for (const auto& source : registry.data_sources()) {
-    if (source.name().empty()) definitions->AddProblem("data_source", "", "a data source has no name. Give it one.");
+    if (source.name().empty())
+      definitions->AddProblem("data_source", "", "a data source has no name. Give it one.");
     if (!seen.insert(source.name()).second) {
-      definitions->AddProblem("data_source", source.name(), "data source \"" + source.name() + "\" is defined twice. Rename one, or remove it.");
+      definitions->AddProblem(
+          "data_source", source.name(),
+          "data source \"" + source.name() + "\" is defined twice. Rename one, or remove it.");
     }
     if (source.type() == SourceProto::BATCH_FILE && source.file_options().uri().empty()) {
-      definitions->AddProblem("data_source", source.name(), "data source \"" + source.name() + "\" has no path. Give it one.");
+      definitions->AddProblem("data_source", source.name(),
+                              "data source \"" + source.name() + "\" has no path. Give it one.");
     }
   }
   std::map<std::string, std::string> view_kinds;  // lower-case name -> kind
   std::map<std::string, std::vector<std::string>> view_features;
   const auto check_view = [&](const std::string& kind, const auto& spec) {
     const std::string& name = spec.name();
-    if (!IsName(name)) definitions->AddProblem(kind, name, "feature view \"" + name + "\" can not have that name. Use letters, digits and _.");
+    if (!IsName(name))
+      definitions->AddProblem(
+          kind, name, "feature view \"" + name + "\" can not have that name. Use letters, digits and _.");
     std::string lower = name;
-    std::transform(lower.begin(), lower.end(), lower.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(lower.begin(), lower.end(), lower.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     if (const auto [at, added] = view_kinds.try_emplace(lower, kind); !added) {
-      definitions->AddProblem(kind, name, "feature view name \"" + name + "\" is taken (names differ by more than case): also a " + at->second + ". Rename one.");
+      definitions->AddProblem(kind, name,
+                              "feature view name \"" + name +
+                                  "\" is taken (names differ by more than case): also a " + at->second +
+                                  ". Rename one.");
     }
     for (const std::string& entity : spec.entities()) {
       if (entity == kDummyEntityName || FindEntity(registry, entity) != nullptr) continue;
-      definitions->AddProblem(kind, name, "feature view \"" + name + "\" names entity \"" + entity + "\", which is not defined." +
-                                              NearestNameHint(entity, entity_names));
+      definitions->AddProblem(kind, name,
+                              "feature view \"" + name + "\" names entity \"" + entity +
+                                  "\", which is not defined." + NearestNameHint(entity, entity_names));
     }
     std::set<std::string> columns;
     for (const auto& column : spec.entity_columns()) {
       if (!columns.insert(column.name()).second) {
-        definitions->AddProblem(kind, name, "feature view \"" + name + "\" joins twice on \"" + column.name() + "\". Give its entities different join keys.");
+        definitions->AddProblem(kind, name,
+                                "feature view \"" + name + "\" joins twice on \"" + column.name() +
+                                    "\". Give its entities different join keys.");
       }
       if (!IsKeyType(static_cast<ValueType>(column.value_type()))) {
-        definitions->AddProblem(kind, name, "feature view \"" + name + "\": join key \"" + column.name() + "\" has type " +
-                                                ValueTypeName(static_cast<ValueType>(column.value_type())) + "; a join key is STRING, BYTES, INT32, INT64 or UNIX_TIMESTAMP.");
+        definitions->AddProblem(kind, name,
+                                "feature view \"" + name + "\": join key \"" + column.name() +
+                                    "\" has type " +
+                                    ValueTypeName(static_cast<ValueType>(column.value_type())) +
+                                    "; a join key is STRING, BYTES, INT32, INT64 or UNIX_TIMESTAMP.");
       }
     }
     std::vector<std::string>& features = view_features[name];
     for (const auto& feature : spec.features()) {
       features.push_back(feature.name());
       if (!columns.insert(feature.name()).second) {
-        definitions->AddProblem(kind, name, "feature view \"" + name + "\" has feature \"" + feature.name() + "\" twice, or as a join key too. Rename one.");
+        definitions->AddProblem(kind, name,
+                                "feature view \"" + name + "\" has feature \"" + feature.name() +
+                                    "\" twice, or as a join key too. Rename one.");
       }
       if (feature.value_type() == feast::types::ValueType::INVALID) {
-        definitions->AddProblem(kind, name, "feature view \"" + name + "\": feature \"" + feature.name() + "\" has no type. Give it a dtype.");
+        definitions->AddProblem(kind, name,
+                                "feature view \"" + name + "\": feature \"" + feature.name() +
+                                    "\" has no type. Give it a dtype.");
       }
     }
     if (features.empty()) {
-      definitions->AddProblem(kind, name, "feature view \"" + name + "\" has no features, and none could be inferred. List them in schema=[...].");
+      definitions->AddProblem(
+          kind, name,
+          "feature view \"" + name +
+              "\" has no features, and none could be inferred. List them in schema=[...].");
     }
   };
   for (const auto& view : registry.feature_views()) {
     check_view("feature_view", view.spec());
     const auto& spec = view.spec();
     if (!spec.has_batch_source() && !spec.has_stream_source() && spec.source_views_size() == 0) {
-      definitions->AddProblem("feature_view", spec.name(), "feature view \"" + spec.name() + "\" has no source. Give it one.");
+      definitions->AddProblem("feature_view", spec.name(),
+                              "feature view \"" + spec.name() + "\" has no source. Give it one.");
     }
-    if (spec.has_batch_source() && spec.batch_source().type() == SourceProto::BATCH_FILE && spec.batch_source().timestamp_field().empty()) {
-      definitions->AddProblem("feature_view", spec.name(), "feature view \"" + spec.name() + "\": data source \"" +
-                                                               spec.batch_source().name() + "\" has no timestamp_field. Name its event time column.");
+    if (spec.has_batch_source() && spec.batch_source().type() == SourceProto::BATCH_FILE &&
+        spec.batch_source().timestamp_field().empty()) {
+      definitions->AddProblem("feature_view", spec.name(),
+                              "feature view \"" + spec.name() + "\": data source \"" +
+                                  spec.batch_source().name() +
+                                  "\" has no timestamp_field. Name its event time column.");
     }
     for (const auto& feature : spec.features()) {
       const auto& source = spec.batch_source();
       if (spec.has_batch_source() && feature.name() == MappedName(source, source.timestamp_field())) {
-        definitions->AddProblem("feature_view", spec.name(), "feature view \"" + spec.name() + "\": feature \"" + feature.name() +
-                                                                 "\" is the event time column of its source. Leave it out of the schema.");
+        definitions->AddProblem("feature_view", spec.name(),
+                                "feature view \"" + spec.name() + "\": feature \"" + feature.name() +
+                                    "\" is the event time column of its source. Leave it out of the schema.");
       }
     }
     if (spec.ttl().seconds() < 0) {
-      definitions->AddProblem("feature_view", spec.name(), "feature view \"" + spec.name() + "\" has a negative ttl. Use 0 for no limit.");
+      definitions->AddProblem("feature_view", spec.name(),
+                              "feature view \"" + spec.name() + "\" has a negative ttl. Use 0 for no limit.");
     }
   }
   for (const auto& view : registry.stream_feature_views()) check_view("stream_feature_view", view.spec());
   for (const auto& view : registry.label_views()) check_view("label_view", view.spec());
-  for (const auto& view : registry.on_demand_feature_views()) check_view("on_demand_feature_view", view.spec());
+  for (const auto& view : registry.on_demand_feature_views())
+    check_view("on_demand_feature_view", view.spec());
   std::vector<std::string> view_names;
   for (const auto& [name, features] : view_features) view_names.push_back(name);
   seen.clear();
   for (const auto& service : registry.feature_services()) {
     const auto& spec = service.spec();
-    if (!IsName(spec.name())) definitions->AddProblem("feature_service", spec.name(), "feature service \"" + spec.name() + "\" can not have that name. Use letters, digits and _.");
-    if (!seen.insert(spec.name()).second) definitions->AddProblem("feature_service", spec.name(), "feature service \"" + spec.name() + "\" is defined twice. Rename one, or remove it.");
+    if (!IsName(spec.name()))
+      definitions->AddProblem(
+          "feature_service", spec.name(),
+          "feature service \"" + spec.name() + "\" can not have that name. Use letters, digits and _.");
+    if (!seen.insert(spec.name()).second)
+      definitions->AddProblem(
+          "feature_service", spec.name(),
+          "feature service \"" + spec.name() + "\" is defined twice. Rename one, or remove it.");
     for (const auto& projection : spec.features()) {
       const auto view = view_features.find(projection.feature_view_name());
       if (view == view_features.end()) {
-        definitions->AddProblem("feature_service", spec.name(), "feature service \"" + spec.name() + "\" names feature view \"" + projection.feature_view_name() +
-                                                                    "\", which is not defined." + NearestNameHint(projection.feature_view_name(), view_names));
+        definitions->AddProblem("feature_service", spec.name(),
+                                "feature service \"" + spec.name() + "\" names feature view \"" +
+                                    projection.feature_view_name() + "\", which is not defined." +
+                                    NearestNameHint(projection.feature_view_name(), view_names));
         continue;
       }
       for (const auto& column : projection.feature_columns()) {
-        if (std::find(view->second.begin(), view->second.end(), column.name()) != view->second.end()) continue;
-        definitions->AddProblem("feature_service", spec.name(), "feature service \"" + spec.name() + "\": feature \"" + column.name() +
-                                                                    "\" is not in feature view \"" + view->first + "\"." + NearestNameHint(column.name(), view->second));
+        if (std::find(view->second.begin(), view->second.end(), column.name()) != view->second.end())
+          continue;
+        definitions->AddProblem("feature_service", spec.name(),
+                                "feature service \"" + spec.name() + "\": feature \"" + column.name() +
+                                    "\" is not in feature view \"" + view->first + "\"." +
+                                    NearestNameHint(column.name(), view->second));
       }
     }
   }

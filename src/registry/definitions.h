@@ -1,5 +1,5 @@
-// What a repository defines, before it is compared with the registry: a feast.core.Registry message that holds
-// definitions only, where each was written, and what is wrong with them.
+// What a repository defines, before it is compared with the registry: a feast.core.Registry message that
+// holds definitions only, where each was written, and what is wrong with them.
 #pragma once
 
 #include <functional>
@@ -14,8 +14,8 @@
 namespace salver {
 
 struct Location {
-  std::string file;   // relative to the repository
-  int line = 0;       // 0: unknown
+  std::string file;  // relative to the repository
+  int line = 0;      // 0: unknown
 };
 
 struct Problem {
@@ -44,11 +44,13 @@ struct SourceColumnInfo {
   std::string name;
   ValueType type = ValueType::kInvalid;  // kInvalid: a type that features can not have
 };
-using SourceSchemas = std::function<Result<std::vector<SourceColumnInfo>>(const feast::core::DataSource& source)>;
+using SourceSchemas =
+    std::function<Result<std::vector<SourceColumnInfo>>(const feast::core::DataSource& source)>;
 
-// Adds to `definitions` what Feast would infer from the sources: event time columns, entity columns, features,
-// and what services and on-demand views take from views. What can not be inferred becomes a problem.
-// Without `schemas` (null) nothing is opened: what is missing stays missing and is a problem where it must be there.
+// Adds to `definitions` what Feast would infer from the sources: event time columns, entity columns,
+// features, and what services and on-demand views take from views. What can not be inferred becomes a
+// problem. Without `schemas` (null) nothing is opened: what is missing stays missing and is a problem where
+// it must be there.
 void InferDefinitions(const SourceSchemas& schemas, const std::string& project, Definitions* definitions);
 
 // Everything wrong that the definitions alone show: names, references, types. Each becomes a problem.

@@ -19,11 +19,20 @@ struct TypeNames {
 };
 // Feast's names of types in schemas.
 constexpr TypeNames kTypes[] = {
-    {"Bytes", ValueType::kBytes},     {"String", ValueType::kString},   {"Bool", ValueType::kBool},
-    {"Int32", ValueType::kInt32},     {"Int64", ValueType::kInt64},     {"Float32", ValueType::kFloat},
-    {"Float64", ValueType::kDouble},  {"UnixTimestamp", ValueType::kUnixTimestamp},
-    {"Map", ValueType::kMap},         {"Json", ValueType::kJson},       {"Uuid", ValueType::kUuid},
-    {"TimeUuid", ValueType::kTimeUuid}, {"Decimal", ValueType::kDecimal}, {"ScalarMap", ValueType::kScalarMap},
+    {"Bytes", ValueType::kBytes},
+    {"String", ValueType::kString},
+    {"Bool", ValueType::kBool},
+    {"Int32", ValueType::kInt32},
+    {"Int64", ValueType::kInt64},
+    {"Float32", ValueType::kFloat},
+    {"Float64", ValueType::kDouble},
+    {"UnixTimestamp", ValueType::kUnixTimestamp},
+    {"Map", ValueType::kMap},
+    {"Json", ValueType::kJson},
+    {"Uuid", ValueType::kUuid},
+    {"TimeUuid", ValueType::kTimeUuid},
+    {"Decimal", ValueType::kDecimal},
+    {"ScalarMap", ValueType::kScalarMap},
     {"ZonedTimestamp", ValueType::kZonedTimestamp},
 };
 
@@ -50,7 +59,8 @@ ValueType ParseType(const std::string& dtype) {
 int64_t ParseSeconds(const std::string& text) {
   size_t at = 0;
   int64_t number = 0;
-  for (; at < text.size() && at < 15 && std::isdigit(static_cast<unsigned char>(text[at])); ++at) number = number * 10 + (text[at] - '0');
+  for (; at < text.size() && at < 15 && std::isdigit(static_cast<unsigned char>(text[at])); ++at)
+    number = number * 10 + (text[at] - '0');
   if (at == 0) return -1;
   const std::string unit = text.substr(at);
   if (unit.empty() || unit == "s") return number;
@@ -66,7 +76,9 @@ class YamlReader {
 
   void Read(const YAML::Node& root) {
     if (root.IsNull()) return;
-    if (!CheckKeys(root, "", {"project", "entities", "sources", "push_sources", "feature_views", "feature_services"})) return;
+    if (!CheckKeys(root, "",
+                   {"project", "entities", "sources", "push_sources", "feature_views", "feature_services"}))
+      return;
     if (root["project"]) ReadProject(root["project"]);
     Each(root["entities"], "entities", [&](const YAML::Node& node) { ReadEntity(node); });
     Each(root["sources"], "sources", [&](const YAML::Node& node) { ReadSource(node); });
@@ -76,7 +88,9 @@ class YamlReader {
   }
 
  private:
-  void Bad(const YAML::Node& node, const std::string& message) { to_->problems.push_back({{file_, node.Mark().line + 1}, message}); }
+  void Bad(const YAML::Node& node, const std::string& message) {
+    to_->problems.push_back({{file_, node.Mark().line + 1}, message});
+  }
 
   // False, and problems, when `node` is no mapping or has keys that are not known.
   bool CheckKeys(const YAML::Node& node, const std::string& what, const std::vector<std::string>& known) {
@@ -88,7 +102,8 @@ class YamlReader {
     for (const auto& entry : node) {
       const std::string key = entry.first.as<std::string>("");
       if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      Bad(entry.first, "key \"" + key + "\" is not known" + (what.empty() ? "." : " in " + what + ".") + NearestNameHint(key, known));
+      Bad(entry.first, "key \"" + key + "\" is not known" + (what.empty() ? "." : " in " + what + ".") +
+                           NearestNameHint(key, known));
       good = false;
     }
     return good;
@@ -97,7 +112,8 @@ class YamlReader {
   template <typename Visit>
   void Each(const YAML::Node& list, const char* what, Visit visit) {
     if (!list) return;
-    if (!list.IsSequence()) return Bad(list, std::string("\"") + what + "\" is no list. Start each with \"- name: ...\".");
+    if (!list.IsSequence())
+      return Bad(list, std::string("\"") + what + "\" is no list. Start each with \"- name: ...\".");
     for (const YAML::Node& node : list) visit(node);
   }
 
@@ -154,11 +170,14 @@ class YamlReader {
   }
 
   void ReadEntity(const YAML::Node& node) {
-    if (!CheckKeys(node, "an entity", {"name", "join_keys", "value_type", "description", "tags", "owner"})) return;
+    if (!CheckKeys(node, "an entity", {"name", "join_keys", "value_type", "description", "tags", "owner"}))
+      return;
     auto* spec = to_->registry.add_entities()->mutable_spec();
     spec->set_name(Name(node, "entity"));
     const auto join_keys = Names(node["join_keys"]);
-    if (join_keys.size() > 1) Bad(node["join_keys"], "entity \"" + spec->name() + "\" has several join keys; it can have one. Make an entity for each.");
+    if (join_keys.size() > 1)
+      Bad(node["join_keys"],
+          "entity \"" + spec->name() + "\" has several join keys; it can have one. Make an entity for each.");
     spec->set_join_key(join_keys.empty() ? spec->name() : join_keys[0]);
     if (const std::string type = Text(node, "value_type"); !type.empty()) {
       const auto named = ValueTypeNamed(type);
@@ -169,7 +188,10 @@ class YamlReader {
   }
 
   void ReadSource(const YAML::Node& node) {
-    if (!CheckKeys(node, "a source", {"name", "path", "timestamp_field", "created_timestamp_column", "field_mapping", "description", "tags", "owner"})) return;
+    if (!CheckKeys(node, "a source",
+                   {"name", "path", "timestamp_field", "created_timestamp_column", "field_mapping",
+                    "description", "tags", "owner"}))
+      return;
     SourceProto* source = to_->registry.add_data_sources();
     source->set_type(SourceProto::BATCH_FILE);
     source->set_data_source_class_type("feast.infra.offline_stores.file_source.FileSource");
@@ -217,13 +239,17 @@ class YamlReader {
     if (type == ValueType::kInvalid) {
       std::vector<std::string> names;
       for (const TypeNames& entry : kTypes) names.emplace_back(entry.dtype);
-      return Bad(node, "feature \"" + feature->name() + "\" has dtype \"" + dtype + "\", which is no type." + NearestNameHint(dtype, names));
+      return Bad(node, "feature \"" + feature->name() + "\" has dtype \"" + dtype + "\", which is no type." +
+                           NearestNameHint(dtype, names));
     }
     feature->set_value_type(static_cast<feast::types::ValueType::Enum>(type));
   }
 
   void ReadView(const YAML::Node& node) {
-    if (!CheckKeys(node, "a feature view", {"name", "entities", "ttl", "schema", "source", "online", "offline", "description", "tags", "owner"})) return;
+    if (!CheckKeys(node, "a feature view",
+                   {"name", "entities", "ttl", "schema", "source", "online", "offline", "description", "tags",
+                    "owner"}))
+      return;
     auto* spec = to_->registry.add_feature_views()->mutable_spec();
     spec->set_name(Name(node, "feature_view"));
     Common(node, spec);
@@ -239,14 +265,17 @@ class YamlReader {
       feast::core::FeatureSpecV2 read;
       ReadFeature(feature, spec->name(), &read);
       // A join key in the schema says its type; it is no feature.
-      const bool join_key = std::any_of(to_->registry.entities().begin(), to_->registry.entities().end(), [&](const auto& entity) {
-        const auto& mine = spec->entities();
-        return entity.spec().join_key() == read.name() && std::find(mine.begin(), mine.end(), entity.spec().name()) != mine.end();
-      });
+      const bool join_key = std::any_of(
+          to_->registry.entities().begin(), to_->registry.entities().end(), [&](const auto& entity) {
+            const auto& mine = spec->entities();
+            return entity.spec().join_key() == read.name() &&
+                   std::find(mine.begin(), mine.end(), entity.spec().name()) != mine.end();
+          });
       *(join_key ? spec->add_entity_columns() : spec->add_features()) = read;
     });
     const std::string source_name = Text(node, "source");
-    if (source_name.empty()) return Bad(node, "feature view \"" + spec->name() + "\" has no source. Name one.");
+    if (source_name.empty())
+      return Bad(node, "feature view \"" + spec->name() + "\" has no source. Name one.");
     const SourceProto* source = FindSource(node["source"], source_name);
     if (source == nullptr) return;
     if (source->type() == SourceProto::PUSH_SOURCE) {
@@ -262,7 +291,8 @@ class YamlReader {
     auto* spec = to_->registry.add_feature_services()->mutable_spec();
     spec->set_name(Name(node, "feature_service"));
     Common(node, spec);
-    Each(node["features"], "features", [&](const YAML::Node& entry) { ReadProjection(entry, spec->add_features()); });
+    Each(node["features"], "features",
+         [&](const YAML::Node& entry) { ReadProjection(entry, spec->add_features()); });
   }
 
   // "view", or {view: name, features: [a, b], alias: other, join_key_map: {key: column}}.
@@ -271,7 +301,8 @@ class YamlReader {
     if (!CheckKeys(node, "a feature service's entry", {"view", "features", "alias", "join_key_map"})) return;
     projection->set_feature_view_name(Text(node, "view"));
     projection->set_feature_view_name_alias(Text(node, "alias"));
-    for (const std::string& feature : Names(node["features"])) projection->add_feature_columns()->set_name(feature);
+    for (const std::string& feature : Names(node["features"]))
+      projection->add_feature_columns()->set_name(feature);
     Pairs(node["join_key_map"], projection->mutable_join_key_map());
   }
 

@@ -17,7 +17,8 @@ using Snapshot = std::shared_ptr<const RegistryProto>;
 
 class FileRegistry final : public Registry {
  public:
-  FileRegistry(Files* files, Clock* clock, std::string path) : files_(files), clock_(clock), path_(std::move(path)) {}
+  FileRegistry(Files* files, Clock* clock, std::string path)
+      : files_(files), clock_(clock), path_(std::move(path)) {}
 
   Result<Snapshot> Load() override {
     std::lock_guard lock(mutex_);
@@ -27,7 +28,8 @@ class FileRegistry final : public Registry {
   Result<Snapshot> Update(const std::function<Status(RegistryProto*)>& change) override {
     SALVER_RETURN_NOT_OK(files_->CreateFolders(FolderOf(path_)));
     // Held while reading, changing and replacing: nobody who asks for the lock can come between.
-    SALVER_ASSIGN(const auto file_lock, files_->Lock(path_ + ".lock", Deadline::After(std::chrono::seconds(30))));
+    SALVER_ASSIGN(const auto file_lock,
+                  files_->Lock(path_ + ".lock", Deadline::After(std::chrono::seconds(30))));
     std::lock_guard lock(mutex_);
     SALVER_ASSIGN(const Snapshot before, LoadLocked());
     RegistryProto next = *before;
@@ -39,8 +41,10 @@ class FileRegistry final : public Registry {
     // Feast takes no lock: if it has written since, its work must not be undone.
     SALVER_ASSIGN(const Snapshot now, LoadLocked());
     if (now->version_id() != before->version_id()) {
-      return Status::Aborted("registry \"" + path_ + "\" was changed by another program while this change was made. Run it again.",
-                             Reason::kRegistryConflict);
+      return Status::Aborted(
+          "registry \"" + path_ +
+              "\" was changed by another program while this change was made. Run it again.",
+          Reason::kRegistryConflict);
     }
     SALVER_RETURN_NOT_OK(ReplaceFile(files_, path_, SealRegistry(std::move(next), number)));
     return LoadLocked();
@@ -75,7 +79,9 @@ class FileRegistry final : public Registry {
   Snapshot snapshot_;
 };
 
-std::string Serialized(const RegistryProto& registry) { return registry.SerializeAsString(); }
+std::string Serialized(const RegistryProto& registry) {
+  return registry.SerializeAsString();
+}
 
 }  // namespace
 
@@ -86,8 +92,8 @@ std::unique_ptr<Registry> NewFileRegistry(Files* files, Clock* clock, std::strin
 std::string NewVersionId() {
   static thread_local std::mt19937_64 random{std::random_device{}()};
   uint64_t high = random(), low = random();
-  high = (high & ~uint64_t{0xf000}) | 0x4000;                                   // version 4
-  low = (low & ~(uint64_t{3} << 62)) | (uint64_t{2} << 62);                     // variant 1
+  high = (high & ~uint64_t{0xf000}) | 0x4000;                // version 4
+  low = (low & ~(uint64_t{3} << 62)) | (uint64_t{2} << 62);  // variant 1
   char text[40];
   std::snprintf(text, sizeof text, "%08x-%04x-%04x-%04x-%012llx", static_cast<unsigned>(high >> 32),
                 static_cast<unsigned>(high >> 16 & 0xffff), static_cast<unsigned>(high & 0xffff),
@@ -112,8 +118,10 @@ Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string&
   };
   auto registry = std::make_shared<RegistryProto>();
   if (!registry->ParseFromString(bytes)) return corrupt("is not a Feast registry: it can not be parsed");
-  if (!bytes.empty() && registry->registry_schema_version().empty()) return corrupt("is not a Feast registry: it has no schema version");
-  if (!registry->has_seal() || registry->seal().version_id() != registry->version_id()) return Snapshot(registry);
+  if (!bytes.empty() && registry->registry_schema_version().empty())
+    return corrupt("is not a Feast registry: it has no schema version");
+  if (!registry->has_seal() || registry->seal().version_id() != registry->version_id())
+    return Snapshot(registry);
   RegistryProto sealed;
   *sealed.mutable_seal() = registry->seal();
   const size_t seal_size = sealed.ByteSizeLong();

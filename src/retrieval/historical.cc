@@ -21,7 +21,9 @@ namespace {
 constexpr char kEventTimestamp[] = "event_timestamp";
 constexpr int64_t kThirtyDays = int64_t{30} * 86'400 * kMicrosPerSecond;
 
-bool IsTimestamp(const arrow::Field& field) { return field.type()->id() == arrow::Type::TIMESTAMP; }
+bool IsTimestamp(const arrow::Field& field) {
+  return field.type()->id() == arrow::Type::TIMESTAMP;
+}
 
 // "event_timestamp", else the only timestamp column.
 Result<std::string> TimeColumn(const arrow::Schema& schema) {
@@ -62,8 +64,9 @@ size_t AddKeys(const RequestedView& view, ExecutionPlan* plan) {
   }
   for (size_t i = 0; i < plan->keys.size(); ++i) {
     const KeyNode& have = plan->keys[i];
-    const bool same_types = std::equal(have.join_keys.begin(), have.join_keys.end(), keys.join_keys.begin(), keys.join_keys.end(),
-                                       [](const Field& a, const Field& b) { return a.type == b.type; });
+    const bool same_types =
+        std::equal(have.join_keys.begin(), have.join_keys.end(), keys.join_keys.begin(), keys.join_keys.end(),
+                   [](const Field& a, const Field& b) { return a.type == b.type; });
     if (have.entity_columns == keys.entity_columns && same_types) return i;
   }
   plan->keys.push_back(std::move(keys));
@@ -73,15 +76,17 @@ size_t AddKeys(const RequestedView& view, ExecutionPlan* plan) {
 Status AddJoin(const RequestedView& requested, bool created_cut, ExecutionPlan* plan) {
   const FeatureView& view = *requested.view;
   if (!view.batch_source) {
-    return Status::FailedPrecondition("feature view \"" + view.name + "\" has no batch source, so it has no history to read. Give it one.",
-                                      Reason::kBadSource);
+    return Status::FailedPrecondition(
+        "feature view \"" + view.name + "\" has no batch source, so it has no history to read. Give it one.",
+        Reason::kBadSource);
   }
   const DataSource& source = *view.batch_source;
   JoinNode join;
   join.scan = AddScan(source, plan);
   join.keys = AddKeys(requested, plan);
   join.view = requested.name;
-  for (const Field& join_key : view.join_keys) join.key_columns.push_back(SourceColumn(source, join_key.name));
+  for (const Field& join_key : view.join_keys)
+    join.key_columns.push_back(SourceColumn(source, join_key.name));
   join.ttl_us = view.ttl_us;
   join.created_cut = created_cut && !source.created_timestamp_column.empty();
   for (const RequestedFeature& feature : requested.features) {
@@ -115,8 +120,8 @@ void CheckEntityColumns(const ExecutionPlan& plan, const arrow::Schema& schema, 
   for (const JoinNode& join : plan.joins) {
     for (const std::string& column : plan.keys[join.keys].entity_columns) {
       if (schema.GetFieldIndex(column) >= 0) continue;
-      problems->Add("the entity rows have no column \"" + column + "\", which feature view \"" + join.view + "\" joins on." +
-                    NearestNameHint(column, schema.field_names()));
+      problems->Add("the entity rows have no column \"" + column + "\", which feature view \"" + join.view +
+                    "\" joins on." + NearestNameHint(column, schema.field_names()));
     }
     for (const auto& output : join.outputs) {
       if (schema.GetFieldIndex(output.field.name) < 0) continue;
@@ -132,15 +137,17 @@ Status CheckSources(const ExecutionPlan& plan, const std::string& folder, Proble
     SALVER_ASSIGN(const auto schema, ReadSourceSchema(scan.source, folder));
     const auto need = [&](const std::string& column, const std::string& why) {
       if (schema->GetFieldIndex(column) >= 0) return;
-      problems->Add("data source \"" + scan.source.name + "\" (" + scan.source.path + ") has no column \"" + column + "\", " + why +
-                    "." + NearestNameHint(column, schema->field_names()));
+      problems->Add("data source \"" + scan.source.name + "\" (" + scan.source.path + ") has no column \"" +
+                    column + "\", " + why + "." + NearestNameHint(column, schema->field_names()));
     };
     need(scan.event_column, "its timestamp_field");
     if (!scan.created_column.empty()) need(scan.created_column, "its created_timestamp_column");
     for (const JoinNode& join : plan.joins) {
       if (join.scan != i) continue;
-      for (const std::string& column : join.key_columns) need(column, "a join key of feature view \"" + join.view + "\"");
-      for (const auto& output : join.outputs) need(output.source_column, "a feature of feature view \"" + join.view + "\"");
+      for (const std::string& column : join.key_columns)
+        need(column, "a join key of feature view \"" + join.view + "\"");
+      for (const auto& output : join.outputs)
+        need(output.source_column, "a feature of feature view \"" + join.view + "\"");
     }
   }
   return Status::OK();
@@ -178,13 +185,16 @@ class HistoricalJob final : public RetrievalJob {
   Result<std::shared_ptr<arrow::Table>> EntitiesInRange(int64_t end, const ExecutionContext& context) {
     std::vector<std::shared_ptr<arrow::Table>> tables;
     for (const JoinNode& join : plan_.joins) {
-      SALVER_ASSIGN(auto keys, context_.engine->DistinctKeys(plan_, join, end - LookBack(join, end), end, context));
+      SALVER_ASSIGN(auto keys,
+                    context_.engine->DistinctKeys(plan_, join, end - LookBack(join, end), end, context));
       tables.push_back(std::move(keys));
     }
     SALVER_ASSIGN(auto keys, FromArrow(arrow::ConcatenateTables(tables), "keys of the sources"));
     SALVER_ASSIGN(keys, Distinct(*keys));
-    arrow::TimestampBuilder builder(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), arrow::default_memory_pool());
-    for (int64_t i = 0; i < keys->num_rows(); ++i) SALVER_RETURN_NOT_OK(FromArrow(builder.Append(end), "time column"));
+    arrow::TimestampBuilder builder(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
+                                    arrow::default_memory_pool());
+    for (int64_t i = 0; i < keys->num_rows(); ++i)
+      SALVER_RETURN_NOT_OK(FromArrow(builder.Append(end), "time column"));
     SALVER_ASSIGN(auto times, FromArrow(builder.Finish(), "time column"));
     return FromArrow(keys->AddColumn(0, arrow::field(kEventTimestamp, times->type()),
                                      std::make_shared<arrow::ChunkedArray>(times)),
@@ -197,7 +207,8 @@ class HistoricalJob final : public RetrievalJob {
     const std::vector<Field>& fields = plan_.keys[0].join_keys;
     std::vector<std::shared_ptr<arrow::Array>> columns;
     for (size_t i = 0; i < fields.size(); ++i) {
-      SALVER_ASSIGN(auto column, CastColumn(*keys.column(static_cast<int>(i)), fields[i], "join key \"" + fields[i].name + "\""));
+      SALVER_ASSIGN(auto column, CastColumn(*keys.column(static_cast<int>(i)), fields[i],
+                                            "join key \"" + fields[i].name + "\""));
       columns.push_back(std::move(column));
     }
     const auto ids = KeyDictionary(fields.size(), false).Add(columns, keys.num_rows());
@@ -227,24 +238,29 @@ Result<std::unique_ptr<RetrievalJob>> PlanHistoricalFeatures(std::shared_ptr<con
   SALVER_ASSIGN(const auto views,
                 ResolveFeatures(*snapshot, features, request.feature_service, request.full_feature_names));
   if (request.entities != nullptr && (request.start_us || request.end_us)) {
-    return Status::InvalidArgument("entity rows and a start or end date were both given. Entity rows carry their own times: give one of them.",
-                                   Reason::kBadTimeRange);
+    return Status::InvalidArgument(
+        "entity rows and a start or end date were both given. Entity rows carry their own times: give one of "
+        "them.",
+        Reason::kBadTimeRange);
   }
   if (request.start_us && request.end_us && *request.start_us > *request.end_us) {
-    return Status::InvalidArgument("the start date " + FormatTime(*request.start_us) + " is after the end date " +
-                                       FormatTime(*request.end_us) + ". Swap them.",
+    return Status::InvalidArgument("the start date " + FormatTime(*request.start_us) +
+                                       " is after the end date " + FormatTime(*request.end_us) +
+                                       ". Swap them.",
                                    Reason::kBadTimeRange);
   }
   ExecutionPlan plan;
   plan.time_column = kEventTimestamp;
   Problems problems;
-  for (const RequestedView& view : views) SALVER_RETURN_NOT_OK(AddJoin(view, request.filter_by_created_timestamp, &plan));
+  for (const RequestedView& view : views)
+    SALVER_RETURN_NOT_OK(AddJoin(view, request.filter_by_created_timestamp, &plan));
   if (request.entities != nullptr) {
     SALVER_ASSIGN(plan.time_column, TimeColumn(*request.entities->schema()));
     CheckEntityColumns(plan, *request.entities->schema(), &problems);
   } else if (plan.keys.size() > 1) {
-    return Status::InvalidArgument("without entity rows all views must join on the same keys, and these do not. Give entity rows.",
-                                   Reason::kMissingColumns);
+    return Status::InvalidArgument(
+        "without entity rows all views must join on the same keys, and these do not. Give entity rows.",
+        Reason::kMissingColumns);
   }
   SALVER_RETURN_NOT_OK(CheckSources(plan, context.folder, &problems));
   SALVER_RETURN_NOT_OK(problems.ToStatus());

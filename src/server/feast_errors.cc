@@ -23,11 +23,16 @@ constexpr FeastClass kClasses[] = {
 int PlainStatus(const Status& status) {
   switch (status.code()) {
     case StatusCode::kUnavailable:
-    case StatusCode::kDeadlineExceeded: return 503;
-    case StatusCode::kPermissionDenied: return 403;
-    case StatusCode::kUnimplemented: return status.reason() == Reason::kNotExecutedYet ? 501 : 500;
-    case StatusCode::kResourceExhausted: return status.reason() == Reason::kLimit ? 413 : 503;
-    default: return 500;  // as Feast answers everything that is not its own
+    case StatusCode::kDeadlineExceeded:
+      return 503;
+    case StatusCode::kPermissionDenied:
+      return 403;
+    case StatusCode::kUnimplemented:
+      return status.reason() == Reason::kNotExecutedYet ? 501 : 500;
+    case StatusCode::kResourceExhausted:
+      return status.reason() == Reason::kLimit ? 413 : 503;
+    default:
+      return 500;  // as Feast answers everything that is not its own
   }
 }
 
@@ -37,7 +42,8 @@ FeastError ToFeastError(const Status& status) {
   FeastError error;
   for (const FeastClass& known : kClasses) {
     if (known.reason != status.reason()) continue;
-    std::string inner = "{\"module\": \"feast.errors\", \"class\": \"" + std::string(known.name) + "\", \"message\": ";
+    std::string inner =
+        "{\"module\": \"feast.errors\", \"class\": \"" + std::string(known.name) + "\", \"message\": ";
     AppendJsonString(status.message(), &inner);
     inner += "}";
     error.http_status = known.http_status;
@@ -51,7 +57,8 @@ FeastError ToFeastError(const Status& status) {
 }
 
 std::string InvalidBody(std::string_view type, std::string_view location_json, std::string_view message) {
-  std::string body = "{\"detail\":[{\"type\":\"" + std::string(type) + "\",\"loc\":" + std::string(location_json) + ",\"msg\":";
+  std::string body = "{\"detail\":[{\"type\":\"" + std::string(type) +
+                     "\",\"loc\":" + std::string(location_json) + ",\"msg\":";
   AppendJsonString(message, &body);
   return body + "}]}";
 }

@@ -14,7 +14,7 @@ namespace salver {
 // A feature list, compiled: what to read, how to encode keys, and where each answer goes.
 struct ServingPlan {
   struct KeyColumn {
-    std::string name;                 // column of the entity rows
+    std::string name;  // column of the entity rows
     ValueType type;
   };
   struct View {
@@ -43,15 +43,18 @@ struct AnswerData {
 };
 
 Status CheckServable(const FeatureView& view) {
-  if (view.state == FeatureViewState::kUnspecified || view.state == FeatureViewState::kAvailableOnline) return Status::OK();
-  return Status::FailedPrecondition("feature view \"" + view.name + "\" is in state " + FeatureViewStateName(view.state) +
+  if (view.state == FeatureViewState::kUnspecified || view.state == FeatureViewState::kAvailableOnline)
+    return Status::OK();
+  return Status::FailedPrecondition("feature view \"" + view.name + "\" is in state " +
+                                        FeatureViewStateName(view.state) +
                                         " and can not be served. Materialize it first.",
                                     Reason::kViewState);
 }
 
-Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snapshot, const OnlineRequest& request, int key_version) {
-  SALVER_ASSIGN(auto requested,
-                ResolveFeatures(snapshot, request.features, request.feature_service, request.full_feature_names));
+Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snapshot,
+                                                   const OnlineRequest& request, int key_version) {
+  SALVER_ASSIGN(auto requested, ResolveFeatures(snapshot, request.features, request.feature_service,
+                                                request.full_feature_names));
   auto plan = std::make_shared<ServingPlan>();
   for (RequestedView& from : requested) {
     SALVER_RETURN_NOT_OK(CheckServable(*from.view));
@@ -60,7 +63,9 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
     for (const size_t key : view.encoder.order()) {
       const Field& join_key = from.view->join_keys[key];
       const std::string& name = from.EntityColumn(join_key.name);
-      const auto same = [&](const ServingPlan::KeyColumn& c) { return c.name == name && c.type == join_key.type; };
+      const auto same = [&](const ServingPlan::KeyColumn& c) {
+        return c.name == name && c.type == join_key.type;
+      };
       const auto found = std::find_if(plan->key_columns.begin(), plan->key_columns.end(), same);
       view.key_columns.push_back(static_cast<size_t>(found - plan->key_columns.begin()));
       if (found == plan->key_columns.end()) plan->key_columns.push_back({name, join_key.type});
@@ -88,19 +93,22 @@ std::string CacheKey(const OnlineRequest& request) {
 
 Result<size_t> CountRows(const OnlineRequest& request) {
   if (request.entities.empty()) {
-    return Status::InvalidArgument("no entity rows were given. Name them as {\"driver_id\": [1001, 1002]}.", Reason::kMissingJoinKey);
+    return Status::InvalidArgument("no entity rows were given. Name them as {\"driver_id\": [1001, 1002]}.",
+                                   Reason::kMissingJoinKey);
   }
   const size_t rows = request.entities[0].values.size();
   for (const EntityColumn& column : request.entities) {
     if (column.values.size() == rows) continue;
-    return Status::InvalidArgument("entity column \"" + std::string(column.name) + "\" has " + std::to_string(column.values.size()) +
-                                       " rows and \"" + std::string(request.entities[0].name) + "\" has " + std::to_string(rows) +
-                                       ". All columns need the same number.",
+    return Status::InvalidArgument("entity column \"" + std::string(column.name) + "\" has " +
+                                       std::to_string(column.values.size()) + " rows and \"" +
+                                       std::string(request.entities[0].name) + "\" has " +
+                                       std::to_string(rows) + ". All columns need the same number.",
                                    Reason::kRaggedRows);
   }
   if (rows == 0) {
-    return Status::InvalidArgument("entity column \"" + std::string(request.entities[0].name) + "\" is empty. Give at least one row.",
-                                   Reason::kMissingJoinKey);
+    return Status::InvalidArgument(
+        "entity column \"" + std::string(request.entities[0].name) + "\" is empty. Give at least one row.",
+        Reason::kMissingJoinKey);
   }
   return rows;
 }
@@ -112,14 +120,16 @@ Status ConvertKeys(const ServingPlan& plan, const OnlineRequest& request, Answer
     if (found == request.entities.end()) {
       std::vector<std::string> names;
       for (const EntityColumn& column : request.entities) names.emplace_back(column.name);
-      return Status::InvalidArgument("the entity rows have no column \"" + key.name + "\", which the requested views join on." +
+      return Status::InvalidArgument("the entity rows have no column \"" + key.name +
+                                         "\", which the requested views join on." +
                                          NearestNameHint(key.name, names),
                                      Reason::kMissingJoinKey);
     }
     std::vector<OnlineCell>& cells = data->keys.emplace_back();
     cells.reserve(found->values.size());
     for (size_t row = 0; row < found->values.size(); ++row) {
-      SALVER_ASSIGN(const OnlineCell cell, KeyCell(found->values[row], key.type, key.name, row, &data->arena));
+      SALVER_ASSIGN(const OnlineCell cell,
+                    KeyCell(found->values[row], key.type, key.name, row, &data->arena));
       cells.push_back(cell);
     }
   }
@@ -127,13 +137,14 @@ Status ConvertKeys(const ServingPlan& plan, const OnlineRequest& request, Answer
 }
 
 // The encoded keys of one view, one a row; `bytes` owns them.
-void EncodeKeys(const ServingPlan::View& view, const ServingPlan& plan, const AnswerData& data, size_t rows, std::string* bytes,
-                std::vector<std::string_view>* keys) {
+void EncodeKeys(const ServingPlan::View& view, const ServingPlan& plan, const AnswerData& data, size_t rows,
+                std::string* bytes, std::vector<std::string_view>* keys) {
   std::vector<size_t> ends;
   ends.reserve(rows);
   for (size_t row = 0; row < rows; ++row) {
     *bytes += view.encoder.prefix();
-    for (const size_t column : view.key_columns) AppendKeyCell(data.keys[column][row], plan.key_columns[column].type, bytes);
+    for (const size_t column : view.key_columns)
+      AppendKeyCell(data.keys[column][row], plan.key_columns[column].type, bytes);
     ends.push_back(bytes->size());
   }
   for (size_t row = 0, start = 0; row < rows; start = ends[row++]) {
@@ -141,8 +152,10 @@ void EncodeKeys(const ServingPlan::View& view, const ServingPlan& plan, const An
   }
 }
 
-// Status of each row of a view, by the one rule of visibility; an expired row's cells are emptied if so configured.
-std::vector<FieldStatus> JudgeRows(const FeatureView& view, int64_t now_us, bool serve_expired, OnlineRows* rows) {
+// Status of each row of a view, by the one rule of visibility; an expired row's cells are emptied if so
+// configured.
+std::vector<FieldStatus> JudgeRows(const FeatureView& view, int64_t now_us, bool serve_expired,
+                                   OnlineRows* rows) {
   std::vector<FieldStatus> statuses(rows->row_count, FieldStatus::kPresent);
   for (size_t row = 0; row < rows->row_count; ++row) {
     if (!rows->present[row]) {
@@ -156,7 +169,8 @@ std::vector<FieldStatus> JudgeRows(const FeatureView& view, int64_t now_us, bool
   return statuses;
 }
 
-OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, int64_t now_us, bool serve_expired) {
+OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, int64_t now_us,
+                        bool serve_expired) {
   const ServingPlan& plan = *data->plan;
   OnlineResponse response;
   response.row_count = rows;
@@ -164,15 +178,17 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
   response.columns.resize(plan.key_columns.size() + plan.feature_count);
   const std::vector<FieldStatus> present(rows, FieldStatus::kPresent);
   for (size_t i = 0; i < plan.key_columns.size(); ++i) {
-    response.columns[i] = {plan.key_columns[i].name, plan.key_columns[i].type, data->keys[i].data(), present, nullptr};
+    response.columns[i] = {plan.key_columns[i].name, plan.key_columns[i].type, data->keys[i].data(), present,
+                           nullptr};
   }
   for (size_t v = 0; v < plan.views.size(); ++v) {
     const ServingPlan::View& view = plan.views[v];
     OnlineRows& read = data->rows[v];
     const auto statuses = JudgeRows(*view.view, now_us, serve_expired, &read);
     for (size_t i = 0; i < view.columns.size(); ++i) {
-      response.columns[plan.key_columns.size() + view.positions[i]] = {view.names[i], view.view->features[view.columns[i]].type,
-                                                                       read.cells.data() + i * rows, statuses, read.event_us.data()};
+      response.columns[plan.key_columns.size() + view.positions[i]] = {
+          view.names[i], view.view->features[view.columns[i]].type, read.cells.data() + i * rows, statuses,
+          read.event_us.data()};
     }
     response.views.push_back({view.view->name, view.view->version_number});
   }
@@ -183,17 +199,22 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
 
 const char* FieldStatusName(FieldStatus status) {
   switch (status) {
-    case FieldStatus::kInvalid: return "INVALID";
-    case FieldStatus::kPresent: return "PRESENT";
-    case FieldStatus::kNullValue: return "NULL_VALUE";
-    case FieldStatus::kNotFound: return "NOT_FOUND";
-    case FieldStatus::kOutsideMaxAge: return "OUTSIDE_MAX_AGE";
+    case FieldStatus::kInvalid:
+      return "INVALID";
+    case FieldStatus::kPresent:
+      return "PRESENT";
+    case FieldStatus::kNullValue:
+      return "NULL_VALUE";
+    case FieldStatus::kNotFound:
+      return "NOT_FOUND";
+    case FieldStatus::kOutsideMaxAge:
+      return "OUTSIDE_MAX_AGE";
   }
   return "INVALID";
 }
 
-Result<std::shared_ptr<const ServingPlan>> OnlineServing::PlanFor(const std::shared_ptr<const RegistrySnapshot>& snapshot,
-                                                                  const OnlineRequest& request) {
+Result<std::shared_ptr<const ServingPlan>> OnlineServing::PlanFor(
+    const std::shared_ptr<const RegistrySnapshot>& snapshot, const OnlineRequest& request) {
   const std::string key = CacheKey(request);
   {
     std::shared_lock lock(mutex_);
@@ -209,15 +230,15 @@ Result<std::shared_ptr<const ServingPlan>> OnlineServing::PlanFor(const std::sha
   return plan;
 }
 
-Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySnapshot>& snapshot, const OnlineRequest& request,
-                                          int64_t now_us, Deadline deadline) {
+Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySnapshot>& snapshot,
+                                          const OnlineRequest& request, int64_t now_us, Deadline deadline) {
   SALVER_ASSIGN(const auto plan, PlanFor(snapshot, request));
   SALVER_ASSIGN(const size_t rows, CountRows(request));
   if (rows * plan->feature_count > options_.cells_per_request_max) {
-    return Status::ResourceExhausted("the request asks for " + std::to_string(rows) + " rows of " + std::to_string(plan->feature_count) +
-                                         " features, more than " + std::to_string(options_.cells_per_request_max) +
-                                         " values. Split it.",
-                                     Reason::kLimit);
+    return Status::ResourceExhausted(
+        "the request asks for " + std::to_string(rows) + " rows of " + std::to_string(plan->feature_count) +
+            " features, more than " + std::to_string(options_.cells_per_request_max) + " values. Split it.",
+        Reason::kLimit);
   }
   auto data = std::make_shared<AnswerData>();
   data->plan = plan;

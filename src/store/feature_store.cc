@@ -29,10 +29,12 @@ namespace {
 using SnapshotPtr = std::shared_ptr<const RegistrySnapshot>;
 
 // A DataSource good enough to open: what the registry message says of files.
-Result<std::vector<SourceColumnInfo>> ReadColumns(const feast::core::DataSource& proto, const std::string& folder) {
+Result<std::vector<SourceColumnInfo>> ReadColumns(const feast::core::DataSource& proto,
+                                                  const std::string& folder) {
   DataSource source;
   source.name = proto.name();
-  source.kind = proto.type() == feast::core::DataSource::BATCH_FILE ? DataSourceKind::kFile : DataSourceKind::kTable;
+  source.kind =
+      proto.type() == feast::core::DataSource::BATCH_FILE ? DataSourceKind::kFile : DataSourceKind::kTable;
   source.path = proto.file_options().uri();
   source.file_format = proto.file_options().file_format().has_delta_format() ? "delta" : "parquet";
   SALVER_ASSIGN(const auto schema, ReadSourceSchema(source, folder));
@@ -57,7 +59,8 @@ class LocalFeatureStore final : public FeatureStore {
   Result<SnapshotPtr> Snapshot() override {
     {
       std::lock_guard lock(snapshot_mutex_);
-      const bool fresh = config_.registry_cache_ttl_s == 0 || std::chrono::steady_clock::now() < snapshot_checked_ + kRecheck;
+      const bool fresh = config_.registry_cache_ttl_s == 0 ||
+                         std::chrono::steady_clock::now() < snapshot_checked_ + kRecheck;
       if (snapshot_ != nullptr && fresh) return snapshot_;
     }
     return Reload();
@@ -99,7 +102,8 @@ class LocalFeatureStore final : public FeatureStore {
     }
     SALVER_ASSIGN(const SnapshotPtr committed, Reload());
     // Rows of views that are gone go last: until the commit they could still be asked for.
-    if (store != nullptr) SALVER_RETURN_NOT_OK(store->Apply(OnlineViews(*committed), Gone(*before, *committed)));
+    if (store != nullptr)
+      SALVER_RETURN_NOT_OK(store->Apply(OnlineViews(*committed), Gone(*before, *committed)));
     return report;
   }
 
@@ -115,7 +119,8 @@ class LocalFeatureStore final : public FeatureStore {
 
   Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) override {
     SALVER_ASSIGN(auto snapshot, Snapshot());
-    return PlanHistoricalFeatures(std::move(snapshot), request, {.folder = config_.repository, .engine = engine_});
+    return PlanHistoricalFeatures(std::move(snapshot), request,
+                                  {.folder = config_.repository, .engine = engine_});
   }
 
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
@@ -138,13 +143,15 @@ class LocalFeatureStore final : public FeatureStore {
       if (source->kind == DataSourceKind::kPush) sources.push_back(source->name);
     }
     for (const auto& view : snapshot->views()) {
-      if (view->stream_source && view->stream_source->kind == DataSourceKind::kPush && view->stream_source->name == push_source) {
+      if (view->stream_source && view->stream_source->kind == DataSourceKind::kPush &&
+          view->stream_source->name == push_source) {
         views.push_back(view);
       }
     }
     if (views.empty()) {
-      return Status::NotFound("push source \"" + std::string(push_source) + "\" feeds no feature view of project \"" +
-                                  config_.project + "\"." + NearestNameHint(push_source, sources),
+      return Status::NotFound("push source \"" + std::string(push_source) +
+                                  "\" feeds no feature view of project \"" + config_.project + "\"." +
+                                  NearestNameHint(push_source, sources),
                               Reason::kPushSourceNotFound);
     }
     if (target != PushTarget::kOnline) {  // first, so that a refusal there leaves the online store as it was
@@ -180,7 +187,9 @@ class LocalFeatureStore final : public FeatureStore {
     }
     SourceSchemas schemas;
     if (!options.skip_source_validation) {
-      schemas = [this](const feast::core::DataSource& source) { return ReadColumns(source, config_.repository); };
+      schemas = [this](const feast::core::DataSource& source) {
+        return ReadColumns(source, config_.repository);
+      };
     }
     InferDefinitions(schemas, config_.project, &definitions);
     ValidateDefinitions(&definitions);
@@ -201,7 +210,8 @@ class LocalFeatureStore final : public FeatureStore {
     return views;
   }
 
-  static std::vector<std::shared_ptr<const FeatureView>> Gone(const RegistrySnapshot& before, const RegistrySnapshot& after) {
+  static std::vector<std::shared_ptr<const FeatureView>> Gone(const RegistrySnapshot& before,
+                                                              const RegistrySnapshot& after) {
     std::vector<std::shared_ptr<const FeatureView>> gone;
     for (const auto& view : OnlineViews(before)) {
       const auto now = after.FindView(view->name);
@@ -219,18 +229,24 @@ class LocalFeatureStore final : public FeatureStore {
       SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
       SALVER_RETURN_NOT_OK(online_store_->Apply(OnlineViews(*snapshot), {}));
     } else if (config_.online_store_type == "lmdb") {
-      SALVER_ASSIGN(online_store_, OpenLmdbOnlineStore({.path = config_.online_store_path, .project = config_.project, .sync = config_.online_store_sync}));
+      SALVER_ASSIGN(online_store_, OpenLmdbOnlineStore({.path = config_.online_store_path,
+                                                        .project = config_.project,
+                                                        .sync = config_.online_store_sync}));
     } else {
-      SALVER_ASSIGN(online_store_, OpenSqliteOnlineStore({.path = config_.online_store_path, .project = config_.project}));
+      SALVER_ASSIGN(online_store_,
+                    OpenSqliteOnlineStore({.path = config_.online_store_path, .project = config_.project}));
     }
     serving_ = std::make_unique<OnlineServing>(
-        online_store_, ServingOptions{.entity_key_version = config_.entity_key_version, .serve_expired_values = config_.serve_expired_values});
+        online_store_, ServingOptions{.entity_key_version = config_.entity_key_version,
+                                      .serve_expired_values = config_.serve_expired_values});
     return online_store_;
   }
 
   Status NoOnlineStore() const {
-    return Status::FailedPrecondition("project \"" + config_.project + "\" has no online store. Name one in feature_store.yaml: online_store: {type: lmdb}.",
-                                      Reason::kBadConfig);
+    return Status::FailedPrecondition(
+        "project \"" + config_.project +
+            "\" has no online store. Name one in feature_store.yaml: online_store: {type: lmdb}.",
+        Reason::kBadConfig);
   }
 
   Result<OnlineServing*> Serving() {
@@ -263,7 +279,8 @@ class LocalFeatureStore final : public FeatureStore {
 
 }  // namespace
 
-Result<std::unique_ptr<FeatureStore>> FeatureStore::Open(const std::string& repository, const OpenOptions& options) {
+Result<std::unique_ptr<FeatureStore>> FeatureStore::Open(const std::string& repository,
+                                                         const OpenOptions& options) {
   SALVER_ASSIGN(RepoConfig config, LoadRepoConfig(repository, options.config_file));
   return std::unique_ptr<FeatureStore>(new LocalFeatureStore(std::move(config)));
 }

@@ -12,7 +12,9 @@
 namespace salver {
 namespace {
 
-bool IsNameChar(char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_'; }
+bool IsNameChar(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) || c == '_';
+}
 
 std::string ExpandEnvironment(const std::string& text) {
   std::string expanded;
@@ -44,11 +46,12 @@ class ConfigReader {
 
   Status Read(const YAML::Node& root) {
     if (!root.IsMap()) return Bad(root, "is no mapping of keys. Start it with \"project: NAME\"");
-    SALVER_RETURN_NOT_OK(CheckKeys(root, "",
-                                   {"project", "project_description", "provider", "registry", "online_store", "offline_store",
-                                    "batch_engine", "auth", "feature_server", "embedding_model", "flags", "repo_path",
-                                    "entity_key_serialization_version", "coerce_tz_aware", "materialization", "openlineage",
-                                    "mlflow", "data_quality_monitoring", "serving"}));
+    SALVER_RETURN_NOT_OK(
+        CheckKeys(root, "",
+                  {"project", "project_description", "provider", "registry", "online_store", "offline_store",
+                   "batch_engine", "auth", "feature_server", "embedding_model", "flags", "repo_path",
+                   "entity_key_serialization_version", "coerce_tz_aware", "materialization", "openlineage",
+                   "mlflow", "data_quality_monitoring", "serving"}));
     SALVER_RETURN_NOT_OK(Project(root["project"], root));
     SALVER_RETURN_NOT_OK(EntityKeyVersion(root["entity_key_serialization_version"]));
     SALVER_RETURN_NOT_OK(RegistrySection(root["registry"]));
@@ -61,10 +64,12 @@ class ConfigReader {
  private:
   Status Bad(const YAML::Node& node, const std::string& what) const {
     const int line = node.Mark().line;
-    return Status::InvalidArgument(file_ + (line >= 0 ? ":" + std::to_string(line + 1) : "") + ": " + what + ".", Reason::kBadConfig);
+    return Status::InvalidArgument(
+        file_ + (line >= 0 ? ":" + std::to_string(line + 1) : "") + ": " + what + ".", Reason::kBadConfig);
   }
 
-  Status CheckKeys(const YAML::Node& section, const std::string& name, const std::vector<std::string>& known) const {
+  Status CheckKeys(const YAML::Node& section, const std::string& name,
+                   const std::vector<std::string>& known) const {
     for (const auto& entry : section) {
       const std::string key = entry.first.as<std::string>("");
       if (std::find(known.begin(), known.end(), key) != known.end()) continue;
@@ -76,12 +81,16 @@ class ConfigReader {
   }
 
   Status Project(const YAML::Node& node, const YAML::Node& root) {
-    if (!node || !node.IsScalar()) return Bad(node ? node : root, "\"project\" is missing. Write \"project: NAME\"");
+    if (!node || !node.IsScalar())
+      return Bad(node ? node : root, "\"project\" is missing. Write \"project: NAME\"");
     config_->project = node.as<std::string>();
     const std::string& name = config_->project;
-    const bool legal = !name.empty() && name[0] != '_' && name[0] != '-' &&
-                       std::all_of(name.begin(), name.end(), [](char c) { return IsNameChar(c) || c == '-'; });
-    if (!legal) return Bad(node, "project \"" + name + "\" is no project name: letters, digits, _ and - only, and not _ or - first");
+    const bool legal =
+        !name.empty() && name[0] != '_' && name[0] != '-' &&
+        std::all_of(name.begin(), name.end(), [](char c) { return IsNameChar(c) || c == '-'; });
+    if (!legal)
+      return Bad(node, "project \"" + name +
+                           "\" is no project name: letters, digits, _ and - only, and not _ or - first");
     return Status::OK();
   }
 
@@ -89,7 +98,8 @@ class ConfigReader {
     if (!node) return Status::OK();
     config_->entity_key_version = node.as<int>(-1);
     if (config_->entity_key_version == 2 || config_->entity_key_version == 3) return Status::OK();
-    return Bad(node, "entity_key_serialization_version \"" + node.as<std::string>("") + "\" is not supported. Use 3, or 2 for stores that Feast wrote with it");
+    return Bad(node, "entity_key_serialization_version \"" + node.as<std::string>("") +
+                         "\" is not supported. Use 3, or 2 for stores that Feast wrote with it");
   }
 
   Status RegistrySection(const YAML::Node& node) {
@@ -97,12 +107,15 @@ class ConfigReader {
     if (node && node.IsScalar()) {
       path = node.as<std::string>();
     } else if (node) {
-      SALVER_RETURN_NOT_OK(CheckKeys(node, "registry",
-                                     {"registry_type", "registry_store_type", "path", "cache_ttl_seconds", "cache_mode",
-                                      "s3_additional_kwargs", "purge_feast_metadata", "enable_online_feature_view_versioning",
-                                      "serve_features_while_materializing", "mcp"}));
+      SALVER_RETURN_NOT_OK(
+          CheckKeys(node, "registry",
+                    {"registry_type", "registry_store_type", "path", "cache_ttl_seconds", "cache_mode",
+                     "s3_additional_kwargs", "purge_feast_metadata", "enable_online_feature_view_versioning",
+                     "serve_features_while_materializing", "mcp"}));
       const std::string type = node["registry_type"].as<std::string>("file");
-      if (type != "file") return Bad(node["registry_type"], "registry_type \"" + type + "\" is not in this release. There is: file");
+      if (type != "file")
+        return Bad(node["registry_type"],
+                   "registry_type \"" + type + "\" is not in this release. There is: file");
       path = node["path"].as<std::string>(path);
       config_->registry_cache_ttl_s = node["cache_ttl_seconds"].as<int64_t>(600);
     }
@@ -140,7 +153,8 @@ class ConfigReader {
       return Bad(node, "online store type \"" + type + "\" is not in this build." + hint);
     }
     if (type == "sqlite" && config_->project.find('-') != std::string::npos) {
-      return Bad(node, "project \"" + config_->project + "\" has a - in its name, which a sqlite table can not. Rename it, or use lmdb");
+      return Bad(node, "project \"" + config_->project +
+                           "\" has a - in its name, which a sqlite table can not. Rename it, or use lmdb");
     }
     config_->online_store_type = type;
     if (path.empty()) path = type == "lmdb" ? "data/online.lmdb" : "data/online.db";
@@ -153,14 +167,18 @@ class ConfigReader {
     const std::string type = node.IsScalar() ? node.as<std::string>() : node["type"].as<std::string>("dask");
     const std::vector<std::string> known = {"dask", "file", "duckdb"};
     if (std::find(known.begin(), known.end(), type) != known.end()) return Status::OK();
-    return Bad(node, "offline store type \"" + type + "\" is not in this release. There is: file (dask and duckdb mean the same here)");
+    return Bad(node, "offline store type \"" + type +
+                         "\" is not in this release. There is: file (dask and duckdb mean the same here)");
   }
 
   Status AuthSection(const YAML::Node& node) {
     if (!node || node.IsNull()) return Status::OK();
     const std::string type = node["type"].as<std::string>("no_auth");
     if (type == "no_auth") return Status::OK();
-    return Bad(node, "auth type \"" + type + "\" is not in this release, and serving without it would let everyone in. There is: no_auth");
+    return Bad(
+        node,
+        "auth type \"" + type +
+            "\" is not in this release, and serving without it would let everyone in. There is: no_auth");
   }
 
   Status ServingSection(const YAML::Node& node) {
@@ -168,7 +186,8 @@ class ConfigReader {
     SALVER_RETURN_NOT_OK(CheckKeys(node, "serving", {"expired_values"}));
     const std::string expired = node["expired_values"].as<std::string>("null");
     if (expired != "null" && expired != "~" && expired != "serve") {
-      return Bad(node["expired_values"], "serving.expired_values \"" + expired + "\" is neither null nor serve");
+      return Bad(node["expired_values"],
+                 "serving.expired_values \"" + expired + "\" is neither null nor serve");
     }
     config_->serve_expired_values = expired == "serve";
     return Status::OK();
@@ -184,32 +203,39 @@ Result<RepoConfig> LoadRepoConfig(const std::string& repository, const std::stri
   std::error_code error;
   RepoConfig config;
   config.repository = std::filesystem::absolute(repository, error).lexically_normal().string();
-  const std::string file = config_file.empty() ? JoinPath(config.repository, "feature_store.yaml") : config_file;
+  const std::string file =
+      config_file.empty() ? JoinPath(config.repository, "feature_store.yaml") : config_file;
   const auto text = Files::System()->Read(file);
   if (text.status().code() == StatusCode::kNotFound) {
-    return Status::NotFound("there is no \"" + file + "\". Run this in a feature repository, name one with -c, or make one with `salver init`.",
-                            Reason::kBadConfig);
+    return Status::NotFound(
+        "there is no \"" + file +
+            "\". Run this in a feature repository, name one with -c, or make one with `salver init`.",
+        Reason::kBadConfig);
   }
   if (!text.ok()) return text.status();
   try {
     SALVER_RETURN_NOT_OK(ConfigReader(file, &config).Read(YAML::Load(ExpandEnvironment(*text))));
   } catch (const YAML::Exception& problem) {
-    return Status::InvalidArgument(file + ":" + std::to_string(problem.mark.line + 1) + ": " + problem.msg + ".", Reason::kBadConfig);
+    return Status::InvalidArgument(
+        file + ":" + std::to_string(problem.mark.line + 1) + ": " + problem.msg + ".", Reason::kBadConfig);
   }
   return config;
 }
 
 std::string RepoConfig::ToYaml() const {
-  std::string text = "project: " + project + "\nprovider: local\nregistry:\n  registry_type: file\n  path: " + registry_path +
+  std::string text = "project: " + project +
+                     "\nprovider: local\nregistry:\n  registry_type: file\n  path: " + registry_path +
                      "\n  cache_ttl_seconds: " + std::to_string(registry_cache_ttl_s) + "\nonline_store:";
   if (online_store_type.empty()) {
     text += " null\n";
   } else {
     text += "\n  type: " + online_store_type + "\n";
     if (!online_store_path.empty()) text += "  path: " + online_store_path + "\n";
-    if (online_store_type == "lmdb") text += std::string("  sync: ") + (online_store_sync ? "true" : "false") + "\n";
+    if (online_store_type == "lmdb")
+      text += std::string("  sync: ") + (online_store_sync ? "true" : "false") + "\n";
   }
-  return text + "offline_store:\n  type: file\nentity_key_serialization_version: " + std::to_string(entity_key_version) +
+  return text + "offline_store:\n  type: file\nentity_key_serialization_version: " +
+         std::to_string(entity_key_version) +
          "\nserving:\n  expired_values: " + (serve_expired_values ? "serve" : "null") + "\n";
 }
 

@@ -1,5 +1,5 @@
-// feature_store.yaml: Feast's keys and meanings, read strictly. A key that Feast has and Salver does not use yet is
-// accepted; a key that neither has is an error with the nearest one.
+// feature_store.yaml: Feast's keys and meanings, read strictly. A key that Feast has and Salver does not use
+// yet is accepted; a key that neither has is an error with the nearest one.
 #pragma once
 
 #include <string>
@@ -9,17 +9,17 @@
 namespace salver {
 
 struct RepoConfig {
-  std::string repository;           // absolute folder
+  std::string repository;  // absolute folder
   std::string project;
-  std::string registry_path;        // absolute
+  std::string registry_path;  // absolute
   int64_t registry_cache_ttl_s = 600;
-  std::string online_store_type;    // "lmdb", "sqlite", "memory"; empty: none
-  std::string online_store_path;    // absolute; empty for memory
-  bool online_store_sync = true;    // lmdb: sync
+  std::string online_store_type;  // "lmdb", "sqlite", "memory"; empty: none
+  std::string online_store_path;  // absolute; empty for memory
+  bool online_store_sync = true;  // lmdb: sync
   int entity_key_version = 3;
   bool serve_expired_values = false;  // serving: {expired_values: serve}
 
-  std::string ToYaml() const;       // defaults filled in
+  std::string ToYaml() const;  // defaults filled in
 };
 
 // `config_file` empty: feature_store.yaml in `repository`. $NAME and ${NAME} of the environment are replaced;

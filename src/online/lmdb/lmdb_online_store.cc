@@ -4,11 +4,12 @@
 //   'S' table id, schema id      -> the features the id stands for    (row_codec.h)
 //   'R' table id, entity key     -> one packed row
 //
-// Ids are big-endian, so a table's rows are one key range. LMDB keys are at most 511 bytes: a longer entity key
-// is stored as its first bytes and the 128-bit hash of all of it.
+// Ids are big-endian, so a table's rows are one key range. LMDB keys are at most 511 bytes: a longer entity
+// key is stored as its first bytes and the 128-bit hash of all of it.
 //
-// A read transaction sees one moment of all tables; a write is one transaction, so newest-wins is decided under
-// LMDB's single-writer lock. The map grows by itself; growing waits for this process's readers (map_mutex_).
+// A read transaction sees one moment of all tables; a write is one transaction, so newest-wins is decided
+// under LMDB's single-writer lock. The map grows by itself; growing waits for this process's readers
+// (map_mutex_).
 #include <arrow/record_batch.h>
 #include <lmdb.h>
 #include <xxhash.h>
@@ -44,10 +45,16 @@ uint32_t ReadBigEndian(const char* at) {
   return value;
 }
 
-MDB_val ToVal(std::string_view bytes) { return {bytes.size(), const_cast<char*>(bytes.data())}; }
-std::string_view ToView(const MDB_val& value) { return {static_cast<const char*>(value.mv_data), value.mv_size}; }
+MDB_val ToVal(std::string_view bytes) {
+  return {bytes.size(), const_cast<char*>(bytes.data())};
+}
+std::string_view ToView(const MDB_val& value) {
+  return {static_cast<const char*>(value.mv_data), value.mv_size};
+}
 
-std::string TableKey(const std::string& project, const std::string& view) { return "T" + project + '\0' + view; }
+std::string TableKey(const std::string& project, const std::string& view) {
+  return "T" + project + '\0' + view;
+}
 
 std::string IdKey(char kind, uint32_t table) {
   std::string key(1, kind);
@@ -108,7 +115,8 @@ class LmdbOnlineStore final : public OnlineStore {
     if (env_ == nullptr) return reads.empty() ? Result(answers) : UnknownView(*reads[0].view, type());
     Transaction txn;
     int error = txn.Begin(env_, MDB_RDONLY);
-    if (error == MDB_MAP_RESIZED) {  // another process grew the file: take its size, with no reader of ours inside
+    if (error ==
+        MDB_MAP_RESIZED) {  // another process grew the file: take its size, with no reader of ours inside
       lock.unlock();
       {
         std::unique_lock grow(map_mutex_);
@@ -176,8 +184,9 @@ class LmdbOnlineStore final : public OnlineStore {
   }
 
   std::string_view durability() const override {
-    return options_.sync ? "an acknowledged row survives power loss: its transaction was synced to disk"
-                         : "an acknowledged row survives a crash of this process, not power loss (sync: false)";
+    return options_.sync
+               ? "an acknowledged row survives power loss: its transaction was synced to disk"
+               : "an acknowledged row survives a crash of this process, not power loss (sync: false)";
   }
   std::string_view type() const override { return "lmdb"; }
 
@@ -293,8 +302,8 @@ class LmdbOnlineStore final : public OnlineStore {
     return error == MDB_NOTFOUND ? 0 : error;
   }
 
-  // The table of `view` as this transaction sees it. Its schemas are cached; a row with a schema id that the cache
-  // lacks (another process added it) asks for a reload.
+  // The table of `view` as this transaction sees it. Its schemas are cached; a row with a schema id that the
+  // cache lacks (another process added it) asks for a reload.
   Result<std::shared_ptr<const LmdbTable>> FindTable(MDB_txn* txn, const FeatureView& view, bool reload) {
     const std::string key_bytes = TableKey(options_.project, view.name);
     MDB_val key = ToVal(key_bytes), value;
@@ -325,7 +334,7 @@ class LmdbOnlineStore final : public OnlineStore {
   Status ReadView(MDB_txn* txn, const OnlineRead& read, OnlineRows* rows) {
     SALVER_ASSIGN(auto table, FindTable(txn, *read.view, false));
     std::string key_bytes;
-    std::vector<int> slots;         // per column, of `mapped`
+    std::vector<int> slots;  // per column, of `mapped`
     const RowSchema* mapped = nullptr;
     for (size_t row = 0; row < read.keys.size(); ++row) {
       if (read.keys[row].empty()) continue;
@@ -340,7 +349,8 @@ class LmdbOnlineStore final : public OnlineStore {
         mapped = nullptr;
         if (header.schema_id >= table->schemas.size()) {
           return Status::DataLoss("feature view \"" + read.view->name + "\": a stored row names schema " +
-                                  std::to_string(header.schema_id) + ", which the store lacks. Materialize it again.");
+                                  std::to_string(header.schema_id) +
+                                  ", which the store lacks. Materialize it again.");
         }
       }
       const RowSchema& schema = table->schemas[header.schema_id];
@@ -353,12 +363,15 @@ class LmdbOnlineStore final : public OnlineStore {
     return Status::OK();
   }
 
-  // Slot of each wanted column in rows of `schema`; -1 where the row was written without it, or with another type.
+  // Slot of each wanted column in rows of `schema`; -1 where the row was written without it, or with another
+  // type.
   static void MapColumns(const OnlineRead& read, const RowSchema& schema, std::vector<int>* slots) {
     slots->assign(read.columns.size(), -1);
     for (size_t i = 0; i < read.columns.size(); ++i) {
       const Field& feature = read.view->features[read.columns[i]];
-      const auto fits = [&](const RowSchema::Column& c) { return c.type == feature.type && c.name == feature.name; };
+      const auto fits = [&](const RowSchema::Column& c) {
+        return c.type == feature.type && c.name == feature.name;
+      };
       if (read.columns[i] < schema.columns.size() && fits(schema.columns[read.columns[i]])) {
         (*slots)[i] = static_cast<int>(read.columns[i]);  // the usual case: the schema has not changed
         continue;
@@ -375,7 +388,8 @@ class LmdbOnlineStore final : public OnlineStore {
     rows->created_us[row] = header.created_us;
     for (size_t column = 0; column < slots.size(); ++column) {
       if (slots[column] < 0) continue;
-      SALVER_RETURN_NOT_OK(DecodeRowCell(stored, schema, static_cast<size_t>(slots[column]), &rows->at(row, column)));
+      SALVER_RETURN_NOT_OK(
+          DecodeRowCell(stored, schema, static_cast<size_t>(slots[column]), &rows->at(row, column)));
     }
     return Status::OK();
   }
@@ -397,8 +411,8 @@ class LmdbOnlineStore final : public OnlineStore {
   }
 
   // One transaction. LMDB's own errors come back in `error`, because a full map is tried again.
-  Status TryWrite(const FeatureView& view, const OnlineBatch& batch, const BatchRows& newest, WriteCounts* counts,
-                  int* error) {
+  Status TryWrite(const FeatureView& view, const OnlineBatch& batch, const BatchRows& newest,
+                  WriteCounts* counts, int* error) {
     Transaction txn;
     if ((*error = txn.Begin(env_, 0)) != 0) return Status::OK();
     SALVER_ASSIGN(const auto table, FindTable(txn.get(), view, true));
@@ -421,8 +435,8 @@ class LmdbOnlineStore final : public OnlineStore {
       }
       ByteArena arena;
       for (size_t i = 0; i < cells.size(); ++i) {
-        SALVER_RETURN_NOT_OK(
-            CellOf(*batch.features->column(static_cast<int>(i)), row, view.features[i].type, &arena, &cells[i]));
+        SALVER_RETURN_NOT_OK(CellOf(*batch.features->column(static_cast<int>(i)), row, view.features[i].type,
+                                    &arena, &cells[i]));
       }
       EncodeRow(schema, {schema.id, batch.event_us[row], CreatedOf(batch, row)}, cells, &row_bytes);
       value = ToVal(row_bytes);

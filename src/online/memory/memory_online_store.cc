@@ -62,7 +62,8 @@ class MemoryOnlineStore final : public OnlineStore {
     for (const uint32_t row : newest.rows) {
       SALVER_ASSIGN(StoredRow stored, MakeRow(view, batch, row));
       const auto [at, is_new] = table->second.try_emplace(std::string(batch.keys[row]));
-      if (!is_new && !IsNewer(stored.event_us, stored.created_us, at->second.event_us, at->second.created_us)) {
+      if (!is_new &&
+          !IsNewer(stored.event_us, stored.created_us, at->second.event_us, at->second.created_us)) {
         ++counts.older;
         continue;
       }
@@ -80,7 +81,9 @@ class MemoryOnlineStore final : public OnlineStore {
     return Status::OK();
   }
 
-  Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) override { return Apply({}, views); }
+  Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) override {
+    return Apply({}, views);
+  }
 
   std::string_view durability() const override { return "an acknowledged row lives as long as this process"; }
   std::string_view type() const override { return "memory"; }
@@ -93,7 +96,8 @@ class MemoryOnlineStore final : public OnlineStore {
     for (size_t column = 0; column < read.columns.size(); ++column) {
       const Field& feature = read.view->features[read.columns[column]];
       const auto value = stored.values.find(feature.name);
-      if (value == stored.values.end() || value->second.first != feature.type) continue;  // added or retyped since
+      if (value == stored.values.end() || value->second.first != feature.type)
+        continue;  // added or retyped since
       rows->at(row, column) = Decode(feature.type, value->second.second, rows->arena.get());
     }
   }
@@ -104,7 +108,8 @@ class MemoryOnlineStore final : public OnlineStore {
     for (size_t i = 0; i < view.features.size(); ++i) {
       const Field& feature = view.features[i];
       OnlineCell cell;
-      SALVER_RETURN_NOT_OK(CellOf(*batch.features->column(static_cast<int>(i)), row, feature.type, &arena, &cell));
+      SALVER_RETURN_NOT_OK(
+          CellOf(*batch.features->column(static_cast<int>(i)), row, feature.type, &arena, &cell));
       if (!cell.null()) stored.values[feature.name] = {feature.type, Encode(cell)};
     }
     return stored;
@@ -116,6 +121,8 @@ class MemoryOnlineStore final : public OnlineStore {
 
 }  // namespace
 
-std::unique_ptr<OnlineStore> NewMemoryOnlineStore() { return std::make_unique<MemoryOnlineStore>(); }
+std::unique_ptr<OnlineStore> NewMemoryOnlineStore() {
+  return std::make_unique<MemoryOnlineStore>();
+}
 
 }  // namespace salver

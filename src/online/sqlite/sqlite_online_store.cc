@@ -1,8 +1,9 @@
-// Feast's SQLite layout to the byte: table {project}_{view}, one row per (entity_key, feature_name), the value as
-// serialized feast.types.Value, times as whole Unix seconds. Feast reads what is written here and the reverse.
+// Feast's SQLite layout to the byte: table {project}_{view}, one row per (entity_key, feature_name), the
+// value as serialized feast.types.Value, times as whole Unix seconds. Feast reads what is written here and
+// the reverse.
 //
-// Newest-wins is the upsert's WHERE clause, so it is decided under SQLite's write lock. Whole seconds are all the
-// layout can hold: two rows of the same second count as equal, and the later write stays.
+// Newest-wins is the upsert's WHERE clause, so it is decided under SQLite's write lock. Whole seconds are all
+// the layout can hold: two rows of the same second count as equal, and the later write stays.
 #include <arrow/record_batch.h>
 #include <sqlite3.h>
 
@@ -17,7 +18,9 @@
 namespace salver {
 namespace {
 
-int64_t FloorSeconds(int64_t micros) { return micros / 1'000'000 - (micros % 1'000'000 < 0 ? 1 : 0); }
+int64_t FloorSeconds(int64_t micros) {
+  return micros / 1'000'000 - (micros % 1'000'000 < 0 ? 1 : 0);
+}
 
 std::string Quoted(std::string_view name) {
   std::string quoted = "\"";
@@ -63,12 +66,16 @@ class Connection {
   int changes() const { return sqlite3_changes(db_); }
 
   Status Error(std::string_view action) const {
-    const std::string text = "sqlite online store \"" + path_ + "\": " + std::string(action) + ": " + sqlite3_errmsg(db_) + ".";
+    const std::string text =
+        "sqlite online store \"" + path_ + "\": " + std::string(action) + ": " + sqlite3_errmsg(db_) + ".";
     switch (sqlite3_errcode(db_)) {
-      case SQLITE_FULL: return Status::ResourceExhausted(text + " Free some space and run it again.");
+      case SQLITE_FULL:
+        return Status::ResourceExhausted(text + " Free some space and run it again.");
       case SQLITE_CORRUPT:
-      case SQLITE_NOTADB: return Status::DataLoss(text + " Restore the file, or remove it, apply and materialize again.");
-      default: return Status::Unavailable(text);
+      case SQLITE_NOTADB:
+        return Status::DataLoss(text + " Restore the file, or remove it, apply and materialize again.");
+      default:
+        return Status::Unavailable(text);
     }
   }
 
@@ -80,7 +87,8 @@ class Connection {
 
 void BindBlob(sqlite3_stmt* statement, int at, std::string_view bytes) {
   // A null pointer would bind NULL; the empty blob is a value of its own.
-  sqlite3_bind_blob(statement, at, bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size()), SQLITE_STATIC);
+  sqlite3_bind_blob(statement, at, bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size()),
+                    SQLITE_STATIC);
 }
 
 std::string_view ColumnBytes(sqlite3_stmt* statement, int column) {
@@ -94,15 +102,22 @@ bool ValueText(const OnlineCell& cell, ValueType type, std::string* text) {
   text->clear();
   if (cell.null()) return false;
   switch (type) {
-    case ValueType::kString: text->assign(cell.bytes()); return true;
-    case ValueType::kBool: *text = cell.integer != 0 ? "True" : "False"; return true;
+    case ValueType::kString:
+      text->assign(cell.bytes());
+      return true;
+    case ValueType::kBool:
+      *text = cell.integer != 0 ? "True" : "False";
+      return true;
     case ValueType::kInt32:
-    case ValueType::kInt64: *text = std::to_string(cell.integer); return true;
+    case ValueType::kInt64:
+      *text = std::to_string(cell.integer);
+      return true;
     case ValueType::kFloat:
     case ValueType::kDouble:
       AppendJson(cell, type, text);
       return text->front() != '"';
-    default: return false;
+    default:
+      return false;
   }
 }
 
@@ -157,14 +172,15 @@ class SqliteOnlineStore final : public OnlineStore {
     ForgetConnections();  // prepared statements would hold on to dropped tables
     SALVER_ASSIGN(auto connection, Take());
     SALVER_RETURN_NOT_OK(connection->Run("BEGIN IMMEDIATE"));
-    for (const auto& view : drop) SALVER_RETURN_NOT_OK(connection->Run("DROP TABLE IF EXISTS " + Table(*view)));
+    for (const auto& view : drop)
+      SALVER_RETURN_NOT_OK(connection->Run("DROP TABLE IF EXISTS " + Table(*view)));
     for (const auto& view : keep) {
-      SALVER_RETURN_NOT_OK(connection->Run(
-          "CREATE TABLE IF NOT EXISTS " + Table(*view) +
-          " (entity_key BLOB, feature_name TEXT, value BLOB, value_text TEXT,  vector_value BLOB, event_ts timestamp, "
-          "created_ts timestamp,  PRIMARY KEY(entity_key, feature_name))"));
-      SALVER_RETURN_NOT_OK(connection->Run("CREATE INDEX IF NOT EXISTS " + Quoted(TableName(*view) + "_ek") + " ON " +
-                                           Table(*view) + " (entity_key)"));
+      SALVER_RETURN_NOT_OK(connection->Run("CREATE TABLE IF NOT EXISTS " + Table(*view) +
+                                           " (entity_key BLOB, feature_name TEXT, value BLOB, value_text "
+                                           "TEXT,  vector_value BLOB, event_ts timestamp, "
+                                           "created_ts timestamp,  PRIMARY KEY(entity_key, feature_name))"));
+      SALVER_RETURN_NOT_OK(connection->Run("CREATE INDEX IF NOT EXISTS " + Quoted(TableName(*view) + "_ek") +
+                                           " ON " + Table(*view) + " (entity_key)"));
     }
     SALVER_RETURN_NOT_OK(connection->Run("COMMIT"));
     Return(std::move(connection));
@@ -172,17 +188,20 @@ class SqliteOnlineStore final : public OnlineStore {
   }
 
   Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) override {
-    if (Files::System()->Identify(options_.path).status().code() == StatusCode::kNotFound) return Status::OK();
+    if (Files::System()->Identify(options_.path).status().code() == StatusCode::kNotFound)
+      return Status::OK();
     SALVER_RETURN_NOT_OK(Apply({}, views));
     bool empty;
     {
       SALVER_ASSIGN(auto connection, Take());
-      SALVER_ASSIGN(sqlite3_stmt* const statement, connection->Prepare("SELECT count(*) FROM sqlite_master WHERE type = 'table'"));
+      SALVER_ASSIGN(sqlite3_stmt* const statement,
+                    connection->Prepare("SELECT count(*) FROM sqlite_master WHERE type = 'table'"));
       empty = sqlite3_step(statement) == SQLITE_ROW && sqlite3_column_int64(statement, 0) == 0;
     }
     ForgetConnections();
     if (!empty) return Status::OK();
-    for (const char* suffix : {"", "-wal", "-shm"}) SALVER_RETURN_NOT_OK(Files::System()->Remove(options_.path + suffix));
+    for (const char* suffix : {"", "-wal", "-shm"})
+      SALVER_RETURN_NOT_OK(Files::System()->Remove(options_.path + suffix));
     return Status::OK();
   }
 
@@ -219,16 +238,18 @@ class SqliteOnlineStore final : public OnlineStore {
 
   Status ReadView(Connection* connection, const OnlineRead& read, Deadline deadline, OnlineRows* rows) {
     if (deadline.Passed()) return DeadlinePassed(*read.view, "reading");
-    const auto prepared = connection->Prepare("SELECT feature_name, value, event_ts, created_ts FROM " + Table(*read.view) +
-                                              " WHERE entity_key = ?");
-    if (!prepared.ok()) return connection->MissesTable() ? UnknownView(*read.view, type()) : prepared.status();
+    const auto prepared = connection->Prepare("SELECT feature_name, value, event_ts, created_ts FROM " +
+                                              Table(*read.view) + " WHERE entity_key = ?");
+    if (!prepared.ok())
+      return connection->MissesTable() ? UnknownView(*read.view, type()) : prepared.status();
     sqlite3_stmt* statement = *prepared;
     for (size_t row = 0; row < read.keys.size(); ++row) {
       if (read.keys[row].empty()) continue;
       sqlite3_reset(statement);
       BindBlob(statement, 1, read.keys[row]);
       int step;
-      while ((step = sqlite3_step(statement)) == SQLITE_ROW) SALVER_RETURN_NOT_OK(TakeValue(statement, read, row, rows));
+      while ((step = sqlite3_step(statement)) == SQLITE_ROW)
+        SALVER_RETURN_NOT_OK(TakeValue(statement, read, row, rows));
       if (step != SQLITE_DONE) return connection->Error("can not read");
     }
     sqlite3_reset(statement);
@@ -241,7 +262,8 @@ class SqliteOnlineStore final : public OnlineStore {
     if (!rows->present[row] || event_us > rows->event_us[row]) rows->event_us[row] = event_us;
     rows->present[row] = 1;
     if (sqlite3_column_type(statement, 3) != SQLITE_NULL) {
-      rows->created_us[row] = std::max<int64_t>(rows->created_us[row], sqlite3_column_int64(statement, 3) * 1'000'000);
+      rows->created_us[row] =
+          std::max<int64_t>(rows->created_us[row], sqlite3_column_int64(statement, 3) * 1'000'000);
     }
     const std::string_view name = ColumnBytes(statement, 0);
     for (size_t column = 0; column < read.columns.size(); ++column) {
@@ -250,19 +272,22 @@ class SqliteOnlineStore final : public OnlineStore {
       const std::string_view value = rows->arena->Copy(ColumnBytes(statement, 1));
       const Status status = DecodeValue(value, feature.type, &rows->at(row, column));
       if (!status.ok()) {
-        return Status::DataLoss("feature view \"" + read.view->name + "\", feature \"" + feature.name + "\": " + status.message());
+        return Status::DataLoss("feature view \"" + read.view->name + "\", feature \"" + feature.name +
+                                "\": " + status.message());
       }
     }
     return Status::OK();
   }
 
-  Status WriteRows(Connection* connection, const FeatureView& view, const OnlineBatch& batch, const BatchRows& newest,
-                   Deadline deadline, WriteCounts* counts) {
-    // NULL created times count as older than any. Compare as one tuple: (event, created) >= (stored event, stored created).
+  Status WriteRows(Connection* connection, const FeatureView& view, const OnlineBatch& batch,
+                   const BatchRows& newest, Deadline deadline, WriteCounts* counts) {
+    // NULL created times count as older than any. Compare as one tuple: (event, created) >= (stored event,
+    // stored created).
     const auto prepared = connection->Prepare(
         "INSERT INTO " + Table(view) +
         " (entity_key, feature_name, value, value_text, event_ts, created_ts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)"
-        " ON CONFLICT(entity_key, feature_name) DO UPDATE SET value = excluded.value, value_text = excluded.value_text,"
+        " ON CONFLICT(entity_key, feature_name) DO UPDATE SET value = excluded.value, value_text = "
+        "excluded.value_text,"
         " event_ts = excluded.event_ts, created_ts = excluded.created_ts"
         " WHERE (excluded.event_ts, ifnull(excluded.created_ts, -9223372036854775808))"
         " >= (event_ts, ifnull(created_ts, -9223372036854775808))");
@@ -274,16 +299,19 @@ class SqliteOnlineStore final : public OnlineStore {
       BindBlob(statement, 1, batch.keys[row]);
       sqlite3_bind_int64(statement, 5, FloorSeconds(batch.event_us[row]));
       const int64_t created = CreatedOf(batch, row);
-      created == kNoCreatedTime ? sqlite3_bind_null(statement, 6) : sqlite3_bind_int64(statement, 6, FloorSeconds(created));
+      created == kNoCreatedTime ? sqlite3_bind_null(statement, 6)
+                                : sqlite3_bind_int64(statement, 6, FloorSeconds(created));
       bool replaced = false;
       ByteArena arena;
       for (size_t i = 0; i < view.features.size(); ++i) {
         const Field& feature = view.features[i];
         OnlineCell cell;
-        SALVER_RETURN_NOT_OK(CellOf(*batch.features->column(static_cast<int>(i)), row, feature.type, &arena, &cell));
+        SALVER_RETURN_NOT_OK(
+            CellOf(*batch.features->column(static_cast<int>(i)), row, feature.type, &arena, &cell));
         value.clear();
         AppendCellValue(cell, feature.type, &value);
-        sqlite3_bind_text(statement, 2, feature.name.data(), static_cast<int>(feature.name.size()), SQLITE_STATIC);
+        sqlite3_bind_text(statement, 2, feature.name.data(), static_cast<int>(feature.name.size()),
+                          SQLITE_STATIC);
         BindBlob(statement, 3, value);
         ValueText(cell, feature.type, &text)
             ? sqlite3_bind_text(statement, 4, text.data(), static_cast<int>(text.size()), SQLITE_STATIC)
@@ -298,7 +326,8 @@ class SqliteOnlineStore final : public OnlineStore {
   }
 
   const SqliteOptions options_;
-  std::mutex write_mutex_;  // one writer of this process at a time: the others wait here, not in SQLite's busy loop
+  std::mutex
+      write_mutex_;  // one writer of this process at a time: the others wait here, not in SQLite's busy loop
   std::mutex pool_mutex_;
   std::vector<std::unique_ptr<Connection>> pool_;
 };

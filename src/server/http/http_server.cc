@@ -1,17 +1,17 @@
-// Sockets: one event loop a worker, each with its own acceptor on the same port (the kernel spreads connections).
-// A connection reads into one buffer, feeds llhttp, and handles one request at a time; bytes of the next one wait in
-// the buffer (pipelining). Nothing here knows what a feature is.
+// Sockets: one event loop a worker, each with its own acceptor on the same port (the kernel spreads
+// connections). A connection reads into one buffer, feeds llhttp, and handles one request at a time; bytes of
+// the next one wait in the buffer (pipelining). Nothing here knows what a feature is.
 #include "server/http/http_server.h"
 
 #include <utility>  // boost 1.74's asio needs it first in C++20
 
+#include <llhttp.h>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/write.hpp>
-#include <llhttp.h>
 
 #include <array>
 #include <atomic>
@@ -31,20 +31,34 @@ using boost::system::error_code;
 
 const char* StatusText(int status) {
   switch (status) {
-    case 200: return "OK";
-    case 202: return "Accepted";
-    case 400: return "Bad Request";
-    case 403: return "Forbidden";
-    case 404: return "Not Found";
-    case 405: return "Method Not Allowed";
-    case 408: return "Request Timeout";
-    case 409: return "Conflict";
-    case 413: return "Content Too Large";
-    case 422: return "Unprocessable Content";
-    case 431: return "Request Header Fields Too Large";
-    case 501: return "Not Implemented";
-    case 503: return "Service Unavailable";
-    default: return "Internal Server Error";
+    case 200:
+      return "OK";
+    case 202:
+      return "Accepted";
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 422:
+      return "Unprocessable Content";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Internal Server Error";
   }
 }
 
@@ -71,13 +85,20 @@ struct Shared {
 
 class Connection : public std::enable_shared_from_this<Connection> {
  public:
-  Connection(tcp::socket socket, Shared* shared) : socket_(std::move(socket)), timer_(socket_.get_executor()), shared_(shared) {
+  Connection(tcp::socket socket, Shared* shared)
+      : socket_(std::move(socket)), timer_(socket_.get_executor()), shared_(shared) {
     ++shared_->connections;
     llhttp_settings_init(&settings_);
     settings_.on_message_begin = [](llhttp_t* p) { return Self(p)->OnBegin(); };
-    settings_.on_method = [](llhttp_t* p, const char* at, size_t size) { return Self(p)->OnHead(&Self(p)->request_.method, at, size); };
-    settings_.on_url = [](llhttp_t* p, const char* at, size_t size) { return Self(p)->OnHead(&Self(p)->request_.target, at, size); };
-    settings_.on_header_field = [](llhttp_t* p, const char* at, size_t size) { return Self(p)->OnHead(nullptr, at, size); };
+    settings_.on_method = [](llhttp_t* p, const char* at, size_t size) {
+      return Self(p)->OnHead(&Self(p)->request_.method, at, size);
+    };
+    settings_.on_url = [](llhttp_t* p, const char* at, size_t size) {
+      return Self(p)->OnHead(&Self(p)->request_.target, at, size);
+    };
+    settings_.on_header_field = [](llhttp_t* p, const char* at, size_t size) {
+      return Self(p)->OnHead(nullptr, at, size);
+    };
     settings_.on_header_value = settings_.on_header_field;
     settings_.on_headers_complete = [](llhttp_t* p) { return Self(p)->OnHeadersComplete(); };
     settings_.on_body = [](llhttp_t* p, const char* at, size_t size) { return Self(p)->OnBody(at, size); };
@@ -120,7 +141,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
     return 0;
   }
   int OnBody(const char* at, size_t size) {
-    if (request_.body.size() + size > shared_->options.body_bytes_max) return Refuse(413, "the request's body is too large");
+    if (request_.body.size() + size > shared_->options.body_bytes_max)
+      return Refuse(413, "the request's body is too large");
     request_.body.append(at, size);
     return 0;
   }
@@ -172,10 +194,14 @@ class Connection : public std::enable_shared_from_this<Connection> {
     if (!route_->slow) return Answer(route_->handle(request_, shared_->context));
     auto self = shared_from_this();
     const bool queued = shared_->context.run_later([self] {
-      auto answer = std::make_shared<HttpResponse>(self->route_->handle(self->request_, self->shared_->context));
+      auto answer =
+          std::make_shared<HttpResponse>(self->route_->handle(self->request_, self->shared_->context));
       asio::post(self->socket_.get_executor(), [self, answer] { self->Answer(std::move(*answer)); });
     });
-    if (!queued) Answer({.status = 503, .body = "\"too many requests of this kind are waiting. Try again later.\"", .retry_after = true});
+    if (!queued)
+      Answer({.status = 503,
+              .body = "\"too many requests of this kind are waiting. Try again later.\"",
+              .retry_after = true});
   }
 
   void Answer(HttpResponse response) {
@@ -215,7 +241,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   llhttp_t parser_;
   llhttp_settings_t settings_;
   std::array<char, 16 * 1024> buffer_;
-  std::string_view pending_;      // of buffer_, not yet parsed
+  std::string_view pending_;  // of buffer_, not yet parsed
   HttpRequest request_;
   HttpResponse refusal_;
   const HttpRoute* route_ = nullptr;
@@ -237,11 +263,14 @@ class Worker {
     if (error) return Status::InvalidArgument("host \"" + host + "\" is no IP address.", Reason::kBadConfig);
     const tcp::endpoint endpoint(address, static_cast<unsigned short>(port));
     using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
-    if (!acceptor_.open(endpoint.protocol(), error) && !acceptor_.set_option(tcp::acceptor::reuse_address(true), error) &&
-        !acceptor_.set_option(ReusePort(true), error) && !acceptor_.bind(endpoint, error) && !acceptor_.listen(4096, error)) {
+    if (!acceptor_.open(endpoint.protocol(), error) &&
+        !acceptor_.set_option(tcp::acceptor::reuse_address(true), error) &&
+        !acceptor_.set_option(ReusePort(true), error) && !acceptor_.bind(endpoint, error) &&
+        !acceptor_.listen(4096, error)) {
       return static_cast<int>(acceptor_.local_endpoint().port());
     }
-    return Status::Unavailable("can not listen on " + host + ":" + std::to_string(port) + ": " + error.message() + ". Choose another --port.");
+    return Status::Unavailable("can not listen on " + host + ":" + std::to_string(port) + ": " +
+                               error.message() + ". Choose another --port.");
   }
 
   void Run() {
@@ -296,7 +325,8 @@ class AsioHttpServer final : public HttpServer {
  public:
   AsioHttpServer(FeatureStore* store, const HttpServerOptions& options) {
     shared_.options = options;
-    shared_.context = {store, &shared_.options, &shared_.metrics, [this](std::function<void()> work) { return RunLater(std::move(work)); }};
+    shared_.context = {store, &shared_.options, &shared_.metrics,
+                       [this](std::function<void()> work) { return RunLater(std::move(work)); }};
   }
   ~AsioHttpServer() override { Stop(); }
 

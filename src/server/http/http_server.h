@@ -1,6 +1,6 @@
-// The HTTP feature server: Feast's endpoints over HTTP/1.1. One event loop a worker; a request that only reads is
-// answered on the loop that received it, slow ones (push, materialize) on a small pool of their own, so that they
-// never hold up reads. Everything is bounded; what is over a limit is answered with the reason.
+// The HTTP feature server: Feast's endpoints over HTTP/1.1. One event loop a worker; a request that only
+// reads is answered on the loop that received it, slow ones (push, materialize) on a small pool of their own,
+// so that they never hold up reads. Everything is bounded; what is over a limit is answered with the reason.
 //
 // Thread safety: Stop and port from any thread.
 #pragma once

@@ -15,11 +15,13 @@ class Table;
 
 namespace salver {
 
-// Columns named in `fields` take that type; others are read as what they hold (text, numbers, times that look it).
+// Columns named in `fields` take that type; others are read as what they hold (text, numbers, times that look
+// it).
 //   numbers    from numbers, text and booleans; a fraction is cut for an integer field, as Feast does
 //   times      ISO 8601 text, or seconds since 1970
 //   MAP, STRUCT  objects; lists and sets  arrays; null anywhere
 // Errors: InvalidArgument (kRaggedRows, kBadFeatureValue) naming column and row.
-Result<std::shared_ptr<arrow::Table>> TableFromJson(simdjson::dom::object frame, std::span<const Field> fields);
+Result<std::shared_ptr<arrow::Table>> TableFromJson(simdjson::dom::object frame,
+                                                    std::span<const Field> fields);
 
 }  // namespace salver

@@ -1,4 +1,5 @@
-// The server's counters, by Feast's names, in Prometheus' text form. Counters are atomics: no lock on the read path.
+// The server's counters, by Feast's names, in Prometheus' text form. Counters are atomics: no lock on the
+// read path.
 #pragma once
 
 #include <array>
@@ -16,7 +17,8 @@ class Histogram {
   void AppendText(std::string_view name, std::string_view labels, std::string* out) const;
 
  private:
-  static constexpr std::array<double, 12> kBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5};
+  static constexpr std::array<double, 12> kBounds = {0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                                     0.05,   0.1,   0.25,   0.5,   1,    5};
   std::array<std::atomic<uint64_t>, kBounds.size() + 1> counts_{};
   std::atomic<double> sum_{0};
 };
@@ -37,7 +39,8 @@ class Metrics {
   std::array<std::array<std::atomic<uint64_t>, 6>, kEndpointsMax> requests_{};  // by status / 100
   std::array<Histogram, kEndpointsMax> latency_;
   std::atomic<uint64_t> entities_{0}, present_{0}, missing_{0}, online_requests_{0};
-  std::atomic<uint64_t> pushes_ok_{0}, pushes_failed_{0}, materializations_ok_{0}, materializations_failed_{0};
+  std::atomic<uint64_t> pushes_ok_{0}, pushes_failed_{0}, materializations_ok_{0},
+      materializations_failed_{0};
 };
 
 }  // namespace salver

@@ -1,5 +1,5 @@
-// What a request is and what answers it, free of sockets: the connection fills a Request, a Route's handler fills a
-// Response. The one table of routes is in routes.cc.
+// What a request is and what answers it, free of sockets: the connection fills a Request, a Route's handler
+// fills a Response. The one table of routes is in routes.cc.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 namespace salver {
 
 struct HttpRequest {
-  std::string method, target;        // target with its query
+  std::string method, target;  // target with its query
   std::string body;
 
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
@@ -29,7 +29,7 @@ struct HttpResponse {
   std::string_view content_type = "application/json";  // empty: none
   std::string body;
   bool retry_after = false;
-  bool close = false;                // the connection can not go on after this answer
+  bool close = false;  // the connection can not go on after this answer
 };
 
 // What handlers share.
@@ -43,9 +43,9 @@ struct HttpContext {
 
 struct HttpRoute {
   std::string_view method, path;
-  bool slow;                         // runs on the slow pool
-  std::string_view action;           // Feast's permission it needs: read_online, write_online, ...
-  std::string_view description;      // a line of documentation
+  bool slow;                     // runs on the slow pool
+  std::string_view action;       // Feast's permission it needs: read_online, write_online, ...
+  std::string_view description;  // a line of documentation
   HttpResponse (*handle)(const HttpRequest&, const HttpContext&);
 };
 

@@ -1,5 +1,5 @@
-// The one table of routes, and what each does. A handler parses, calls the store, and encodes; errors take their
-// form in feast_errors.cc.
+// The one table of routes, and what each does. A handler parses, calls the store, and encodes; errors take
+// their form in feast_errors.cc.
 #include <arrow/table.h>
 #include <simdjson.h>
 
@@ -41,12 +41,15 @@ bool ParseBody(const HttpRequest& request, const HttpContext& context, object* r
     }
   }
   const auto parsed = parser.parse(request.body);
-  if (parsed.error() == simdjson::NUMBER_ERROR) {
-    *failure = Failure(Status::InvalidArgument("a number of the request is out of range, or no number. Integers have 64 bits.", Reason::kBadKeyValue));
+  if (parsed.error() == simdjson::BIGINT_ERROR || parsed.error() == simdjson::NUMBER_ERROR) {
+    *failure = Failure(Status::InvalidArgument(
+        "a number of the request is out of range, or no number. Integers have 64 bits.",
+        Reason::kBadKeyValue));
     return false;
   }
   if (parsed.error()) {
-    *failure = Invalid("json_invalid", "[\"body\",0]", std::string("JSON decode error: ") + simdjson::error_message(parsed.error()));
+    *failure = Invalid("json_invalid", "[\"body\",0]",
+                       std::string("JSON decode error: ") + simdjson::error_message(parsed.error()));
     return false;
   }
   if (parsed.get(*root)) {
@@ -56,24 +59,32 @@ bool ParseBody(const HttpRequest& request, const HttpContext& context, object* r
   return true;
 }
 
-// A member of the body. `found` false: it is not there (or null); a wrong type fills `failure` and returns false.
+// A member of the body. `found` false: it is not there (or null); a wrong type fills `failure` and returns
+// false.
 template <typename T>
 bool Member(const object& root, std::string_view name, T* value, bool* found, HttpResponse* failure) {
   *found = false;
   element member;
   if (root[name].get(member) || member.is_null()) return true;
   if (member.get(*value)) {
-    const char* type = std::is_same_v<T, bool> ? "bool" : std::is_same_v<T, std::string_view> ? "string" : std::is_same_v<T, object> ? "dict" : "list";
-    *failure = Invalid(std::string(type) + "_type", "[\"body\",\"" + std::string(name) + "\"]", std::string("Input should be a valid ") + type);
+    const char* type = std::is_same_v<T, bool>               ? "bool"
+                       : std::is_same_v<T, std::string_view> ? "string"
+                       : std::is_same_v<T, object>           ? "dict"
+                                                             : "list";
+    *failure = Invalid(std::string(type) + "_type", "[\"body\",\"" + std::string(name) + "\"]",
+                       std::string("Input should be a valid ") + type);
     return false;
   }
   *found = true;
   return true;
 }
 
-HttpResponse Missing(std::string_view name) { return Invalid("missing", "[\"body\",\"" + std::string(name) + "\"]", "Field required"); }
+HttpResponse Missing(std::string_view name) {
+  return Invalid("missing", "[\"body\",\"" + std::string(name) + "\"]", "Field required");
+}
 
-bool StringList(const object& root, std::string_view name, std::vector<std::string_view>* list, HttpResponse* failure) {
+bool StringList(const object& root, std::string_view name, std::vector<std::string_view>* list,
+                HttpResponse* failure) {
   simdjson::dom::array array;
   bool found;
   if (!Member(root, name, &array, &found, failure)) return false;
@@ -81,7 +92,9 @@ bool StringList(const object& root, std::string_view name, std::vector<std::stri
   for (const element item : array) {
     std::string_view text;
     if (item.get(text)) {
-      *failure = Invalid("string_type", "[\"body\",\"" + std::string(name) + "\"," + std::to_string(list->size()) + "]", "Input should be a valid string");
+      *failure = Invalid("string_type",
+                         "[\"body\",\"" + std::string(name) + "\"," + std::to_string(list->size()) + "]",
+                         "Input should be a valid string");
       return false;
     }
     list->push_back(text);
@@ -92,13 +105,26 @@ bool StringList(const object& root, std::string_view name, std::vector<std::stri
 // One entity value. False for arrays and objects.
 bool ToEntityValue(const element& value, EntityValue* to) {
   switch (value.type()) {
-    case simdjson::dom::element_type::NULL_VALUE: *to = std::monostate(); return true;
-    case simdjson::dom::element_type::BOOL: *to = bool(value); return true;
-    case simdjson::dom::element_type::INT64: *to = int64_t(value); return true;
-    case simdjson::dom::element_type::UINT64: *to = static_cast<double>(uint64_t(value)); return true;
-    case simdjson::dom::element_type::DOUBLE: *to = double(value); return true;
-    case simdjson::dom::element_type::STRING: *to = std::string_view(value); return true;
-    default: return false;
+    case simdjson::dom::element_type::NULL_VALUE:
+      *to = std::monostate();
+      return true;
+    case simdjson::dom::element_type::BOOL:
+      *to = bool(value);
+      return true;
+    case simdjson::dom::element_type::INT64:
+      *to = int64_t(value);
+      return true;
+    case simdjson::dom::element_type::UINT64:
+      *to = static_cast<double>(uint64_t(value));
+      return true;
+    case simdjson::dom::element_type::DOUBLE:
+      *to = double(value);
+      return true;
+    case simdjson::dom::element_type::STRING:
+      *to = std::string_view(value);
+      return true;
+    default:
+      return false;
   }
 }
 
@@ -116,7 +142,8 @@ bool ReadEntities(const object& entities, OnlineRequest* request, HttpResponse* 
     column.values.reserve(values.size());
     for (const element value : values) {
       if (ToEntityValue(value, &column.values.emplace_back())) continue;
-      *failure = Invalid("scalar_type", location + "," + std::to_string(column.values.size() - 1) + "]", "Input should be a number, a string or a boolean");
+      *failure = Invalid("scalar_type", location + "," + std::to_string(column.values.size() - 1) + "]",
+                         "Input should be a number, a string or a boolean");
       return false;
     }
   }
@@ -179,7 +206,8 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
   HttpResponse failure;
   OnlineRequest request;
   bool found, has_entities, with_versions = false;
-  if (!ParseBody(http, context, &root, &failure) || !StringList(root, "features", &request.features, &failure) ||
+  if (!ParseBody(http, context, &root, &failure) ||
+      !StringList(root, "features", &request.features, &failure) ||
       !Member(root, "feature_service", &request.feature_service, &found, &failure) ||
       !Member(root, "full_feature_names", &request.full_feature_names, &found, &failure) ||
       !Member(root, "include_feature_view_version_metadata", &with_versions, &found, &failure) ||
@@ -189,7 +217,8 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
   if (!has_entities) return Missing("entities");
   if (!ReadEntities(entities, &request, &failure)) return failure;
   const auto response = context.store->GetOnlineFeatures(
-      request, Deadline::After(std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
+      request, Deadline::After(
+                   std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
   if (!response.ok()) return Failure(response.status());
   CountStatuses(*response, context.metrics);
   return {.body = EncodeOnline(*response, with_versions)};
@@ -199,7 +228,8 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
 std::vector<Field> FrameFields(const FeatureView& view) {
   std::vector<Field> fields = view.join_keys;
   fields.insert(fields.end(), view.features.begin(), view.features.end());
-  for (const auto* source : {view.batch_source ? &*view.batch_source : nullptr, view.stream_source ? &*view.stream_source : nullptr}) {
+  for (const auto* source : {view.batch_source ? &*view.batch_source : nullptr,
+                             view.stream_source ? &*view.stream_source : nullptr}) {
     if (source == nullptr) continue;
     for (const std::string& name : {source->timestamp_field, source->created_timestamp_column}) {
       if (!name.empty()) fields.push_back({.name = name, .type = ValueType::kUnixTimestamp});
@@ -213,7 +243,8 @@ HttpResponse Push(const HttpRequest& http, const HttpContext& context) {
   HttpResponse failure;
   std::string_view source, to = "online";
   bool has_source, has_frame, found;
-  if (!ParseBody(http, context, &root, &failure) || !Member(root, "push_source_name", &source, &has_source, &failure) ||
+  if (!ParseBody(http, context, &root, &failure) ||
+      !Member(root, "push_source_name", &source, &has_source, &failure) ||
       !Member(root, "df", &frame, &has_frame, &failure) || !Member(root, "to", &to, &found, &failure)) {
     return failure;
   }
@@ -225,7 +256,9 @@ HttpResponse Push(const HttpRequest& http, const HttpContext& context) {
   } else if (to == "online_and_offline") {
     target = PushTarget::kOnlineAndOffline;
   } else if (to != "online") {
-    return Failure(Status::InvalidArgument("\"" + std::string(to) + "\" is no push target; there is: online, offline, online_and_offline.", Reason::kBadPushMode));
+    return Failure(Status::InvalidArgument(
+        "\"" + std::string(to) + "\" is no push target; there is: online, offline, online_and_offline.",
+        Reason::kBadPushMode));
   }
   const auto snapshot = context.store->Snapshot();
   if (!snapshot.ok()) return Failure(snapshot.status());
@@ -248,7 +281,8 @@ HttpResponse WriteToOnlineStore(const HttpRequest& http, const HttpContext& cont
   HttpResponse failure;
   std::string_view name;
   bool has_name, has_frame;
-  if (!ParseBody(http, context, &root, &failure) || !Member(root, "feature_view_name", &name, &has_name, &failure) ||
+  if (!ParseBody(http, context, &root, &failure) ||
+      !Member(root, "feature_view_name", &name, &has_name, &failure) ||
       !Member(root, "df", &frame, &has_frame, &failure)) {
     return failure;
   }
@@ -261,7 +295,8 @@ HttpResponse WriteToOnlineStore(const HttpRequest& http, const HttpContext& cont
   if (!view.ok()) return Failure(Status::NotFound(view.status().message(), Reason::kObjectNotFound));
   const auto table = TableFromJson(frame, FrameFields(**view));
   if (!table.ok()) return Failure(table.status());
-  if (const Status status = context.store->WriteToOnlineStore(name, **table); !status.ok()) return Failure(status);
+  if (const Status status = context.store->WriteToOnlineStore(name, **table); !status.ok())
+    return Failure(status);
   return {.body = "null"};
 }
 
@@ -314,13 +349,16 @@ HttpResponse MaterializeLater(MaterializeOptions options, bool force, const Http
   }
   if (const auto busy = Running().Take(names, force); !busy.empty()) {
     std::string body = "{\"error\":";
-    AppendJsonString("feature views are being materialized already: " + NamesJson(busy) + ". Wait, or use ?force=true.", &body);
+    AppendJsonString(
+        "feature views are being materialized already: " + NamesJson(busy) + ". Wait, or use ?force=true.",
+        &body);
     return {.status = 409, .body = body + ",\"feature_views\":" + NamesJson(busy) + "}"};
   }
-  const bool queued = context.run_later([store = context.store, metrics = context.metrics, options = std::move(options), names] {
-    metrics->CountMaterialization(store->Materialize(options).ok());
-    Running().Release(names);
-  });
+  const bool queued = context.run_later(
+      [store = context.store, metrics = context.metrics, options = std::move(options), names] {
+        metrics->CountMaterialization(store->Materialize(options).ok());
+        Running().Release(names);
+      });
   if (!queued) {
     Running().Release(names);
     return Failure(Status::Unavailable("too many materializations and pushes are waiting. Try again later."));
@@ -336,7 +374,8 @@ HttpResponse RunMaterialize(const HttpRequest& http, const HttpContext& context,
   bool has_start, has_end, found;
   MaterializeOptions options;
   if (!ParseBody(http, context, &root, &failure) || !Member(root, "start_ts", &start, &has_start, &failure) ||
-      !Member(root, "end_ts", &end, &has_end, &failure) || !StringList(root, "feature_views", &views, &failure) ||
+      !Member(root, "end_ts", &end, &has_end, &failure) ||
+      !StringList(root, "feature_views", &views, &failure) ||
       !Member(root, "disable_event_timestamp", &options.disable_event_timestamp, &found, &failure)) {
     return failure;
   }
@@ -344,7 +383,8 @@ HttpResponse RunMaterialize(const HttpRequest& http, const HttpContext& context,
   if (incremental && !has_end) return Missing("end_ts");
   if (incremental || !options.disable_event_timestamp) {
     if (!has_end || (!incremental && !has_start)) {
-      return Failure(Status::InvalidArgument("start_ts and end_ts are needed, unless disable_event_timestamp is true.", Reason::kBadTimeRange));
+      return Failure(Status::InvalidArgument(
+          "start_ts and end_ts are needed, unless disable_event_timestamp is true.", Reason::kBadTimeRange));
     }
     const auto end_time = ParseTime(end);
     if (!end_time.ok()) return Failure(end_time.status());
@@ -354,7 +394,10 @@ HttpResponse RunMaterialize(const HttpRequest& http, const HttpContext& context,
       if (!start_time.ok()) return Failure(start_time.status());
       options.start_us = start_time->micros;
       if (start_time->micros >= end_time->micros) {
-        return Failure(Status::InvalidArgument("start_ts " + FormatTime(start_time->micros) + " must be before end_ts " + FormatTime(end_time->micros) + ".", Reason::kBadTimeRange));
+        return Failure(Status::InvalidArgument("start_ts " + FormatTime(start_time->micros) +
+                                                   " must be before end_ts " + FormatTime(end_time->micros) +
+                                                   ".",
+                                               Reason::kBadTimeRange));
       }
     }
   }
@@ -365,8 +408,12 @@ HttpResponse RunMaterialize(const HttpRequest& http, const HttpContext& context,
   return {.body = "null"};
 }
 
-HttpResponse MaterializeRange(const HttpRequest& http, const HttpContext& context) { return RunMaterialize(http, context, false); }
-HttpResponse MaterializeIncremental(const HttpRequest& http, const HttpContext& context) { return RunMaterialize(http, context, true); }
+HttpResponse MaterializeRange(const HttpRequest& http, const HttpContext& context) {
+  return RunMaterialize(http, context, false);
+}
+HttpResponse MaterializeIncremental(const HttpRequest& http, const HttpContext& context) {
+  return RunMaterialize(http, context, true);
+}
 
 HttpResponse Health(const HttpRequest&, const HttpContext& context) {
   const auto snapshot = context.store->Snapshot();
@@ -380,8 +427,10 @@ constexpr HttpRoute kRoutes[] = {
     {"POST", "/get-online-features", false, "read_online", "Newest features of entities", GetOnlineFeatures},
     {"POST", "/push", true, "write_online", "Rows for all views of a push source", Push},
     {"POST", "/write-to-online-store", true, "write_online", "Rows for one feature view", WriteToOnlineStore},
-    {"POST", "/materialize", true, "write_online", "History of a time range into the online store", MaterializeRange},
-    {"POST", "/materialize-incremental", true, "write_online", "What is new into the online store", MaterializeIncremental},
+    {"POST", "/materialize", true, "write_online", "History of a time range into the online store",
+     MaterializeRange},
+    {"POST", "/materialize-incremental", true, "write_online", "What is new into the online store",
+     MaterializeIncremental},
     {"GET", "/health", false, "", "200 when the registry can be read", Health},
     {"GET", "/metrics", false, "", "Counters in Prometheus' text form", MetricsText},
 };
@@ -389,7 +438,8 @@ constexpr HttpRoute kRoutes[] = {
 HttpResponse MetricsText(const HttpRequest&, const HttpContext& context) {
   std::vector<std::string> paths;
   for (const HttpRoute& route : kRoutes) paths.emplace_back(route.path);
-  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = context.metrics->Text(paths.data(), paths.size())};
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+          .body = context.metrics->Text(paths.data(), paths.size())};
 }
 
 }  // namespace
@@ -403,13 +453,16 @@ bool HttpRequest::Flag(std::string_view name) const {
     query.remove_prefix(std::min(query.size(), pair.size() + 1));
     if (!pair.starts_with(name) || pair.size() <= name.size() || pair[name.size()] != '=') continue;
     std::string value(pair.substr(name.size() + 1));
-    std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return std::tolower(c); });
+    std::transform(value.begin(), value.end(), value.begin(),
+                   [](unsigned char c) { return std::tolower(c); });
     return value == "true" || value == "1";
   }
   return false;
 }
 
-std::span<const HttpRoute> HttpRoutes() { return kRoutes; }
+std::span<const HttpRoute> HttpRoutes() {
+  return kRoutes;
+}
 
 const HttpRoute* FindRoute(const HttpRequest& request, HttpResponse* response) {
   bool path_known = false;

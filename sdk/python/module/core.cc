@@ -1,0 +1,291 @@
+// salver._core: the FeatureStore of include/salver for Python. Tables cross through the Arrow C stream interface
+// without a copy; the interpreter's lock is released while C++ works. No logic of its own.
+#include <arrow/array.h>
+#include <arrow/c/abi.h>
+#include <arrow/c/bridge.h>
+#include <arrow/record_batch.h>
+#include <arrow/table.h>
+#include <google/protobuf/util/json_util.h>
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "base/clock.h"
+#include "feast/core/Registry.pb.h"
+#include "model/value_codec.h"
+#include "salver/feature_store.h"
+
+namespace nb = nanobind;
+
+namespace salver::python {
+namespace {
+
+// A Status on its way to Python, where it becomes salver._core.Error(code, reason, message).
+class Raised : public std::exception {
+ public:
+  explicit Raised(Status status) : status(std::move(status)) {}
+  const Status status;
+};
+
+void Check(const Status& status) {
+  if (!status.ok()) throw Raised(status);
+}
+template <typename T>
+T Take(Result<T> result) {
+  if (!result.ok()) throw Raised(result.status());
+  return std::move(result).value();
+}
+template <typename T>
+T TakeArrow(arrow::Result<T> result) {
+  if (!result.ok()) throw Raised(Status::InvalidArgument(result.status().ToString()));
+  return std::move(result).ValueUnsafe();
+}
+
+// Anything with __arrow_c_stream__: pyarrow and polars tables, pandas frames of the newer kind.
+std::shared_ptr<arrow::Table> ToTable(nb::object object) {
+  nb::object capsule = object.attr("__arrow_c_stream__")();
+  auto* stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
+  if (stream == nullptr) throw nb::python_error();
+  auto reader = TakeArrow(arrow::ImportRecordBatchReader(stream));
+  return TakeArrow(reader->ToTable());
+}
+
+// A table for Python to import.
+class TableStream {
+ public:
+  explicit TableStream(std::shared_ptr<arrow::Table> table) : table_(std::move(table)) {}
+  nb::object ArrowCStream(nb::object) const {
+    auto stream = std::make_unique<ArrowArrayStream>();
+    const auto reader = std::make_shared<arrow::TableBatchReader>(table_);
+    const auto status = arrow::ExportRecordBatchReader(reader, stream.get());
+    if (!status.ok()) throw Raised(Status::Internal(status.ToString()));
+    PyObject* capsule = PyCapsule_New(stream.get(), "arrow_array_stream", [](PyObject* self) {
+      auto* left = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(self, "arrow_array_stream"));
+      if (left->release != nullptr) left->release(left);
+      delete left;
+    });
+    if (capsule == nullptr) throw nb::python_error();
+    stream.release();
+    return nb::steal(capsule);
+  }
+
+ private:
+  std::shared_ptr<arrow::Table> table_;
+};
+
+class Job {
+ public:
+  explicit Job(std::unique_ptr<RetrievalJob> job) : job_(std::move(job)) {}
+  std::string Explain() const { return job_->Explain(); }
+  TableStream Run() {
+    nb::gil_scoped_release release;
+    return TableStream(Take(job_->Run()));
+  }
+
+ private:
+  std::unique_ptr<RetrievalJob> job_;
+};
+
+std::string Quoted(std::string_view text) {
+  std::string json;
+  AppendJsonString(text, &json);
+  return json;
+}
+
+std::string ToJson(const ApplyReport& report) {
+  static constexpr const char* kVerbs[] = {"created", "updated", "deleted"};
+  std::string json = "{\"changes\": [";
+  for (size_t i = 0; i < report.changes.size(); ++i) {
+    const auto& change = report.changes[i];
+    json += std::string(i > 0 ? ", " : "") + "{\"change\": \"" + kVerbs[static_cast<int>(change.kind)] +
+            "\", \"type\": " + Quoted(change.type) + ", \"name\": " + Quoted(change.name) + "}";
+  }
+  return json + "]}";
+}
+
+std::string ToJson(const MaterializeReport& report) {
+  std::string json = "{\"views\": [";
+  for (size_t i = 0; i < report.views.size(); ++i) {
+    const auto& view = report.views[i];
+    json += std::string(i > 0 ? ", " : "") + "{\"name\": " + Quoted(view.name) + ", \"start\": " + Quoted(FormatTime(view.interval.start_us)) +
+            ", \"end\": " + Quoted(FormatTime(view.interval.end_us)) + ", \"rows_read\": " + std::to_string(view.rows_read) +
+            ", \"rows_written\": " + std::to_string(view.rows_written) + ", \"rows_older\": " + std::to_string(view.rows_older) + "}";
+  }
+  return json + "]}";
+}
+
+// Entity values out of Python lists. Text is kept alive by `texts`.
+EntityColumn ToColumn(const std::string& name, nb::list values, std::vector<std::unique_ptr<std::string>>* texts) {
+  EntityColumn column;
+  column.name = name;
+  for (nb::handle value : values) {
+    EntityValue& to = column.values.emplace_back();
+    if (value.is_none()) {
+      to = std::monostate();
+    } else if (PyBool_Check(value.ptr())) {
+      to = value.ptr() == Py_True;
+    } else if (PyLong_Check(value.ptr())) {
+      to = nb::cast<int64_t>(value);
+    } else if (PyFloat_Check(value.ptr())) {
+      to = nb::cast<double>(value);
+    } else {
+      texts->push_back(std::make_unique<std::string>(nb::cast<std::string>(nb::str(value))));
+      to = std::string_view(*texts->back());
+    }
+  }
+  return column;
+}
+
+// The answer of an online request: columns as a table, and their statuses and times.
+struct OnlineAnswer {
+  std::vector<std::string> names;
+  std::vector<std::vector<int>> statuses;
+  std::vector<std::vector<int64_t>> event_us;
+  std::shared_ptr<arrow::Table> table;
+};
+
+OnlineAnswer ToAnswer(const OnlineResponse& response) {
+  OnlineAnswer answer;
+  arrow::FieldVector fields;
+  std::vector<std::shared_ptr<arrow::Array>> columns;
+  for (const OnlineColumn& column : response.columns) {
+    const Field field{.name = std::string(column.name), .type = column.type};
+    auto array = Take(CellsToArray(std::span(column.cells, response.row_count), field));
+    answer.names.push_back(field.name);
+    fields.push_back(arrow::field(field.name, array->type()));
+    columns.push_back(std::move(array));
+    auto& statuses = answer.statuses.emplace_back();
+    for (const FieldStatus status : column.statuses) statuses.push_back(static_cast<int>(status));
+    auto& times = answer.event_us.emplace_back(response.row_count, 0);
+    if (column.event_us != nullptr) times.assign(column.event_us, column.event_us + response.row_count);
+  }
+  answer.table = arrow::Table::Make(arrow::schema(std::move(fields)), columns, static_cast<int64_t>(response.row_count));
+  return answer;
+}
+
+class Store {
+ public:
+  Store(const std::string& repository, const std::string& config_file)
+      : store_(Take(FeatureStore::Open(repository, {.config_file = config_file}))) {}
+
+  std::string Project() const { return store_->project(); }
+
+  std::string Apply(const std::string& definitions_json, bool partial, bool plan_only) {
+    nb::gil_scoped_release release;
+    const ApplyOptions options{.definitions_json = definitions_json, .partial = partial};
+    return ToJson(Take(plan_only ? store_->Plan(options) : store_->Apply(options)));
+  }
+
+  std::string RegistryJson() {
+    nb::gil_scoped_release release;
+    const auto snapshot = Take(store_->Reload());
+    google::protobuf::util::JsonPrintOptions options;
+    options.preserve_proto_field_names = true;
+    std::string json;
+    const auto status = google::protobuf::util::MessageToJsonString(snapshot->proto(), &json, options);
+    if (!status.ok()) throw Raised(Status::Internal(status.ToString()));
+    return json;
+  }
+
+  Job Historical(nb::object entities, std::vector<std::string> features, const std::string& service, bool full_names,
+                 std::optional<int64_t> start_us, std::optional<int64_t> end_us, bool created_cut) {
+    HistoricalRequest request;
+    if (!entities.is_none()) request.entities = ToTable(entities);
+    request.features = std::move(features);
+    request.feature_service = service;
+    request.full_feature_names = full_names;
+    request.start_us = start_us;
+    request.end_us = end_us;
+    request.filter_by_created_timestamp = created_cut;
+    nb::gil_scoped_release release;
+    return Job(Take(store_->GetHistoricalFeatures(request)));
+  }
+
+  OnlineAnswer Online(const std::vector<std::string>& features, const std::string& service, nb::dict entities, bool full_names) {
+    std::vector<std::unique_ptr<std::string>> texts;
+    std::vector<std::unique_ptr<std::string>> names;
+    OnlineRequest request;
+    for (auto [name, values] : entities) {
+      names.push_back(std::make_unique<std::string>(nb::cast<std::string>(name)));
+      request.entities.push_back(ToColumn(*names.back(), nb::list(values), &texts));
+    }
+    request.features.assign(features.begin(), features.end());
+    request.feature_service = service;
+    request.full_feature_names = full_names;
+    nb::gil_scoped_release release;
+    return ToAnswer(Take(store_->GetOnlineFeatures(request, Deadline::After(std::chrono::seconds(60)))));
+  }
+
+  std::string Materialize(std::optional<int64_t> start_us, int64_t end_us, std::vector<std::string> views, bool all_rows,
+                          nb::object progress) {
+    MaterializeOptions options{.start_us = start_us, .end_us = end_us, .views = std::move(views), .disable_event_timestamp = all_rows};
+    if (!progress.is_none()) {
+      options.on_progress = [&progress](const MaterializeProgress& p) {
+        nb::gil_scoped_acquire acquire;
+        progress(p.view, p.rows_done, p.rows_total, p.view_done);
+      };
+    }
+    nb::gil_scoped_release release;
+    return ToJson(Take(store_->Materialize(options)));
+  }
+
+  void Push(const std::string& source, nb::object rows, const std::string& to) {
+    const auto table = ToTable(rows);
+    const PushTarget target = to == "offline" ? PushTarget::kOffline : to == "online_and_offline" ? PushTarget::kOnlineAndOffline : PushTarget::kOnline;
+    nb::gil_scoped_release release;
+    Check(store_->Push(source, *table, target));
+  }
+
+  void WriteOnline(const std::string& view, nb::object rows) {
+    const auto table = ToTable(rows);
+    nb::gil_scoped_release release;
+    Check(store_->WriteToOnlineStore(view, *table));
+  }
+
+  void Teardown() {
+    nb::gil_scoped_release release;
+    Check(store_->Teardown());
+  }
+
+ private:
+  std::unique_ptr<FeatureStore> store_;
+};
+
+}  // namespace
+}  // namespace salver::python
+
+NB_MODULE(_core, m) {
+  using namespace salver::python;
+  static nb::object error = nb::steal(PyErr_NewException("salver._core.Error", PyExc_Exception, nullptr));
+  m.attr("Error") = error;
+  nb::register_exception_translator([](const std::exception_ptr& p, void*) {
+    try {
+      std::rethrow_exception(p);
+    } catch (const Raised& raised) {
+      nb::object value = error(salver::StatusCodeName(raised.status.code()), static_cast<int>(raised.status.reason()), raised.status.message());
+      PyErr_SetObject(error.ptr(), value.ptr());
+    }
+  });
+  nb::class_<TableStream>(m, "TableStream").def("__arrow_c_stream__", &TableStream::ArrowCStream, nb::arg("requested_schema") = nb::none());
+  nb::class_<Job>(m, "Job").def("explain", &Job::Explain).def("run", &Job::Run);
+  nb::class_<OnlineAnswer>(m, "OnlineAnswer")
+      .def_ro("names", &OnlineAnswer::names)
+      .def_ro("statuses", &OnlineAnswer::statuses)
+      .def_ro("event_us", &OnlineAnswer::event_us)
+      .def("table", [](const OnlineAnswer& answer) { return TableStream(answer.table); });
+  nb::class_<Store>(m, "Store")
+      .def(nb::init<const std::string&, const std::string&>())
+      .def("project", &Store::Project)
+      .def("apply", &Store::Apply)
+      .def("registry_json", &Store::RegistryJson)
+      .def("historical", &Store::Historical, nb::arg("entities").none(), nb::arg("features"), nb::arg("service"), nb::arg("full_names"),
+           nb::arg("start_us").none(), nb::arg("end_us").none(), nb::arg("created_cut"))
+      .def("online", &Store::Online)
+      .def("materialize", &Store::Materialize, nb::arg("start_us").none(), nb::arg("end_us"), nb::arg("views"), nb::arg("all_rows"),
+           nb::arg("progress").none())
+      .def("push", &Store::Push)
+      .def("write_online", &Store::WriteOnline)
+      .def("teardown", &Store::Teardown);
+}

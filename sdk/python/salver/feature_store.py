@@ -1,0 +1,225 @@
+"""FeatureStore: a repository opened, with Feast's method names. A thin cover of the compiled core."""
+
+import json
+from datetime import datetime, timezone
+from typing import Any, Dict, List, Optional, Union
+
+from salver import definitions
+from salver.data_source import PushMode
+from salver.errors import from_core
+from salver.feature_service import FeatureService
+from salver.registered import Registered, wrap
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+def _micros(moment: Optional[datetime]) -> Optional[int]:
+    """UTC microseconds; a datetime without a zone means UTC."""
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=timezone.utc)
+    delta = moment - _EPOCH
+    return (delta.days * 86_400 + delta.seconds) * 1_000_000 + delta.microseconds
+
+
+def _stream(rows: Any) -> Any:
+    """Rows as something with __arrow_c_stream__: pyarrow tables as they are, pandas frames through pyarrow."""
+    import pyarrow
+
+    if isinstance(rows, pyarrow.Table):
+        return rows
+    if isinstance(rows, dict):
+        return pyarrow.table(rows)
+    return pyarrow.Table.from_pandas(rows, preserve_index=False)
+
+
+def _selection(features: Union[List[str], FeatureService, Registered, None]) -> tuple:
+    """(references, service name)"""
+    if features is None or isinstance(features, (list, tuple)):
+        return list(features or []), ""
+    return [], features.name
+
+
+class RetrievalJob:
+    """A training set that is known but not yet computed; each to_... computes it."""
+
+    def __init__(self, job: Any) -> None:
+        self._job = job
+
+    def explain(self) -> str:
+        return self._job.explain()
+
+    def to_arrow(self, validation_reference: Any = None, timeout: Optional[int] = None) -> Any:
+        import pyarrow
+
+        return pyarrow.table(_call(self._job.run))
+
+    def to_df(self, validation_reference: Any = None, timeout: Optional[int] = None) -> Any:
+        return self.to_arrow().to_pandas()
+
+
+class OnlineResponse:
+    """The answer of get_online_features, join keys first."""
+
+    def __init__(self, answer: Any) -> None:
+        self._answer = answer
+
+    def to_arrow(self, include_event_timestamps: bool = False) -> Any:
+        import pyarrow
+
+        return pyarrow.table(self._answer.table())
+
+    def to_dict(self, include_event_timestamps: bool = False) -> Dict[str, List[Any]]:
+        values = self.to_arrow().to_pydict()
+        if include_event_timestamps:
+            for name, times in zip(self._answer.names, self._answer.event_us):
+                values[name + "__ts"] = [micros // 1_000_000 for micros in times]
+        return values
+
+    def to_df(self, include_event_timestamps: bool = False) -> Any:
+        import pandas
+
+        return pandas.DataFrame(self.to_dict(include_event_timestamps))
+
+
+def _call(function: Any, *arguments: Any) -> Any:
+    from salver import _core
+
+    try:
+        return function(*arguments)
+    except _core.Error as error:
+        raise from_core(error) from None
+
+
+class FeatureStore:
+    def __init__(self, repo_path: Optional[str] = None, config: Any = None, fs_yaml_file: Any = None) -> None:
+        import pyarrow  # loads the Arrow libraries that the core shares
+
+        from salver import _core
+
+        if config is not None:
+            raise TypeError("FeatureStore(config=...) is not supported; write feature_store.yaml and give repo_path.")
+        self._core = _call(_core.Store, str(repo_path or "."), str(fs_yaml_file or ""))
+
+    @property
+    def project(self) -> str:
+        return self._core.project()
+
+    def apply(self, objects: Any, objects_to_delete: Any = None, partial: bool = True) -> Dict[str, Any]:
+        """Adds or changes these objects; with partial=False, what they lack is deleted. Returns what changed."""
+        listed = objects if isinstance(objects, (list, tuple)) else [objects]
+        return json.loads(_call(self._core.apply, definitions.to_json(listed, self.project), partial, False))
+
+    def plan(self, objects: Any) -> Dict[str, Any]:
+        """What apply would change."""
+        listed = objects if isinstance(objects, (list, tuple)) else [objects]
+        return json.loads(_call(self._core.apply, definitions.to_json(listed, self.project), True, True))
+
+    def teardown(self) -> None:
+        _call(self._core.teardown)
+
+    def refresh_registry(self) -> None:
+        """The registry is looked at again at every call that lists; nothing is cached here."""
+
+    def get_historical_features(self, entity_df: Any = None, features: Any = None, full_feature_names: bool = False,
+                                start_date: Optional[datetime] = None, end_date: Optional[datetime] = None,
+                                filter_by_created_timestamp: bool = False) -> RetrievalJob:
+        references, service = _selection(features)
+        rows = None if entity_df is None else _stream(entity_df)
+        return RetrievalJob(_call(self._core.historical, rows, references, service, full_feature_names, _micros(start_date),
+                                  _micros(end_date), filter_by_created_timestamp))
+
+    def get_online_features(self, features: Any, entity_rows: Any, full_feature_names: bool = False) -> OnlineResponse:
+        """entity_rows: a list of dicts, or a dict of lists."""
+        references, service = _selection(features)
+        if isinstance(entity_rows, (list, tuple)):
+            names = dict.fromkeys(name for row in entity_rows for name in row)
+            entity_rows = {name: [row.get(name) for row in entity_rows] for name in names}
+        entities = {name: [getattr(v, "item", lambda v=v: v)() for v in values] for name, values in entity_rows.items()}
+        return OnlineResponse(_call(self._core.online, references, service, entities, full_feature_names))
+
+    def materialize(self, start_date: datetime, end_date: datetime, feature_views: Optional[List[str]] = None,
+                    disable_event_timestamp: bool = False, progress: Any = None) -> Dict[str, Any]:
+        return json.loads(_call(self._core.materialize, _micros(start_date), _micros(end_date), list(feature_views or []),
+                                disable_event_timestamp, progress))
+
+    def materialize_incremental(self, end_date: datetime, feature_views: Optional[List[str]] = None,
+                                progress: Any = None) -> Dict[str, Any]:
+        return json.loads(_call(self._core.materialize, None, _micros(end_date), list(feature_views or []), False, progress))
+
+    def push(self, push_source_name: str, df: Any, allow_registry_cache: bool = True, to: PushMode = PushMode.ONLINE,
+             transform_on_write: bool = True) -> None:
+        _call(self._core.push, push_source_name, _stream(df), to.name.lower())
+
+    def write_to_online_store(self, feature_view_name: str, df: Any = None, inputs: Any = None,
+                              allow_registry_cache: bool = True, transform_on_write: bool = True) -> None:
+        _call(self._core.write_online, feature_view_name, _stream(df if df is not None else inputs))
+
+    def _list(self, member: str, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        registry = json.loads(_call(self._core.registry_json))
+        return wrap(registry.get(member, []), self.project, tags)
+
+    def list_projects(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return wrap(json.loads(_call(self._core.registry_json)).get("projects", []), None, tags)
+
+    def list_entities(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return [entity for entity in self._list("entities", tags) if entity.name != "__dummy"]
+
+    def list_data_sources(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return self._list("data_sources", tags)
+
+    def list_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return self._list("feature_views", tags)
+
+    list_batch_feature_views = list_feature_views
+
+    def list_stream_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return self._list("stream_feature_views", tags)
+
+    def list_on_demand_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return self._list("on_demand_feature_views", tags)
+
+    def list_label_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return self._list("label_views", tags)
+
+    def list_all_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return [view for member in ("feature_views", "stream_feature_views", "on_demand_feature_views", "label_views")
+                for view in self._list(member, tags)]
+
+    def list_feature_services(self, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
+        return self._list("feature_services", tags)
+
+    def _get(self, kind: str, error: str, name: str, candidates: List[Registered]) -> Registered:
+        from salver import errors
+        from salver.nearest import nearest_hint
+
+        for candidate in candidates:
+            if candidate.name == name:
+                return candidate
+        hint = nearest_hint(name, [candidate.name for candidate in candidates])
+        raise getattr(errors, error)("NotFound", f'{kind} "{name}" is not in project "{self.project}".{hint}')
+
+    def get_entity(self, name: str, allow_registry_cache: bool = False) -> Registered:
+        return self._get("entity", "FeastObjectNotFoundException", name, self.list_entities())
+
+    def get_data_source(self, name: str) -> Registered:
+        return self._get("data source", "FeastObjectNotFoundException", name, self.list_data_sources())
+
+    def get_feature_view(self, name: str, allow_registry_cache: bool = False) -> Registered:
+        return self._get("feature view", "FeatureViewNotFoundException", name, self.list_feature_views())
+
+    def get_on_demand_feature_view(self, name: str, allow_registry_cache: bool = False) -> Registered:
+        return self._get("on-demand feature view", "FeatureViewNotFoundException", name, self.list_on_demand_feature_views())
+
+    def get_stream_feature_view(self, name: str, allow_registry_cache: bool = False) -> Registered:
+        return self._get("stream feature view", "FeatureViewNotFoundException", name, self.list_stream_feature_views())
+
+    def get_label_view(self, name: str, allow_registry_cache: bool = False) -> Registered:
+        return self._get("label view", "FeatureViewNotFoundException", name, self.list_label_views())
+
+    def get_feature_service(self, name: str, allow_cache: bool = False) -> Registered:
+        return self._get("feature service", "FeatureServiceNotFoundException", name, self.list_feature_services())
+
+    def get_project(self, name: Optional[str] = None) -> Registered:
+        return self._get("project", "FeastObjectNotFoundException", name or self.project, self.list_projects())
