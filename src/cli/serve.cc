@@ -6,7 +6,7 @@
 #include <thread>
 
 #include "cli/command.h"
-#include "server/http/http_server.h"
+#include "server/http_server.h"
 
 namespace salver::cli {
 namespace {

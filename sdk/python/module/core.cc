@@ -1,5 +1,5 @@
-// salver._core: the FeatureStore of include/salver for Python. Tables cross through the Arrow C stream interface
-// without a copy; the interpreter's lock is released while C++ works. No logic of its own.
+// salver._core: the FeatureStore of include/salver for Python. Tables cross through the Arrow C stream
+// interface without a copy; the interpreter's lock is released while C++ works. No logic of its own.
 #include <arrow/array.h>
 #include <arrow/c/abi.h>
 #include <arrow/c/bridge.h>
@@ -109,15 +109,19 @@ std::string ToJson(const MaterializeReport& report) {
   std::string json = "{\"views\": [";
   for (size_t i = 0; i < report.views.size(); ++i) {
     const auto& view = report.views[i];
-    json += std::string(i > 0 ? ", " : "") + "{\"name\": " + Quoted(view.name) + ", \"start\": " + Quoted(FormatTime(view.interval.start_us)) +
-            ", \"end\": " + Quoted(FormatTime(view.interval.end_us)) + ", \"rows_read\": " + std::to_string(view.rows_read) +
-            ", \"rows_written\": " + std::to_string(view.rows_written) + ", \"rows_older\": " + std::to_string(view.rows_older) + "}";
+    json += std::string(i > 0 ? ", " : "") + "{\"name\": " + Quoted(view.name) +
+            ", \"start\": " + Quoted(FormatTime(view.interval.start_us)) +
+            ", \"end\": " + Quoted(FormatTime(view.interval.end_us)) +
+            ", \"rows_read\": " + std::to_string(view.rows_read) +
+            ", \"rows_written\": " + std::to_string(view.rows_written) +
+            ", \"rows_older\": " + std::to_string(view.rows_older) + "}";
   }
   return json + "]}";
 }
 
 // Entity values out of Python lists. Text is kept alive by `texts`.
-EntityColumn ToColumn(const std::string& name, nb::list values, std::vector<std::unique_ptr<std::string>>* texts) {
+EntityColumn ToColumn(const std::string& name, nb::list values,
+                      std::vector<std::unique_ptr<std::string>>* texts) {
   EntityColumn column;
   column.name = name;
   for (nb::handle value : values) {
@@ -161,7 +165,8 @@ OnlineAnswer ToAnswer(const OnlineResponse& response) {
     auto& times = answer.event_us.emplace_back(response.row_count, 0);
     if (column.event_us != nullptr) times.assign(column.event_us, column.event_us + response.row_count);
   }
-  answer.table = arrow::Table::Make(arrow::schema(std::move(fields)), columns, static_cast<int64_t>(response.row_count));
+  answer.table =
+      arrow::Table::Make(arrow::schema(std::move(fields)), columns, static_cast<int64_t>(response.row_count));
   return answer;
 }
 
@@ -189,8 +194,9 @@ class Store {
     return json;
   }
 
-  Job Historical(nb::object entities, std::vector<std::string> features, const std::string& service, bool full_names,
-                 std::optional<int64_t> start_us, std::optional<int64_t> end_us, bool created_cut) {
+  Job Historical(nb::object entities, std::vector<std::string> features, const std::string& service,
+                 bool full_names, std::optional<int64_t> start_us, std::optional<int64_t> end_us,
+                 bool created_cut) {
     HistoricalRequest request;
     if (!entities.is_none()) request.entities = ToTable(entities);
     request.features = std::move(features);
@@ -203,7 +209,8 @@ class Store {
     return Job(Take(store_->GetHistoricalFeatures(request)));
   }
 
-  OnlineAnswer Online(const std::vector<std::string>& features, const std::string& service, nb::dict entities, bool full_names) {
+  OnlineAnswer Online(const std::vector<std::string>& features, const std::string& service, nb::dict entities,
+                      bool full_names) {
     std::vector<std::unique_ptr<std::string>> texts;
     std::vector<std::unique_ptr<std::string>> names;
     OnlineRequest request;
@@ -218,9 +225,12 @@ class Store {
     return ToAnswer(Take(store_->GetOnlineFeatures(request, Deadline::After(std::chrono::seconds(60)))));
   }
 
-  std::string Materialize(std::optional<int64_t> start_us, int64_t end_us, std::vector<std::string> views, bool all_rows,
-                          nb::object progress) {
-    MaterializeOptions options{.start_us = start_us, .end_us = end_us, .views = std::move(views), .disable_event_timestamp = all_rows};
+  std::string Materialize(std::optional<int64_t> start_us, int64_t end_us, std::vector<std::string> views,
+                          bool all_rows, nb::object progress) {
+    MaterializeOptions options{.start_us = start_us,
+                               .end_us = end_us,
+                               .views = std::move(views),
+                               .disable_event_timestamp = all_rows};
     if (!progress.is_none()) {
       options.on_progress = [&progress](const MaterializeProgress& p) {
         nb::gil_scoped_acquire acquire;
@@ -233,7 +243,9 @@ class Store {
 
   void Push(const std::string& source, nb::object rows, const std::string& to) {
     const auto table = ToTable(rows);
-    const PushTarget target = to == "offline" ? PushTarget::kOffline : to == "online_and_offline" ? PushTarget::kOnlineAndOffline : PushTarget::kOnline;
+    const PushTarget target = to == "offline"              ? PushTarget::kOffline
+                              : to == "online_and_offline" ? PushTarget::kOnlineAndOffline
+                                                           : PushTarget::kOnline;
     nb::gil_scoped_release release;
     Check(store_->Push(source, *table, target));
   }
@@ -264,11 +276,13 @@ NB_MODULE(_core, m) {
     try {
       std::rethrow_exception(p);
     } catch (const Raised& raised) {
-      nb::object value = error(salver::StatusCodeName(raised.status.code()), static_cast<int>(raised.status.reason()), raised.status.message());
+      nb::object value = error(salver::StatusCodeName(raised.status.code()),
+                               static_cast<int>(raised.status.reason()), raised.status.message());
       PyErr_SetObject(error.ptr(), value.ptr());
     }
   });
-  nb::class_<TableStream>(m, "TableStream").def("__arrow_c_stream__", &TableStream::ArrowCStream, nb::arg("requested_schema") = nb::none());
+  nb::class_<TableStream>(m, "TableStream")
+      .def("__arrow_c_stream__", &TableStream::ArrowCStream, nb::arg("requested_schema") = nb::none());
   nb::class_<Job>(m, "Job").def("explain", &Job::Explain).def("run", &Job::Run);
   nb::class_<OnlineAnswer>(m, "OnlineAnswer")
       .def_ro("names", &OnlineAnswer::names)
@@ -280,11 +294,12 @@ NB_MODULE(_core, m) {
       .def("project", &Store::Project)
       .def("apply", &Store::Apply)
       .def("registry_json", &Store::RegistryJson)
-      .def("historical", &Store::Historical, nb::arg("entities").none(), nb::arg("features"), nb::arg("service"), nb::arg("full_names"),
-           nb::arg("start_us").none(), nb::arg("end_us").none(), nb::arg("created_cut"))
+      .def("historical", &Store::Historical, nb::arg("entities").none(), nb::arg("features"),
+           nb::arg("service"), nb::arg("full_names"), nb::arg("start_us").none(), nb::arg("end_us").none(),
+           nb::arg("created_cut"))
       .def("online", &Store::Online)
-      .def("materialize", &Store::Materialize, nb::arg("start_us").none(), nb::arg("end_us"), nb::arg("views"), nb::arg("all_rows"),
-           nb::arg("progress").none())
+      .def("materialize", &Store::Materialize, nb::arg("start_us").none(), nb::arg("end_us"),
+           nb::arg("views"), nb::arg("all_rows"), nb::arg("progress").none())
       .def("push", &Store::Push)
       .def("write_online", &Store::WriteOnline)
       .def("teardown", &Store::Teardown);

@@ -1,7 +1,7 @@
 // Sockets: one event loop a worker, each with its own acceptor on the same port (the kernel spreads
 // connections). A connection reads into one buffer, feeds llhttp, and handles one request at a time; bytes of
 // the next one wait in the buffer (pipelining). Nothing here knows what a feature is.
-#include "server/http/http_server.h"
+#include "server/http_server.h"
 
 #include <utility>  // boost 1.74's asio needs it first in C++20
 

@@ -10,8 +10,8 @@
 #include <string_view>
 
 #include "salver/feature_store.h"
-#include "server/http/http_server.h"
 #include "server/http/metrics.h"
+#include "server/http_server.h"
 
 namespace salver {
 
