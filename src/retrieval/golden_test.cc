@@ -65,6 +65,8 @@ struct GoldenCase {
   std::string expected = "expected_duckdb.parquet";
 };
 
+void PrintTo(const GoldenCase& golden, std::ostream* out) { *out << golden.name; }
+
 std::vector<GoldenCase> GoldenCases() {
   std::vector<GoldenCase> cases;
   const auto with = [](TestView view, const std::function<void(TestView*)>& change) {
