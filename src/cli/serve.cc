@@ -49,15 +49,16 @@ Status Run(const Context& context, const HttpServerOptions& options, const std::
 
 void AddServe(CLI::App* app, Context* context) {
   CLI::App* verb = AddVerb(app, "serve", "Start the feature server", "salver -c feature_repo serve --port 6566");
+  verb->set_help_flag("--help", "Print this help message and exit");  // -h is the host, as in Feast
   auto options = std::make_shared<HttpServerOptions>();
   auto type = std::make_shared<std::string>("http");
   verb->add_option("-h,--host", options->host, "Address to listen on");
   verb->add_option("-p,--port", options->port, "Port; 0 takes a free one and prints it");
   verb->add_option("-t,--type", *type, "http");
   verb->add_option("-w,--workers", options->workers, "Event loops; 0: one a core");
-  verb->add_flag("--no-access-log", "Accepted as Feast has it; there is no access log yet");
-  verb->set_help_flag("--help", "Print this help message and exit");
-  verb->callback([=] { context->action = [=] { return Run(*context, *options, *type); }; });
+  auto no_access_log = std::make_shared<bool>(false);
+  verb->add_flag("--no-access-log", *no_access_log, "Accepted, as Feast has it; there is no access log yet");
+  verb->callback([=] { context->action = [=, ignored = no_access_log] { return Run(*context, *options, *type); }; });
 }
 
 }  // namespace salver::cli

@@ -1,0 +1,46 @@
+"""Salver: definitions with Feast's names and meanings, kept as data.
+
+    from salver import Entity, FeatureView, Field, FileSource
+    from salver.types import Float32
+
+`import salver.compat` lets `from feast import ...` resolve to this package.
+"""
+
+from salver.aggregation import Aggregation
+from salver.data_format import AvroFormat, DeltaFormat, IcebergFormat, JsonFormat, ParquetFormat, ProtoFormat
+from salver.data_source import (AthenaSource, BigQuerySource, DataSource, FileSource, KafkaSource, KinesisSource, PostgreSQLSource,
+                                PushSource, RedshiftSource, RequestSource, SnowflakeSource, SparkSource, TrinoSource)
+from salver.entity import Entity
+from salver.feature_logging import LoggingConfig
+from salver.feature_service import FeatureService
+from salver.feature_view import BatchFeatureView, FeatureView, batch_feature_view
+from salver.field import Feature, Field
+from salver.label_view import ConflictPolicy, LabelView
+from salver.on_demand_feature_view import OnDemandFeatureView, on_demand_feature_view
+from salver.permission import Permission
+from salver.project import Project
+from salver.projection import FeatureViewProjection
+from salver.stream_feature_view import StreamFeatureView, stream_feature_view
+from salver.value_type import ValueType
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Aggregation", "AthenaSource", "AvroFormat", "BatchFeatureView", "BigQuerySource", "ConflictPolicy", "DataSource",
+    "DeltaFormat", "Entity", "Feature", "FeatureService", "FeatureStore", "FeatureView", "FeatureViewProjection", "Field",
+    "FileSource", "IcebergFormat", "JsonFormat", "KafkaSource", "KinesisSource", "LabelView", "LoggingConfig",
+    "OnDemandFeatureView", "ParquetFormat", "Permission", "PostgreSQLSource", "Project", "ProtoFormat", "PushSource",
+    "RedshiftSource", "RequestSource", "SnowflakeSource", "SparkSource", "StreamFeatureView", "TrinoSource", "ValueType",
+    "batch_feature_view", "on_demand_feature_view", "stream_feature_view",
+]
+
+
+def __getattr__(name: str):
+    """FeatureStore needs the compiled part, definitions do not: it is loaded at first use."""
+    if name == "FeatureStore":
+        from salver.feature_store import FeatureStore
+
+        return FeatureStore
+    from salver.nearest import nearest_hint
+
+    raise AttributeError(f'salver has no "{name}".{nearest_hint(name, __all__)}')

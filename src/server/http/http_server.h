@@ -1,0 +1,43 @@
+// The HTTP feature server: Feast's endpoints over HTTP/1.1. One event loop a worker; a request that only reads is
+// answered on the loop that received it, slow ones (push, materialize) on a small pool of their own, so that they
+// never hold up reads. Everything is bounded; what is over a limit is answered with the reason.
+//
+// Thread safety: Stop and port from any thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "salver/feature_store.h"
+#include "salver/status.h"
+
+namespace salver {
+
+struct HttpServerOptions {
+  std::string host = "127.0.0.1";
+  int port = 6566;                                     // 0: a free one
+  int workers = 0;                                     // event loops; 0: one a core
+  size_t body_bytes_max = 16 << 20;                    // 413 beyond
+  size_t head_bytes_max = 32 << 10;                    // 431 beyond
+  size_t json_depth_max = 32;                          // 422 beyond
+  int connections_max = 10'000;                        // closed at once beyond
+  int slow_requests_max = 64;                          // push and materialize, waiting or running; 503 beyond
+  std::chrono::milliseconds request_time_max{10'000};  // for the store to answer
+  std::chrono::milliseconds idle_time_max{30'000};     // between and inside requests
+};
+
+class HttpServer {
+ public:
+  virtual ~HttpServer() = default;  // stops
+  // Listens and serves. `store` outlives the server.
+  // Errors: Unavailable when the address can not be bound.
+  static Result<std::unique_ptr<HttpServer>> Start(FeatureStore* store, const HttpServerOptions& options);
+
+  virtual int port() const = 0;
+  // Takes no new connection, finishes every request that has begun, and returns. Idempotent.
+  virtual void Stop() = 0;
+};
+
+}  // namespace salver

@@ -1,0 +1,426 @@
+// The one table of routes, and what each does. A handler parses, calls the store, and encodes; errors take their
+// form in feast_errors.cc.
+#include <arrow/table.h>
+#include <simdjson.h>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <set>
+
+#include "base/clock.h"
+#include "model/value_codec.h"
+#include "server/feast_errors.h"
+#include "server/http/json_frame.h"
+#include "server/http/route.h"
+
+namespace salver {
+namespace {
+
+using simdjson::dom::element;
+using simdjson::dom::object;
+
+HttpResponse Failure(const Status& status) {
+  FeastError error = ToFeastError(status);
+  return {.status = error.http_status, .body = std::move(error.body), .retry_after = error.retry_after};
+}
+
+HttpResponse Invalid(std::string_view type, std::string_view location, std::string_view message) {
+  return {.status = 422, .body = InvalidBody(type, location, message)};
+}
+
+// The body as a JSON object. A parser a thread: it keeps its buffers between requests.
+bool ParseBody(const HttpRequest& request, const HttpContext& context, object* root, HttpResponse* failure) {
+  thread_local simdjson::dom::parser parser;
+  thread_local size_t depth = 0;
+  if (depth != context.options->json_depth_max || parser.capacity() < request.body.size()) {
+    depth = context.options->json_depth_max;
+    if (parser.allocate(std::max<size_t>(request.body.size(), 4096), depth)) {
+      *failure = {.status = 503, .body = "\"out of memory\"", .retry_after = true};
+      return false;
+    }
+  }
+  const auto parsed = parser.parse(request.body);
+  if (parsed.error() == simdjson::NUMBER_ERROR) {
+    *failure = Failure(Status::InvalidArgument("a number of the request is out of range, or no number. Integers have 64 bits.", Reason::kBadKeyValue));
+    return false;
+  }
+  if (parsed.error()) {
+    *failure = Invalid("json_invalid", "[\"body\",0]", std::string("JSON decode error: ") + simdjson::error_message(parsed.error()));
+    return false;
+  }
+  if (parsed.get(*root)) {
+    *failure = Invalid("model_attributes_type", "[\"body\"]", "Input should be a valid dictionary");
+    return false;
+  }
+  return true;
+}
+
+// A member of the body. `found` false: it is not there (or null); a wrong type fills `failure` and returns false.
+template <typename T>
+bool Member(const object& root, std::string_view name, T* value, bool* found, HttpResponse* failure) {
+  *found = false;
+  element member;
+  if (root[name].get(member) || member.is_null()) return true;
+  if (member.get(*value)) {
+    const char* type = std::is_same_v<T, bool> ? "bool" : std::is_same_v<T, std::string_view> ? "string" : std::is_same_v<T, object> ? "dict" : "list";
+    *failure = Invalid(std::string(type) + "_type", "[\"body\",\"" + std::string(name) + "\"]", std::string("Input should be a valid ") + type);
+    return false;
+  }
+  *found = true;
+  return true;
+}
+
+HttpResponse Missing(std::string_view name) { return Invalid("missing", "[\"body\",\"" + std::string(name) + "\"]", "Field required"); }
+
+bool StringList(const object& root, std::string_view name, std::vector<std::string_view>* list, HttpResponse* failure) {
+  simdjson::dom::array array;
+  bool found;
+  if (!Member(root, name, &array, &found, failure)) return false;
+  if (!found) return true;
+  for (const element item : array) {
+    std::string_view text;
+    if (item.get(text)) {
+      *failure = Invalid("string_type", "[\"body\",\"" + std::string(name) + "\"," + std::to_string(list->size()) + "]", "Input should be a valid string");
+      return false;
+    }
+    list->push_back(text);
+  }
+  return true;
+}
+
+// One entity value. False for arrays and objects.
+bool ToEntityValue(const element& value, EntityValue* to) {
+  switch (value.type()) {
+    case simdjson::dom::element_type::NULL_VALUE: *to = std::monostate(); return true;
+    case simdjson::dom::element_type::BOOL: *to = bool(value); return true;
+    case simdjson::dom::element_type::INT64: *to = int64_t(value); return true;
+    case simdjson::dom::element_type::UINT64: *to = static_cast<double>(uint64_t(value)); return true;
+    case simdjson::dom::element_type::DOUBLE: *to = double(value); return true;
+    case simdjson::dom::element_type::STRING: *to = std::string_view(value); return true;
+    default: return false;
+  }
+}
+
+bool ReadEntities(const object& entities, OnlineRequest* request, HttpResponse* failure) {
+  for (const auto entry : entities) {
+    std::string location = "[\"body\",\"entities\",";
+    AppendJsonString(entry.key, &location);
+    simdjson::dom::array values;
+    if (entry.value.get(values)) {
+      *failure = Invalid("list_type", location + "]", "Input should be a valid list");
+      return false;
+    }
+    EntityColumn& column = request->entities.emplace_back();
+    column.name = entry.key;
+    column.values.reserve(values.size());
+    for (const element value : values) {
+      if (ToEntityValue(value, &column.values.emplace_back())) continue;
+      *failure = Invalid("scalar_type", location + "," + std::to_string(column.values.size() - 1) + "]", "Input should be a number, a string or a boolean");
+      return false;
+    }
+  }
+  return true;
+}
+
+// {"results": [{"values", "statuses", "event_timestamps"}...], "metadata": {...}}, straight into one string.
+std::string EncodeOnline(const OnlineResponse& response, bool with_versions) {
+  std::string out;
+  out.reserve(256 + response.row_count * response.columns.size() * 64);
+  out += "{\"results\":[";
+  for (size_t c = 0; c < response.columns.size(); ++c) {
+    const OnlineColumn& column = response.columns[c];
+    out += c > 0 ? ",{\"values\":[" : "{\"values\":[";
+    for (size_t row = 0; row < response.row_count; ++row) {
+      if (row > 0) out += ',';
+      AppendJson(column.cells[row], column.type, &out);
+    }
+    out += "],\"statuses\":[";
+    for (size_t row = 0; row < response.row_count; ++row) {
+      ((out += row > 0 ? ",\"" : "\"") += FieldStatusName(column.statuses[row])) += '"';
+    }
+    out += "],\"event_timestamps\":[";
+    for (size_t row = 0; row < response.row_count; ++row) {
+      out += row > 0 ? ",\"" : "\"";
+      AppendTime(column.event_us != nullptr ? column.event_us[row] : 0, &out);
+      out += '"';
+    }
+    out += "]}";
+  }
+  out += "],\"metadata\":{\"feature_names\":[";
+  for (size_t c = 0; c < response.columns.size(); ++c) {
+    if (c > 0) out += ',';
+    AppendJsonString(response.columns[c].name, &out);
+  }
+  out += ']';
+  if (with_versions) {
+    out += ",\"feature_view_metadata\":[";
+    for (size_t i = 0; i < response.views.size(); ++i) {
+      out += i > 0 ? ",{\"name\":" : "{\"name\":";
+      AppendJsonString(response.views[i].name, &out);
+      if (response.views[i].version != 0) out += ",\"version\":" + std::to_string(response.views[i].version);
+      out += '}';
+    }
+    out += ']';
+  }
+  return out + "}}";
+}
+
+void CountStatuses(const OnlineResponse& response, Metrics* metrics) {
+  uint64_t present = 0, missing = 0;
+  for (const OnlineColumn& column : response.columns) {
+    for (const FieldStatus status : column.statuses) ++(status == FieldStatus::kPresent ? present : missing);
+  }
+  metrics->CountOnline(response.row_count, present, missing);
+}
+
+HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& context) {
+  object root, entities;
+  HttpResponse failure;
+  OnlineRequest request;
+  bool found, has_entities, with_versions = false;
+  if (!ParseBody(http, context, &root, &failure) || !StringList(root, "features", &request.features, &failure) ||
+      !Member(root, "feature_service", &request.feature_service, &found, &failure) ||
+      !Member(root, "full_feature_names", &request.full_feature_names, &found, &failure) ||
+      !Member(root, "include_feature_view_version_metadata", &with_versions, &found, &failure) ||
+      !Member(root, "entities", &entities, &has_entities, &failure)) {
+    return failure;
+  }
+  if (!has_entities) return Missing("entities");
+  if (!ReadEntities(entities, &request, &failure)) return failure;
+  const auto response = context.store->GetOnlineFeatures(
+      request, Deadline::After(std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
+  if (!response.ok()) return Failure(response.status());
+  CountStatuses(*response, context.metrics);
+  return {.body = EncodeOnline(*response, with_versions)};
+}
+
+// What the columns of a frame for these views are: join keys, features, and the times of the source.
+std::vector<Field> FrameFields(const FeatureView& view) {
+  std::vector<Field> fields = view.join_keys;
+  fields.insert(fields.end(), view.features.begin(), view.features.end());
+  for (const auto* source : {view.batch_source ? &*view.batch_source : nullptr, view.stream_source ? &*view.stream_source : nullptr}) {
+    if (source == nullptr) continue;
+    for (const std::string& name : {source->timestamp_field, source->created_timestamp_column}) {
+      if (!name.empty()) fields.push_back({.name = name, .type = ValueType::kUnixTimestamp});
+    }
+  }
+  return fields;
+}
+
+HttpResponse Push(const HttpRequest& http, const HttpContext& context) {
+  object root, frame;
+  HttpResponse failure;
+  std::string_view source, to = "online";
+  bool has_source, has_frame, found;
+  if (!ParseBody(http, context, &root, &failure) || !Member(root, "push_source_name", &source, &has_source, &failure) ||
+      !Member(root, "df", &frame, &has_frame, &failure) || !Member(root, "to", &to, &found, &failure)) {
+    return failure;
+  }
+  if (!has_source) return Missing("push_source_name");
+  if (!has_frame) return Missing("df");
+  PushTarget target = PushTarget::kOnline;
+  if (to == "offline") {
+    target = PushTarget::kOffline;
+  } else if (to == "online_and_offline") {
+    target = PushTarget::kOnlineAndOffline;
+  } else if (to != "online") {
+    return Failure(Status::InvalidArgument("\"" + std::string(to) + "\" is no push target; there is: online, offline, online_and_offline.", Reason::kBadPushMode));
+  }
+  const auto snapshot = context.store->Snapshot();
+  if (!snapshot.ok()) return Failure(snapshot.status());
+  std::vector<Field> fields;
+  for (const auto& view : (*snapshot)->views()) {
+    if (!view->stream_source || view->stream_source->name != source) continue;
+    const auto more = FrameFields(*view);
+    fields.insert(fields.end(), more.begin(), more.end());
+  }
+  const auto table = TableFromJson(frame, fields);
+  Status status = table.status();
+  if (status.ok()) status = context.store->Push(source, **table, target);
+  context.metrics->CountPush(status.ok());
+  if (!status.ok()) return Failure(status);
+  return {.content_type = ""};
+}
+
+HttpResponse WriteToOnlineStore(const HttpRequest& http, const HttpContext& context) {
+  object root, frame;
+  HttpResponse failure;
+  std::string_view name;
+  bool has_name, has_frame;
+  if (!ParseBody(http, context, &root, &failure) || !Member(root, "feature_view_name", &name, &has_name, &failure) ||
+      !Member(root, "df", &frame, &has_frame, &failure)) {
+    return failure;
+  }
+  if (!has_name) return Missing("feature_view_name");
+  if (!has_frame) return Missing("df");
+  const auto snapshot = context.store->Snapshot();
+  if (!snapshot.ok()) return Failure(snapshot.status());
+  const auto view = (*snapshot)->GetView(name);
+  // Feast calls a missing view an object here, and a feature view elsewhere.
+  if (!view.ok()) return Failure(Status::NotFound(view.status().message(), Reason::kObjectNotFound));
+  const auto table = TableFromJson(frame, FrameFields(**view));
+  if (!table.ok()) return Failure(table.status());
+  if (const Status status = context.store->WriteToOnlineStore(name, **table); !status.ok()) return Failure(status);
+  return {.body = "null"};
+}
+
+// Views that an asynchronous materialization holds.
+class RunningViews {
+ public:
+  // The views that run already; none: all of `names` are taken.
+  std::vector<std::string> Take(const std::vector<std::string>& names, bool force) {
+    std::lock_guard lock(mutex_);
+    std::vector<std::string> busy;
+    for (const std::string& name : names) {
+      if (names_.contains(name)) busy.push_back(name);
+    }
+    if (busy.empty() || force) names_.insert(names.begin(), names.end());
+    return force ? std::vector<std::string>() : busy;
+  }
+  void Release(const std::vector<std::string>& names) {
+    std::lock_guard lock(mutex_);
+    for (const std::string& name : names) names_.erase(name);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::set<std::string> names_;
+};
+
+RunningViews& Running() {
+  static RunningViews running;
+  return running;
+}
+
+std::string NamesJson(const std::vector<std::string>& names) {
+  std::string json = "[";
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (i > 0) json += ',';
+    AppendJsonString(names[i], &json);
+  }
+  return json + "]";
+}
+
+HttpResponse MaterializeLater(MaterializeOptions options, bool force, const HttpContext& context) {
+  const auto snapshot = context.store->Snapshot();
+  if (!snapshot.ok()) return Failure(snapshot.status());
+  for (const std::string& name : options.views) {
+    if (const auto view = (*snapshot)->GetView(name); !view.ok()) return Failure(view.status());
+  }
+  std::vector<std::string> names = options.views;
+  if (names.empty()) {
+    for (const auto& view : (*snapshot)->views()) names.push_back(view->name);
+  }
+  if (const auto busy = Running().Take(names, force); !busy.empty()) {
+    std::string body = "{\"error\":";
+    AppendJsonString("feature views are being materialized already: " + NamesJson(busy) + ". Wait, or use ?force=true.", &body);
+    return {.status = 409, .body = body + ",\"feature_views\":" + NamesJson(busy) + "}"};
+  }
+  const bool queued = context.run_later([store = context.store, metrics = context.metrics, options = std::move(options), names] {
+    metrics->CountMaterialization(store->Materialize(options).ok());
+    Running().Release(names);
+  });
+  if (!queued) {
+    Running().Release(names);
+    return Failure(Status::Unavailable("too many materializations and pushes are waiting. Try again later."));
+  }
+  return {.status = 202, .body = "{\"status\":\"accepted\",\"feature_views\":" + NamesJson(names) + "}"};
+}
+
+HttpResponse RunMaterialize(const HttpRequest& http, const HttpContext& context, bool incremental) {
+  object root;
+  HttpResponse failure;
+  std::string_view start, end;
+  std::vector<std::string_view> views;
+  bool has_start, has_end, found;
+  MaterializeOptions options;
+  if (!ParseBody(http, context, &root, &failure) || !Member(root, "start_ts", &start, &has_start, &failure) ||
+      !Member(root, "end_ts", &end, &has_end, &failure) || !StringList(root, "feature_views", &views, &failure) ||
+      !Member(root, "disable_event_timestamp", &options.disable_event_timestamp, &found, &failure)) {
+    return failure;
+  }
+  options.views.assign(views.begin(), views.end());
+  if (incremental && !has_end) return Missing("end_ts");
+  if (incremental || !options.disable_event_timestamp) {
+    if (!has_end || (!incremental && !has_start)) {
+      return Failure(Status::InvalidArgument("start_ts and end_ts are needed, unless disable_event_timestamp is true.", Reason::kBadTimeRange));
+    }
+    const auto end_time = ParseTime(end);
+    if (!end_time.ok()) return Failure(end_time.status());
+    options.end_us = end_time->micros;
+    if (!incremental) {
+      const auto start_time = ParseTime(start);
+      if (!start_time.ok()) return Failure(start_time.status());
+      options.start_us = start_time->micros;
+      if (start_time->micros >= end_time->micros) {
+        return Failure(Status::InvalidArgument("start_ts " + FormatTime(start_time->micros) + " must be before end_ts " + FormatTime(end_time->micros) + ".", Reason::kBadTimeRange));
+      }
+    }
+  }
+  if (http.Flag("async")) return MaterializeLater(std::move(options), http.Flag("force"), context);
+  const auto report = context.store->Materialize(options);
+  context.metrics->CountMaterialization(report.ok());
+  if (!report.ok()) return Failure(report.status());
+  return {.body = "null"};
+}
+
+HttpResponse MaterializeRange(const HttpRequest& http, const HttpContext& context) { return RunMaterialize(http, context, false); }
+HttpResponse MaterializeIncremental(const HttpRequest& http, const HttpContext& context) { return RunMaterialize(http, context, true); }
+
+HttpResponse Health(const HttpRequest&, const HttpContext& context) {
+  const auto snapshot = context.store->Snapshot();
+  if (!snapshot.ok()) return {.status = 503, .content_type = "", .retry_after = true};
+  return {.content_type = ""};
+}
+
+HttpResponse MetricsText(const HttpRequest&, const HttpContext& context);
+
+constexpr HttpRoute kRoutes[] = {
+    {"POST", "/get-online-features", false, "read_online", "Newest features of entities", GetOnlineFeatures},
+    {"POST", "/push", true, "write_online", "Rows for all views of a push source", Push},
+    {"POST", "/write-to-online-store", true, "write_online", "Rows for one feature view", WriteToOnlineStore},
+    {"POST", "/materialize", true, "write_online", "History of a time range into the online store", MaterializeRange},
+    {"POST", "/materialize-incremental", true, "write_online", "What is new into the online store", MaterializeIncremental},
+    {"GET", "/health", false, "", "200 when the registry can be read", Health},
+    {"GET", "/metrics", false, "", "Counters in Prometheus' text form", MetricsText},
+};
+
+HttpResponse MetricsText(const HttpRequest&, const HttpContext& context) {
+  std::vector<std::string> paths;
+  for (const HttpRoute& route : kRoutes) paths.emplace_back(route.path);
+  return {.content_type = "text/plain; version=0.0.4; charset=utf-8", .body = context.metrics->Text(paths.data(), paths.size())};
+}
+
+}  // namespace
+
+bool HttpRequest::Flag(std::string_view name) const {
+  const size_t question = target.find('?');
+  if (question == std::string::npos) return false;
+  std::string_view query = std::string_view(target).substr(question + 1);
+  while (!query.empty()) {
+    const std::string_view pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+    if (!pair.starts_with(name) || pair.size() <= name.size() || pair[name.size()] != '=') continue;
+    std::string value(pair.substr(name.size() + 1));
+    std::transform(value.begin(), value.end(), value.begin(), [](unsigned char c) { return std::tolower(c); });
+    return value == "true" || value == "1";
+  }
+  return false;
+}
+
+std::span<const HttpRoute> HttpRoutes() { return kRoutes; }
+
+const HttpRoute* FindRoute(const HttpRequest& request, HttpResponse* response) {
+  bool path_known = false;
+  for (const HttpRoute& route : kRoutes) {
+    if (route.path != request.path()) continue;
+    if (route.method == request.method) return &route;
+    path_known = true;
+  }
+  *response = path_known ? HttpResponse{.status = 405, .body = "{\"detail\":\"Method Not Allowed\"}"}
+                         : HttpResponse{.status = 404, .body = "{\"detail\":\"Not Found\"}"};
+  return nullptr;
+}
+
+}  // namespace salver

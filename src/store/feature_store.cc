@@ -1,0 +1,271 @@
+// The facade: opens what a repository's configuration names and routes each verb to the room that does it.
+#include "salver/feature_store.h"
+
+#include <arrow/table.h>
+#include <arrow/type.h>
+
+#include <mutex>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/nearest.h"
+#include "feast/core/Registry.pb.h"
+#include "materialize/materialize.h"
+#include "online/online_stores.h"
+#include "registry/apply.h"
+#include "registry/definitions.h"
+#include "registry/definitions_yaml.h"
+#include "registry/file_registry.h"
+#include "retrieval/historical.h"
+#include "serving/online_serving.h"
+#include "source/source_reader.h"
+#include "store/offline_push.h"
+#include "store/python_definitions.h"
+#include "store/repo_config.h"
+
+namespace salver {
+namespace {
+
+using SnapshotPtr = std::shared_ptr<const RegistrySnapshot>;
+
+// A DataSource good enough to open: what the registry message says of files.
+Result<std::vector<SourceColumnInfo>> ReadColumns(const feast::core::DataSource& proto, const std::string& folder) {
+  DataSource source;
+  source.name = proto.name();
+  source.kind = proto.type() == feast::core::DataSource::BATCH_FILE ? DataSourceKind::kFile : DataSourceKind::kTable;
+  source.path = proto.file_options().uri();
+  source.file_format = proto.file_options().file_format().has_delta_format() ? "delta" : "parquet";
+  SALVER_ASSIGN(const auto schema, ReadSourceSchema(source, folder));
+  std::vector<SourceColumnInfo> columns;
+  for (const auto& field : schema->fields()) {
+    const auto type = ValueTypeOfArrow(*field->type());
+    columns.push_back({field->name(), type.ok() ? *type : ValueType::kInvalid});
+  }
+  return columns;
+}
+
+class LocalFeatureStore final : public FeatureStore {
+ public:
+  explicit LocalFeatureStore(RepoConfig config)
+      : config_(std::move(config)),
+        engine_(NewLocalEngine()),
+        registry_(NewFileRegistry(Files::System(), Clock::System(), config_.registry_path)) {}
+
+  const std::string& project() const override { return config_.project; }
+  const std::string& repository() const override { return config_.repository; }
+
+  Result<SnapshotPtr> Snapshot() override {
+    {
+      std::lock_guard lock(snapshot_mutex_);
+      const bool fresh = config_.registry_cache_ttl_s == 0 || std::chrono::steady_clock::now() < snapshot_checked_ + kRecheck;
+      if (snapshot_ != nullptr && fresh) return snapshot_;
+    }
+    return Reload();
+  }
+
+  Result<SnapshotPtr> Reload() override {
+    SALVER_ASSIGN(auto proto, registry_->Load());
+    std::lock_guard lock(snapshot_mutex_);
+    snapshot_checked_ = std::chrono::steady_clock::now();
+    if (snapshot_ != nullptr && &snapshot_->proto() == proto.get()) return snapshot_;
+    SALVER_ASSIGN(snapshot_, RegistrySnapshot::Make(std::move(proto), config_.project));
+    return snapshot_;
+  }
+
+  Result<ApplyReport> Plan(const ApplyOptions& options) override {
+    SALVER_ASSIGN(const Definitions definitions, ReadDefinitions(options));
+    SALVER_ASSIGN(const auto current, registry_->Load());
+    feast::core::Registry next = *current;
+    return ApplyDefinitions(definitions, RulesFor(options), &next);
+  }
+
+  Result<ApplyReport> Apply(const ApplyOptions& options) override {
+    SALVER_ASSIGN(const Definitions definitions, ReadDefinitions(options));
+    SALVER_ASSIGN(const SnapshotPtr before, Reload());
+    SALVER_ASSIGN(auto store, OpenOnlineStore());
+    // Tables first: a registry that is committed names no table that is missing.
+    const ApplyRules rules = RulesFor(options);
+    auto planned = std::make_shared<feast::core::Registry>(before->proto());
+    ApplyReport report = ApplyDefinitions(definitions, rules, planned.get());
+    SALVER_ASSIGN(const SnapshotPtr after, RegistrySnapshot::Make(planned, config_.project));
+    if (store != nullptr) SALVER_RETURN_NOT_OK(store->Apply(OnlineViews(*after), {}));
+    if (!report.changes.empty() || !report.infra.empty()) {
+      SALVER_RETURN_NOT_OK(registry_
+                               ->Update([&](feast::core::Registry* registry) {
+                                 report = ApplyDefinitions(definitions, rules, registry);
+                                 return Status::OK();
+                               })
+                               .status());
+    }
+    SALVER_ASSIGN(const SnapshotPtr committed, Reload());
+    // Rows of views that are gone go last: until the commit they could still be asked for.
+    if (store != nullptr) SALVER_RETURN_NOT_OK(store->Apply(OnlineViews(*committed), Gone(*before, *committed)));
+    return report;
+  }
+
+  Status Teardown() override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Reload());
+    SALVER_ASSIGN(auto store, OpenOnlineStore());
+    if (store != nullptr) SALVER_RETURN_NOT_OK(store->Teardown(OnlineViews(*snapshot)));
+    SALVER_RETURN_NOT_OK(registry_->Teardown());
+    std::lock_guard lock(snapshot_mutex_);
+    snapshot_.reset();
+    return Status::OK();
+  }
+
+  Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) override {
+    SALVER_ASSIGN(auto snapshot, Snapshot());
+    return PlanHistoricalFeatures(std::move(snapshot), request, {.folder = config_.repository, .engine = engine_});
+  }
+
+  Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
+    SALVER_ASSIGN(OnlineServing* const serving, Serving());
+    return serving->Get(snapshot, request, Clock::System()->NowMicros(), deadline);
+  }
+
+  Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Reload());
+    SALVER_ASSIGN(const MaterializeContext context, WriteContext());
+    return salver::Materialize(*snapshot, options, context);
+  }
+
+  Status Push(std::string_view push_source, const arrow::Table& rows, PushTarget target) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
+    std::vector<std::shared_ptr<const FeatureView>> views;
+    std::vector<std::string> sources;
+    for (const auto& source : snapshot->data_sources()) {
+      if (source->kind == DataSourceKind::kPush) sources.push_back(source->name);
+    }
+    for (const auto& view : snapshot->views()) {
+      if (view->stream_source && view->stream_source->kind == DataSourceKind::kPush && view->stream_source->name == push_source) {
+        views.push_back(view);
+      }
+    }
+    if (views.empty()) {
+      return Status::NotFound("push source \"" + std::string(push_source) + "\" feeds no feature view of project \"" +
+                                  config_.project + "\"." + NearestNameHint(push_source, sources),
+                              Reason::kPushSourceNotFound);
+    }
+    if (target != PushTarget::kOnline) {  // first, so that a refusal there leaves the online store as it was
+      SALVER_RETURN_NOT_OK(AppendToSource(*views[0]->batch_source, config_.repository, rows));
+    }
+    if (target == PushTarget::kOffline) return Status::OK();
+    SALVER_ASSIGN(const MaterializeContext context, WriteContext());
+    for (const auto& view : views) SALVER_RETURN_NOT_OK(WriteRows(*view, rows, context));
+    return Status::OK();
+  }
+
+  Status WriteToOnlineStore(std::string_view view_name, const arrow::Table& rows) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
+    SALVER_ASSIGN(const auto view, snapshot->GetView(view_name));
+    SALVER_ASSIGN(const MaterializeContext context, WriteContext());
+    return WriteRows(*view, rows, context);
+  }
+
+ private:
+  // How long a snapshot is used before the registry file's identity is looked at again: one stat call.
+  static constexpr std::chrono::milliseconds kRecheck{100};
+
+  Result<Definitions> ReadDefinitions(const ApplyOptions& options) {
+    Definitions definitions;
+    if (!options.definitions_json.empty()) {
+      SALVER_ASSIGN(definitions, ParseDefinitionsJson(options.definitions_json));
+    } else {
+      if (HasPythonDefinitions(config_.repository)) {
+        SALVER_ASSIGN(const std::string json, EvaluatePythonDefinitions(config_.repository, config_.project));
+        SALVER_ASSIGN(definitions, ParseDefinitionsJson(json));
+      }
+      SALVER_RETURN_NOT_OK(ReadYamlDefinitions(config_.repository, &definitions));
+    }
+    SourceSchemas schemas;
+    if (!options.skip_source_validation) {
+      schemas = [this](const feast::core::DataSource& source) { return ReadColumns(source, config_.repository); };
+    }
+    InferDefinitions(schemas, config_.project, &definitions);
+    ValidateDefinitions(&definitions);
+    SALVER_RETURN_NOT_OK(definitions.ToStatus());
+    return definitions;
+  }
+
+  ApplyRules RulesFor(const ApplyOptions& options) const {
+    return {config_.project, options.partial, Clock::System()->NowMicros(),
+            config_.online_store_type == "sqlite" ? config_.online_store_path : ""};
+  }
+
+  static std::vector<std::shared_ptr<const FeatureView>> OnlineViews(const RegistrySnapshot& snapshot) {
+    std::vector<std::shared_ptr<const FeatureView>> views;
+    for (const auto& view : snapshot.views()) {
+      if (view->online && view->kind != FeatureViewKind::kOnDemand) views.push_back(view);
+    }
+    return views;
+  }
+
+  static std::vector<std::shared_ptr<const FeatureView>> Gone(const RegistrySnapshot& before, const RegistrySnapshot& after) {
+    std::vector<std::shared_ptr<const FeatureView>> gone;
+    for (const auto& view : OnlineViews(before)) {
+      const auto now = after.FindView(view->name);
+      if (now == nullptr || !now->online) gone.push_back(view);
+    }
+    return gone;
+  }
+
+  // Opened at first need and kept; null when the configuration has none.
+  Result<std::shared_ptr<OnlineStore>> OpenOnlineStore() {
+    std::lock_guard lock(store_mutex_);
+    if (online_store_ != nullptr || config_.online_store_type.empty()) return online_store_;
+    if (config_.online_store_type == "memory") {
+      online_store_ = NewMemoryOnlineStore();
+      SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
+      SALVER_RETURN_NOT_OK(online_store_->Apply(OnlineViews(*snapshot), {}));
+    } else if (config_.online_store_type == "lmdb") {
+      SALVER_ASSIGN(online_store_, OpenLmdbOnlineStore({.path = config_.online_store_path, .project = config_.project, .sync = config_.online_store_sync}));
+    } else {
+      SALVER_ASSIGN(online_store_, OpenSqliteOnlineStore({.path = config_.online_store_path, .project = config_.project}));
+    }
+    serving_ = std::make_unique<OnlineServing>(
+        online_store_, ServingOptions{.entity_key_version = config_.entity_key_version, .serve_expired_values = config_.serve_expired_values});
+    return online_store_;
+  }
+
+  Status NoOnlineStore() const {
+    return Status::FailedPrecondition("project \"" + config_.project + "\" has no online store. Name one in feature_store.yaml: online_store: {type: lmdb}.",
+                                      Reason::kBadConfig);
+  }
+
+  Result<OnlineServing*> Serving() {
+    SALVER_ASSIGN(const auto store, OpenOnlineStore());
+    if (store == nullptr) return NoOnlineStore();
+    return serving_.get();
+  }
+
+  Result<MaterializeContext> WriteContext() {
+    SALVER_ASSIGN(const auto store, OpenOnlineStore());
+    if (store == nullptr) return NoOnlineStore();
+    return MaterializeContext{.folder = config_.repository,
+                              .project = config_.project,
+                              .registry = registry_.get(),
+                              .online_store = store.get(),
+                              .engine = engine_.get(),
+                              .entity_key_version = config_.entity_key_version};
+  }
+
+  const RepoConfig config_;
+  const std::shared_ptr<ComputeEngine> engine_;
+  const std::unique_ptr<Registry> registry_;
+  std::mutex snapshot_mutex_;
+  SnapshotPtr snapshot_;
+  std::chrono::steady_clock::time_point snapshot_checked_;
+  std::mutex store_mutex_;
+  std::shared_ptr<OnlineStore> online_store_;
+  std::unique_ptr<OnlineServing> serving_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<FeatureStore>> FeatureStore::Open(const std::string& repository, const OpenOptions& options) {
+  SALVER_ASSIGN(RepoConfig config, LoadRepoConfig(repository, options.config_file));
+  return std::unique_ptr<FeatureStore>(new LocalFeatureStore(std::move(config)));
+}
+
+}  // namespace salver
