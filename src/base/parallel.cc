@@ -15,7 +15,8 @@ Status Guarded(const std::function<Status(size_t)>& work, size_t i) {
   try {
     return work(i);
   } catch (const std::bad_alloc&) {
-    return Status::ResourceExhausted("there is not enough memory for this step. Ask for fewer rows or columns at once.");
+    return Status::ResourceExhausted(
+        "there is not enough memory for this step. Ask for fewer rows or columns at once.");
   } catch (const std::exception& error) {
     return Status::Internal(std::string("a library stopped with: ") + error.what());
   }

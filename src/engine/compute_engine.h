@@ -22,16 +22,16 @@ class Table;
 namespace salver {
 
 struct ExecutionContext {
-  std::string folder;                           // where relative source paths start
-  int threads = 0;                              // 0: one a core; the answer is the same for any number
-  const std::atomic<bool>* cancelled = nullptr; // may be null; looked at between steps
+  std::string folder;                            // where relative source paths start
+  int threads = 0;                               // 0: one a core; the answer is the same for any number
+  const std::atomic<bool>* cancelled = nullptr;  // may be null; looked at between steps
 };
 
 // What to read of one source: rows of [start_us, end_us], both included, newest per key.
 struct LatestRowsNode {
   ScanNode scan;
-  std::vector<Field> join_keys;                 // names of the columns in the source
-  std::vector<Field> features;                  // names of the columns in the source, in the view's order
+  std::vector<Field> join_keys;  // names of the columns in the source
+  std::vector<Field> features;   // names of the columns in the source, in the view's order
   int64_t start_us = 0;
   int64_t end_us = 0;
 };
@@ -39,17 +39,18 @@ struct LatestRowsNode {
 struct LatestRowsBatch {
   std::vector<std::shared_ptr<arrow::Array>> join_keys;  // of ArrowType(join key), in order of the node
   std::vector<int64_t> event_us;
-  std::vector<int64_t> created_us;              // empty when the source has no created column
-  std::shared_ptr<arrow::RecordBatch> features; // of ArrowType(feature); nested ones as the source has them
+  std::vector<int64_t> created_us;               // empty when the source has no created column
+  std::shared_ptr<arrow::RecordBatch> features;  // of ArrowType(feature); nested ones as the source has them
 };
 
 // Batches of the newest rows, each from a few row groups; no key comes twice.
 class LatestRows {
  public:
   virtual ~LatestRows() = default;
-  virtual int64_t rows_in_range() const = 0;    // rows of the source in the range, those without a key not counted
+  virtual int64_t rows_in_range()
+      const = 0;  // rows of the source in the range, those without a key not counted
   virtual int64_t rows_without_key() const = 0;
-  virtual int64_t row_count() const = 0;        // rows that Next will give in all
+  virtual int64_t row_count() const = 0;                      // rows that Next will give in all
   virtual Result<std::optional<LatestRowsBatch>> Next() = 0;  // nullopt at the end
 };
 
@@ -59,10 +60,13 @@ class ComputeEngine {
   // The entity rows, in order, with the plan's feature columns after them. `entities` has the plan's columns.
   virtual Result<std::shared_ptr<arrow::Table>> Run(const ExecutionPlan& plan, const arrow::Table& entities,
                                                     const ExecutionContext& context) = 0;
-  virtual Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node, const ExecutionContext& context) = 0;
-  // The distinct keys of `join` that have a row in [start_us, end_us], as a table of its KeyNode's entity columns.
-  virtual Result<std::shared_ptr<arrow::Table>> DistinctKeys(const ExecutionPlan& plan, const JoinNode& join, int64_t start_us,
-                                                             int64_t end_us, const ExecutionContext& context) = 0;
+  virtual Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node,
+                                                     const ExecutionContext& context) = 0;
+  // The distinct keys of `join` that have a row in [start_us, end_us], as a table of its KeyNode's entity
+  // columns.
+  virtual Result<std::shared_ptr<arrow::Table>> DistinctKeys(const ExecutionPlan& plan, const JoinNode& join,
+                                                             int64_t start_us, int64_t end_us,
+                                                             const ExecutionContext& context) = 0;
 };
 
 // Runs on this machine, in this process.

@@ -28,7 +28,9 @@ Result<ArrayPtr> OneChunk(const arrow::ChunkedArray& column) {
 }
 
 Result<ArrayPtr> TakeRows(const arrow::Array& array, const ArrayPtr& indices) {
-  SALVER_ASSIGN(const auto taken, FromArrow(arrow::compute::Take(array, *indices, arrow::compute::TakeOptions::NoBoundsCheck()), "gather"));
+  SALVER_ASSIGN(const auto taken,
+                FromArrow(arrow::compute::Take(array, *indices, arrow::compute::TakeOptions::NoBoundsCheck()),
+                          "gather"));
   return taken;
 }
 
@@ -36,11 +38,13 @@ Result<ArrayPtr> TakeRows(const arrow::Array& array, const ArrayPtr& indices) {
 template <typename Word>
 class FixedWidthGatherer final : public ColumnGatherer {
  public:
-  FixedWidthGatherer(std::shared_ptr<arrow::DataType> type, const WantedRows& wanted) : type_(std::move(type)), wanted_(wanted) {}
+  FixedWidthGatherer(std::shared_ptr<arrow::DataType> type, const WantedRows& wanted)
+      : type_(std::move(type)), wanted_(wanted) {}
 
   Status Allocate() {
     const int64_t count = static_cast<int64_t>(wanted_.position_count());
-    SALVER_ASSIGN(auto buffer, FromArrow(arrow::AllocateBuffer(count * static_cast<int64_t>(sizeof(Word))), "gather"));
+    SALVER_ASSIGN(auto buffer,
+                  FromArrow(arrow::AllocateBuffer(count * static_cast<int64_t>(sizeof(Word))), "gather"));
     values_ = std::move(buffer);
     std::memset(values_->mutable_data(), 0, static_cast<size_t>(values_->size()));
     valid_.assign(static_cast<size_t>(count), 0);
@@ -86,7 +90,8 @@ class AnyGatherer final : public ColumnGatherer {
   Status Add(size_t i, const arrow::ChunkedArray& column) override {
     SALVER_ASSIGN(const auto array, OneChunk(column));
     const auto rows = wanted_.rows(i);
-    const auto indices = std::make_shared<arrow::Int64Array>(static_cast<int64_t>(rows.size()), arrow::Buffer::Wrap(rows.data(), rows.size()));
+    const auto indices = std::make_shared<arrow::Int64Array>(static_cast<int64_t>(rows.size()),
+                                                             arrow::Buffer::Wrap(rows.data(), rows.size()));
     SALVER_ASSIGN(pieces_[i], TakeRows(*array, indices));
     return Status::OK();
   }
@@ -115,7 +120,8 @@ class AnyGatherer final : public ColumnGatherer {
 };
 
 template <typename Word>
-Result<std::unique_ptr<ColumnGatherer>> NewFixedWidth(std::shared_ptr<arrow::DataType> type, const WantedRows& wanted) {
+Result<std::unique_ptr<ColumnGatherer>> NewFixedWidth(std::shared_ptr<arrow::DataType> type,
+                                                      const WantedRows& wanted) {
   auto gatherer = std::make_unique<FixedWidthGatherer<Word>>(std::move(type), wanted);
   SALVER_RETURN_NOT_OK(gatherer->Allocate());
   return std::unique_ptr<ColumnGatherer>(std::move(gatherer));
@@ -126,7 +132,9 @@ Result<std::unique_ptr<ColumnGatherer>> NewFixedWidth(std::shared_ptr<arrow::Dat
 WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64_t> group_starts)
     : position_count_(positions.size()) {
   const auto group_of = [&](int64_t position) {
-    return static_cast<size_t>(std::upper_bound(group_starts.begin(), group_starts.end(), position) - group_starts.begin()) - 1;
+    return static_cast<size_t>(std::upper_bound(group_starts.begin(), group_starts.end(), position) -
+                               group_starts.begin()) -
+           1;
   };
   std::vector<size_t> counts(group_starts.size(), 0);
   for (const int64_t position : positions) {
@@ -151,14 +159,20 @@ WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64
   }
 }
 
-Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(std::shared_ptr<arrow::DataType> type, const WantedRows& wanted) {
+Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(std::shared_ptr<arrow::DataType> type,
+                                                          const WantedRows& wanted) {
   const bool one_slot = arrow::is_primitive(type->id()) && type->id() != arrow::Type::BOOL;
   switch (one_slot ? type->byte_width() : 0) {
-    case 1: return NewFixedWidth<uint8_t>(std::move(type), wanted);
-    case 2: return NewFixedWidth<uint16_t>(std::move(type), wanted);
-    case 4: return NewFixedWidth<uint32_t>(std::move(type), wanted);
-    case 8: return NewFixedWidth<uint64_t>(std::move(type), wanted);
-    default: return std::unique_ptr<ColumnGatherer>(std::make_unique<AnyGatherer>(std::move(type), wanted));
+    case 1:
+      return NewFixedWidth<uint8_t>(std::move(type), wanted);
+    case 2:
+      return NewFixedWidth<uint16_t>(std::move(type), wanted);
+    case 4:
+      return NewFixedWidth<uint32_t>(std::move(type), wanted);
+    case 8:
+      return NewFixedWidth<uint64_t>(std::move(type), wanted);
+    default:
+      return std::unique_ptr<ColumnGatherer>(std::make_unique<AnyGatherer>(std::move(type), wanted));
   }
 }
 
@@ -172,7 +186,8 @@ Result<std::vector<ArrayPtr>> GatherColumns(SourceReader* reader, const std::vec
   }
   SALVER_RETURN_NOT_OK(ParallelFor(wanted.groups().size(), threads, [&](size_t i) -> Status {
     SALVER_ASSIGN(const auto table, reader->Read(std::span(&wanted.groups()[i], 1), columns));
-    for (size_t k = 0; k < gatherers.size(); ++k) SALVER_RETURN_NOT_OK(gatherers[k]->Add(i, *table->column(static_cast<int>(k))));
+    for (size_t k = 0; k < gatherers.size(); ++k)
+      SALVER_RETURN_NOT_OK(gatherers[k]->Add(i, *table->column(static_cast<int>(k))));
     return Status::OK();
   }));
   std::vector<ArrayPtr> gathered;

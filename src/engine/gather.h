@@ -1,4 +1,5 @@
-// The second pass over a source: the wanted columns of the row groups that hold wanted rows, and nothing else.
+// The second pass over a source: the wanted columns of the row groups that hold wanted rows, and nothing
+// else.
 #pragma once
 
 #include <cstdint>
@@ -27,7 +28,9 @@ class WantedRows {
   // Row groups that hold a wanted row, ascending.
   const std::vector<int>& groups() const { return groups_; }
   // Of the i-th of groups(): rows within the row group, and which of the positions each answers.
-  std::span<const int64_t> rows(size_t i) const { return std::span(rows_).subspan(starts_[i], starts_[i + 1] - starts_[i]); }
+  std::span<const int64_t> rows(size_t i) const {
+    return std::span(rows_).subspan(starts_[i], starts_[i + 1] - starts_[i]);
+  }
   std::span<const int64_t> targets(size_t i) const {
     return std::span(targets_).subspan(starts_[i], starts_[i + 1] - starts_[i]);
   }
@@ -40,9 +43,9 @@ class WantedRows {
   std::vector<int64_t> rows_, targets_;
 };
 
-// Gathers one column, a row group at a time. Fixed-width values go straight to their place; others are taken per row
-// group and put in order at the end.
-// Thread safety: Add from any thread for different groups; Finish after all of them.
+// Gathers one column, a row group at a time. Fixed-width values go straight to their place; others are taken
+// per row group and put in order at the end. Thread safety: Add from any thread for different groups; Finish
+// after all of them.
 class ColumnGatherer {
  public:
   virtual ~ColumnGatherer() = default;
@@ -52,10 +55,13 @@ class ColumnGatherer {
   virtual Result<std::shared_ptr<arrow::Array>> Finish() = 0;
 };
 // `wanted` must outlive the gatherer.
-Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(std::shared_ptr<arrow::DataType> type, const WantedRows& wanted);
+Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(std::shared_ptr<arrow::DataType> type,
+                                                          const WantedRows& wanted);
 
 // All of it at once: for each of `columns` its values at `positions`.
-Result<std::vector<std::shared_ptr<arrow::Array>>> GatherColumns(SourceReader* reader, const std::vector<std::string>& columns,
-                                                                 std::span<const int64_t> positions, int threads);
+Result<std::vector<std::shared_ptr<arrow::Array>>> GatherColumns(SourceReader* reader,
+                                                                 const std::vector<std::string>& columns,
+                                                                 std::span<const int64_t> positions,
+                                                                 int threads);
 
 }  // namespace salver

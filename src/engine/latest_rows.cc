@@ -19,7 +19,8 @@
 namespace salver {
 namespace {
 
-// Keys and times are read first and the winners kept; Next then reads, row group by row group, the columns of winners.
+// Keys and times are read first and the winners kept; Next then reads, row group by row group, the columns of
+// winners.
 class LocalLatestRows final : public LatestRows {
  public:
   LocalLatestRows(LatestRowsNode node, ExecutionContext context)
@@ -28,19 +29,22 @@ class LocalLatestRows final : public LatestRows {
   Status Open() {
     SALVER_ASSIGN(reader_, OpenSource(node_.scan.source, context_.folder));
     const std::vector<int> groups = GroupsInRange(*reader_, node_.start_us, node_.end_us);
-    const size_t window = static_cast<size_t>(ThreadCount(context_.threads)) * 2;  // row groups in memory at once
+    const size_t window =
+        static_cast<size_t>(ThreadCount(context_.threads)) * 2;  // row groups in memory at once
     for (size_t first = 0; first < groups.size(); first += window) {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
       std::vector<ScannedRows> scanned(std::min(window, groups.size() - first));
       SALVER_RETURN_NOT_OK(ParallelFor(scanned.size(), context_.threads, [&](size_t i) -> Status {
-        SALVER_ASSIGN(scanned[i], ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, groups[first + i]));
+        SALVER_ASSIGN(scanned[i],
+                      ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, groups[first + i]));
         return Status::OK();
       }));
       for (const ScannedRows& rows : scanned) KeepNewest(rows);
     }
     // In order of the source, so that reading goes forward.
     std::erase_if(winners_, [](const Winner& winner) { return winner.position < 0; });
-    std::sort(winners_.begin(), winners_.end(), [](const Winner& a, const Winner& b) { return a.position < b.position; });
+    std::sort(winners_.begin(), winners_.end(),
+              [](const Winner& a, const Winner& b) { return a.position < b.position; });
     return Status::OK();
   }
 
@@ -108,7 +112,8 @@ class LocalLatestRows final : public LatestRows {
     std::vector<std::shared_ptr<arrow::Array>> features;
     for (size_t i = 0; i < fields.size(); ++i) {
       SALVER_ASSIGN(auto column, CastColumn(arrow::ChunkedArray(std::move(gathered[i])), fields[i],
-                                            "data source \"" + node_.scan.source.name + "\", column \"" + columns[i] + "\""));
+                                            "data source \"" + node_.scan.source.name + "\", column \"" +
+                                                columns[i] + "\""));
       if (i < node_.join_keys.size()) {
         batch->join_keys.push_back(std::move(column));
         continue;
@@ -116,8 +121,8 @@ class LocalLatestRows final : public LatestRows {
       schema.push_back(arrow::field(fields[i].name, column->type()));
       features.push_back(std::move(column));
     }
-    batch->features = arrow::RecordBatch::Make(arrow::schema(std::move(schema)), static_cast<int64_t>(positions.size()),
-                                               std::move(features));
+    batch->features = arrow::RecordBatch::Make(arrow::schema(std::move(schema)),
+                                               static_cast<int64_t>(positions.size()), std::move(features));
     return Status::OK();
   }
 
@@ -132,7 +137,8 @@ class LocalLatestRows final : public LatestRows {
 
 }  // namespace
 
-Result<std::unique_ptr<LatestRows>> ReadLatestRows(const LatestRowsNode& node, const ExecutionContext& context) {
+Result<std::unique_ptr<LatestRows>> ReadLatestRows(const LatestRowsNode& node,
+                                                   const ExecutionContext& context) {
   auto rows = std::make_unique<LocalLatestRows>(node, context);
   SALVER_RETURN_NOT_OK(rows->Open());
   return std::unique_ptr<LatestRows>(std::move(rows));

@@ -7,6 +7,7 @@
 
 namespace salver {
 
-Result<std::unique_ptr<LatestRows>> ReadLatestRows(const LatestRowsNode& node, const ExecutionContext& context);
+Result<std::unique_ptr<LatestRows>> ReadLatestRows(const LatestRowsNode& node,
+                                                   const ExecutionContext& context);
 
 }  // namespace salver

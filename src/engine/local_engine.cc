@@ -17,12 +17,14 @@ class LocalEngine final : public ComputeEngine {
     return RunPlan(plan, entities, context);
   }
 
-  Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node, const ExecutionContext& context) override {
+  Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node,
+                                             const ExecutionContext& context) override {
     return ReadLatestRows(node, context);
   }
 
-  Result<std::shared_ptr<arrow::Table>> DistinctKeys(const ExecutionPlan& plan, const JoinNode& join, int64_t start_us,
-                                                     int64_t end_us, const ExecutionContext& context) override {
+  Result<std::shared_ptr<arrow::Table>> DistinctKeys(const ExecutionPlan& plan, const JoinNode& join,
+                                                     int64_t start_us, int64_t end_us,
+                                                     const ExecutionContext& context) override {
     const KeyNode& keys = plan.keys[join.keys];
     LatestRowsNode node{plan.scans[join.scan], SourceKeys(keys, join.key_columns), {}, start_us, end_us};
     SALVER_ASSIGN(const auto rows, ReadLatestRows(node, context));
@@ -45,6 +47,8 @@ class LocalEngine final : public ComputeEngine {
 
 }  // namespace
 
-std::unique_ptr<ComputeEngine> NewLocalEngine() { return std::make_unique<LocalEngine>(); }
+std::unique_ptr<ComputeEngine> NewLocalEngine() {
+  return std::make_unique<LocalEngine>();
+}
 
 }  // namespace salver

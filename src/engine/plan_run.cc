@@ -1,9 +1,9 @@
 // Runs a plan in this process, in steps that each share out their work to threads:
 //
-//   scan    a row group a task: keys and times, once for all joins on the source; rows that no label can use are dropped
-//   index   a range of keys a task: rows grouped by key and sorted by time, once for all joins on the same keys
-//   join    a range of labels a task: the winner of each label, a row number
-//   gather  a row group a task: feature columns, only where a winner lies
+//   scan    a row group a task: keys and times, once for all joins on the source; rows that no label can use
+//   are dropped index   a range of keys a task: rows grouped by key and sorted by time, once for all joins on
+//   the same keys join    a range of labels a task: the winner of each label, a row number gather  a row
+//   group a task: feature columns, only where a winner lies
 //
 // Every task writes a place of its own, so the answer does not depend on the number of threads.
 #include "engine/plan_run.h"
@@ -95,7 +95,8 @@ class PlanRun {
       std::vector<ArrayPtr> columns;
       for (size_t i = 0; i < keys.join_keys.size(); ++i) {
         const std::string& name = keys.entity_columns[i];
-        const std::string reason = "feature view \"" + ViewOn(node) + "\" joins on " + ValueTypeName(keys.join_keys[i].type);
+        const std::string reason =
+            "feature view \"" + ViewOn(node) + "\" joins on " + ValueTypeName(keys.join_keys[i].type);
         SALVER_ASSIGN(auto column, CastKeyColumn(*entities_.GetColumnByName(name), keys.join_keys[i],
                                                  "entity column \"" + name + "\"", reason));
         columns.push_back(std::move(column));
@@ -108,7 +109,9 @@ class PlanRun {
 
   // A view that joins on this KeyNode, for messages.
   const std::string& ViewOn(size_t keys) const {
-    return std::find_if(plan_.joins.begin(), plan_.joins.end(), [&](const JoinNode& join) { return join.keys == keys; })->view;
+    return std::find_if(plan_.joins.begin(), plan_.joins.end(),
+                        [&](const JoinNode& join) { return join.keys == keys; })
+        ->view;
   }
 
   Status OpenSources() {
@@ -147,7 +150,9 @@ class PlanRun {
 
   size_t IndexFor(const JoinNode& join) {
     for (size_t i = 0; i < indexes_.size(); ++i) {
-      if (indexes_[i].scan == join.scan && indexes_[i].keys == join.keys && indexes_[i].key_columns == join.key_columns) return i;
+      if (indexes_[i].scan == join.scan && indexes_[i].keys == join.keys &&
+          indexes_[i].key_columns == join.key_columns)
+        return i;
     }
     SourceScan& scan = scans_[join.scan];
     JoinIndex& index = indexes_.emplace_back();
@@ -155,8 +160,9 @@ class PlanRun {
     index.keys = join.keys;
     index.key_columns = join.key_columns;
     for (const Field& field : SourceKeys(plan_.keys[join.keys], join.key_columns)) {
-      const auto same = std::find_if(scan.key_fields.begin(), scan.key_fields.end(),
-                                     [&](const Field& have) { return have.name == field.name && have.type == field.type; });
+      const auto same = std::find_if(scan.key_fields.begin(), scan.key_fields.end(), [&](const Field& have) {
+        return have.name == field.name && have.type == field.type;
+      });
       index.key_fields.push_back(static_cast<size_t>(same - scan.key_fields.begin()));
       if (same == scan.key_fields.end()) scan.key_fields.push_back(field);
     }
@@ -173,9 +179,10 @@ class PlanRun {
     return ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
       const SourceScan& scan = scans_[tasks[i].owner];
-      SALVER_ASSIGN(const ScannedRows rows,
-                    ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields, scan.groups[tasks[i].item]));
-      for (const size_t index : scan.indexes) indexes_[index].parts[tasks[i].item] = Candidates(indexes_[index], scan, rows);
+      SALVER_ASSIGN(const ScannedRows rows, ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
+                                                             scan.groups[tasks[i].item]));
+      for (const size_t index : scan.indexes)
+        indexes_[index].parts[tasks[i].item] = Candidates(indexes_[index], scan, rows);
       return Status::OK();
     });
   }
@@ -186,7 +193,8 @@ class PlanRun {
     for (const size_t field : index.key_fields) columns.push_back(rows.keys[field]);
     const auto ids = keys_[index.keys]->dictionary.Find(columns, static_cast<int64_t>(rows.event_us.size()));
     const auto wanted = [&](size_t row) {
-      return ids[row] >= 0 && rows.event_us[row] >= scan.range.min_us && rows.event_us[row] <= scan.range.max_us;
+      return ids[row] >= 0 && rows.event_us[row] >= scan.range.min_us &&
+             rows.event_us[row] <= scan.range.max_us;
     };
     size_t count = 0;
     for (size_t row = 0; row < ids.size(); ++row) count += wanted(row);
@@ -208,7 +216,8 @@ class PlanRun {
   Status BuildIndexes() {
     for (JoinIndex& index : indexes_) {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      SALVER_ASSIGN(index.rows, AsofIndex::Make(std::move(index.parts), keys_[index.keys]->dictionary.size(), context_.threads));
+      SALVER_ASSIGN(index.rows, AsofIndex::Make(std::move(index.parts), keys_[index.keys]->dictionary.size(),
+                                                context_.threads));
     }
     return Status::OK();
   }
@@ -218,15 +227,17 @@ class PlanRun {
     const size_t labels = times_.size(), tasks_a_join = (labels + kLabelsATask - 1) / kLabelsATask;
     outputs_.resize(plan_.joins.size());
     for (JoinOutput& output : outputs_) output.winners.resize(labels);
-    SALVER_RETURN_NOT_OK(ParallelFor(plan_.joins.size() * tasks_a_join, context_.threads, [&](size_t i) -> Status {
-      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      const size_t at = i / tasks_a_join, begin = i % tasks_a_join * kLabelsATask, count = std::min(kLabelsATask, labels - begin);
-      const JoinNode& join = plan_.joins[at];
-      indexes_[join_index_[at]].rows->Join(std::span(keys_[join.keys]->ids).subspan(begin, count),
-                                           std::span(times_).subspan(begin, count), join.ttl_us, join.created_cut,
-                                           std::span(outputs_[at].winners).subspan(begin, count));
-      return Status::OK();
-    }));
+    SALVER_RETURN_NOT_OK(
+        ParallelFor(plan_.joins.size() * tasks_a_join, context_.threads, [&](size_t i) -> Status {
+          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+          const size_t at = i / tasks_a_join, begin = i % tasks_a_join * kLabelsATask,
+                       count = std::min(kLabelsATask, labels - begin);
+          const JoinNode& join = plan_.joins[at];
+          indexes_[join_index_[at]].rows->Join(
+              std::span(keys_[join.keys]->ids).subspan(begin, count), std::span(times_).subspan(begin, count),
+              join.ttl_us, join.created_cut, std::span(outputs_[at].winners).subspan(begin, count));
+          return Status::OK();
+        }));
     indexes_.clear();  // the winners are known; their memory is wanted for the columns
     return Status::OK();
   }
@@ -253,7 +264,8 @@ class PlanRun {
   Status GatherGroup(const JoinNode& join, const JoinOutput& output, size_t item) const {
     std::vector<std::string> columns;
     for (const auto& column : join.outputs) columns.push_back(column.source_column);
-    SALVER_ASSIGN(const auto table, scans_[join.scan].reader->Read(std::span(&output.wanted->groups()[item], 1), columns));
+    SALVER_ASSIGN(const auto table,
+                  scans_[join.scan].reader->Read(std::span(&output.wanted->groups()[item], 1), columns));
     for (size_t i = 0; i < columns.size(); ++i) {
       SALVER_RETURN_NOT_OK(output.columns[i]->Add(item, *table->column(static_cast<int>(i))));
     }
@@ -272,9 +284,10 @@ class PlanRun {
       auto& gatherer = outputs_[tasks[i].owner].columns[tasks[i].item];
       SALVER_ASSIGN(auto column, gatherer->Finish());
       gatherer.reset();
-      SALVER_ASSIGN(features_[output.position],
-                    CastColumn(arrow::ChunkedArray(std::move(column)), output.field,
-                               "feature view \"" + join.view + "\", column \"" + output.source_column + "\""));
+      SALVER_ASSIGN(
+          features_[output.position],
+          CastColumn(arrow::ChunkedArray(std::move(column)), output.field,
+                     "feature view \"" + join.view + "\", column \"" + output.source_column + "\""));
       return Status::OK();
     });
   }
@@ -305,7 +318,7 @@ class PlanRun {
   std::vector<std::unique_ptr<EncodedKeys>> keys_;
   std::vector<SourceScan> scans_;
   std::vector<JoinIndex> indexes_;
-  std::vector<size_t> join_index_;  // per join
+  std::vector<size_t> join_index_;   // per join
   std::vector<JoinOutput> outputs_;  // per join
   std::vector<ArrayPtr> features_;
 };
@@ -323,7 +336,8 @@ std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string
   return fields;
 }
 
-Result<std::shared_ptr<Table>> RunPlan(const ExecutionPlan& plan, const Table& entities, const ExecutionContext& context) {
+Result<std::shared_ptr<Table>> RunPlan(const ExecutionPlan& plan, const Table& entities,
+                                       const ExecutionContext& context) {
   return PlanRun(plan, entities, context).Run();
 }
 

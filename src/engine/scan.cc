@@ -26,7 +26,8 @@ std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64
   return groups;
 }
 
-Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields, int group) {
+Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
+                                     std::span<const Field> key_fields, int group) {
   std::vector<std::string> columns = {scan.event_column};
   if (!scan.created_column.empty()) columns.push_back(scan.created_column);
   for (const Field& key : key_fields) columns.push_back(key.name);
@@ -35,7 +36,8 @@ Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
     return "data source \"" + scan.source.name + "\", column \"" + column + "\"";
   };
   ScannedRows rows;
-  for (int before = 0; before < group; ++before) rows.first_position += reader->row_groups()[static_cast<size_t>(before)].rows;
+  for (int before = 0; before < group; ++before)
+    rows.first_position += reader->row_groups()[static_cast<size_t>(before)].rows;
   SALVER_ASSIGN(rows.event_us, TimesOf(*table->column(0), kNoTime, what(scan.event_column)));
   if (!scan.created_column.empty()) {
     SALVER_ASSIGN(rows.created_us, TimesOf(*table->column(1), kNoCreatedTime, what(scan.created_column)));
@@ -48,8 +50,9 @@ Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
   }
   const int64_t promised = reader->row_groups()[static_cast<size_t>(group)].rows;
   if (promised != static_cast<int64_t>(rows.event_us.size())) {
-    return Status::DataLoss(what(scan.event_column) + ": row group " + std::to_string(group) + " says " + std::to_string(promised) +
-                            " rows and holds " + std::to_string(rows.event_us.size()) + ". Write the file again.");
+    return Status::DataLoss(what(scan.event_column) + ": row group " + std::to_string(group) + " says " +
+                            std::to_string(promised) + " rows and holds " +
+                            std::to_string(rows.event_us.size()) + ". Write the file again.");
   }
   return rows;
 }

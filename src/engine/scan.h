@@ -32,6 +32,7 @@ std::vector<int64_t> RowGroupStarts(const SourceReader& reader);
 std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64_t max_us);
 
 // Reads key, time and created columns of a row group. `key_fields` name columns of the source.
-Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields, int group);
+Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
+                                     std::span<const Field> key_fields, int group);
 
 }  // namespace salver

@@ -9,8 +9,8 @@
 
 namespace salver {
 
-// A counting sort by key. Threads own ranges of keys: each reads all ids and places the rows of its own keys, so that
-// no two write the same place and the rows of a key stay in source order.
+// A counting sort by key. Threads own ranges of keys: each reads all ids and places the rows of its own keys,
+// so that no two write the same place and the rows of a key stay in source order.
 Result<AsofIndex> AsofIndex::Make(std::vector<BuildRows> parts, int32_t key_count, int threads) {
   AsofIndex index;
   index.starts_.assign(static_cast<size_t>(key_count) + 1, 0);
@@ -27,11 +27,13 @@ Result<AsofIndex> AsofIndex::Make(std::vector<BuildRows> parts, int32_t key_coun
   if (has_created) index.created_us_.resize(total);
 
   constexpr size_t kRowsWorthAThread = 100'000;
-  const size_t shares = std::clamp<size_t>(total / kRowsWorthAThread, 1, static_cast<size_t>(ThreadCount(threads)));
+  const size_t shares =
+      std::clamp<size_t>(total / kRowsWorthAThread, 1, static_cast<size_t>(ThreadCount(threads)));
   // Shares of about equal rows, not keys: a few keys may hold most of them.
   const auto first_key = [&](size_t share) {
     if (share == shares) return key_count;
-    const auto at = std::lower_bound(index.starts_.begin(), index.starts_.end() - 1, share * (total / shares));
+    const auto at =
+        std::lower_bound(index.starts_.begin(), index.starts_.end() - 1, share * (total / shares));
     return share == 0 ? 0 : static_cast<int32_t>(at - index.starts_.begin());
   };
   SALVER_RETURN_NOT_OK(ParallelFor(shares, threads, [&](size_t share) {
@@ -83,13 +85,14 @@ void AsofIndex::SortKey(size_t begin, size_t end) {
   arrange(&positions_);
 }
 
-void AsofIndex::Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us, bool created_cut,
-                     std::span<int64_t> positions) const {
+void AsofIndex::Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us,
+                     bool created_cut, std::span<int64_t> positions) const {
   const bool cut = created_cut && !created_us_.empty();
   for (size_t row = 0; row < keys.size(); ++row) {
     positions[row] = -1;
     if (keys[row] < 0 || times[row] == kNoTime) continue;
-    const size_t begin = starts_[static_cast<size_t>(keys[row])], end = starts_[static_cast<size_t>(keys[row]) + 1];
+    const size_t begin = starts_[static_cast<size_t>(keys[row])],
+                 end = starts_[static_cast<size_t>(keys[row]) + 1];
     const auto after = std::upper_bound(event_us_.begin() + static_cast<ptrdiff_t>(begin),
                                         event_us_.begin() + static_cast<ptrdiff_t>(end), times[row]);
     size_t at = static_cast<size_t>(after - event_us_.begin());

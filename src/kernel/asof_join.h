@@ -1,7 +1,8 @@
 // The point-in-time join: for every probe row the newest build row of the same key with
 //   t - ttl <= build.event <= t.
-// Ties on event time go to the larger created time, then to the later build row, so the answer never depends on
-// threads. The rule is that of salver/write_rule.h; held by test/cases/pit/*.test and a brute-force oracle.
+// Ties on event time go to the larger created time, then to the later build row, so the answer never depends
+// on threads. The rule is that of salver/write_rule.h; held by test/cases/pit/*.test and a brute-force
+// oracle.
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,12 @@ namespace salver {
 
 // Build rows that may be wanted, a part of the source in source order. Columns of equal length.
 struct BuildRows {
-  int64_t first_position = 0;        // row number in the source that `rows` count from
-  std::vector<int32_t> keys;         // id of KeyDictionary, 0 or more
+  int64_t first_position = 0;  // row number in the source that `rows` count from
+  std::vector<int32_t> keys;   // id of KeyDictionary, 0 or more
   std::vector<int64_t> event_us;
-  std::vector<int64_t> created_us;   // kNoCreatedTime where there is none; empty when the source has no such column
-  std::vector<uint32_t> rows;        // first_position + row is what the join answers
+  std::vector<int64_t>
+      created_us;              // kNoCreatedTime where there is none; empty when the source has no such column
+  std::vector<uint32_t> rows;  // first_position + row is what the join answers
 };
 
 // A time that nothing is visible at: the event time of a label row that has none.
@@ -34,9 +36,8 @@ class AsofIndex {
   static Result<AsofIndex> Make(std::vector<BuildRows> parts, int32_t key_count, int threads);
 
   // Answers positions, -1 where nothing matches. O(N log M), no allocation.
-  //   keys, times, positions  N each: ids (-1 matches nothing), UTC microseconds (kNoTime matches nothing), answers.
-  //   ttl_us       0 means no lower bound.
-  //   created_cut  build rows created after `t` are not seen.
+  //   keys, times, positions  N each: ids (-1 matches nothing), UTC microseconds (kNoTime matches nothing),
+  //   answers. ttl_us       0 means no lower bound. created_cut  build rows created after `t` are not seen.
   void Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us, bool created_cut,
             std::span<int64_t> positions) const;
 
@@ -47,7 +48,7 @@ class AsofIndex {
   void SortKey(size_t begin, size_t end);
   bool IsEarlier(size_t a, size_t b) const;
 
-  std::vector<size_t> starts_;     // key k's rows are [starts_[k], starts_[k + 1])
+  std::vector<size_t> starts_;  // key k's rows are [starts_[k], starts_[k + 1])
   std::vector<int64_t> event_us_, created_us_, positions_;
 };
 

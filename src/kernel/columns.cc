@@ -22,9 +22,12 @@ Result<std::shared_ptr<arrow::Array>> OneArray(const arrow::ChunkedArray& column
 bool IsNested(const arrow::DataType& type) {
   switch (type.id()) {
     case arrow::Type::MAP:
-    case arrow::Type::STRUCT: return true;
-    case arrow::Type::LIST: return IsNested(*type.field(0)->type()) || type.field(0)->type()->id() == arrow::Type::LIST;
-    default: return false;
+    case arrow::Type::STRUCT:
+      return true;
+    case arrow::Type::LIST:
+      return IsNested(*type.field(0)->type()) || type.field(0)->type()->id() == arrow::Type::LIST;
+    default:
+      return false;
   }
 }
 
@@ -33,11 +36,14 @@ bool IsText(const arrow::DataType& type) {
 }
 
 bool IsTime(const arrow::DataType& type) {
-  return type.id() == arrow::Type::TIMESTAMP || type.id() == arrow::Type::DATE32 || type.id() == arrow::Type::DATE64;
+  return type.id() == arrow::Type::TIMESTAMP || type.id() == arrow::Type::DATE32 ||
+         type.id() == arrow::Type::DATE64;
 }
 
 // A number read from text would hide a wrong column; text from a number is what Feast does for STRING keys.
-bool IsTextForNumber(const arrow::DataType& from, const Field& to) { return IsText(from) && IsFixedWidth(to.type); }
+bool IsTextForNumber(const arrow::DataType& from, const Field& to) {
+  return IsText(from) && IsFixedWidth(to.type);
+}
 
 arrow::compute::CastOptions OptionsFor(const std::shared_ptr<arrow::DataType>& wanted) {
   arrow::compute::CastOptions options = arrow::compute::CastOptions::Safe(wanted);
@@ -50,7 +56,8 @@ int64_t FirstMisfit(const arrow::Array& array, const std::shared_ptr<arrow::Data
   int64_t good = 0, bad = array.length();  // the first `good` rows fit, the first `bad` rows do not
   while (bad - good > 1) {
     const int64_t middle = good + (bad - good) / 2;
-    const bool fits = arrow::compute::Cast(*array.Slice(good, middle - good), wanted, OptionsFor(wanted)).ok();
+    const bool fits =
+        arrow::compute::Cast(*array.Slice(good, middle - good), wanted, OptionsFor(wanted)).ok();
     (fits ? good : bad) = middle;
   }
   return good;
@@ -78,15 +85,16 @@ Result<std::shared_ptr<arrow::Array>> CastColumn(const arrow::ChunkedArray& colu
   const auto wanted = ArrowType(field.type, field.struct_schema());
   if (array->type()->Equals(*wanted) || (IsNested(*wanted) && IsNested(*array->type()))) return array;
   if (IsTextForNumber(*array->type(), field)) {
-    return Status::InvalidArgument(what + " holds " + array->type()->ToString() + ", but " + ValueTypeName(field.type) +
-                                       " is needed. Change the type in the definition, or cast the column in the source.",
-                                   Reason::kBadFeatureValue);
+    return Status::InvalidArgument(
+        what + " holds " + array->type()->ToString() + ", but " + ValueTypeName(field.type) +
+            " is needed. Change the type in the definition, or cast the column in the source.",
+        Reason::kBadFeatureValue);
   }
   auto cast = arrow::compute::Cast(*array, wanted, OptionsFor(wanted));
   if (cast.ok()) return *cast;
-  return Status::InvalidArgument(what + " holds " + array->type()->ToString() + ", which can not be read as " +
-                                     ValueTypeName(field.type) + ": " + cast.status().message() +
-                                     ". Change the feature's type, or the source.",
+  return Status::InvalidArgument(what + " holds " + array->type()->ToString() +
+                                     ", which can not be read as " + ValueTypeName(field.type) + ": " +
+                                     cast.status().message() + ". Change the feature's type, or the source.",
                                  Reason::kBadFeatureValue);
 }
 
@@ -96,27 +104,32 @@ Result<std::shared_ptr<arrow::Array>> CastKeyColumn(const arrow::ChunkedArray& c
   const auto wanted = ArrowType(field.type, field.struct_schema());
   if (array->type()->Equals(*wanted)) return array;
   if (!arrow::compute::CanCast(*array->type(), *wanted)) {
-    return Status::InvalidArgument(what + " holds " + array->type()->ToString() + "; " + reason + ". Convert the column first.",
-                                   Reason::kBadKeyValue);
+    return Status::InvalidArgument(
+        what + " holds " + array->type()->ToString() + "; " + reason + ". Convert the column first.",
+        Reason::kBadKeyValue);
   }
   auto cast = arrow::compute::Cast(*array, wanted, OptionsFor(wanted));
   if (cast.ok()) return *cast;
   const int64_t row = FirstMisfit(*array, wanted);
-  return Status::InvalidArgument(what + ", row " + std::to_string(row) + ", holds " + array->type()->ToString() + " " +
-                                     ValueText(*array, row) + "; " + reason + ".",
+  return Status::InvalidArgument(what + ", row " + std::to_string(row) + ", holds " +
+                                     array->type()->ToString() + " " + ValueText(*array, row) + "; " +
+                                     reason + ".",
                                  Reason::kBadKeyValue);
 }
 
-Result<std::shared_ptr<arrow::Array>> CastTimeColumn(const arrow::ChunkedArray& column, const std::string& what) {
+Result<std::shared_ptr<arrow::Array>> CastTimeColumn(const arrow::ChunkedArray& column,
+                                                     const std::string& what) {
   const Field utc{.name = "time", .type = ValueType::kUnixTimestamp};
   if (IsTime(*column.type())) return CastColumn(column, utc, what);
   if (column.type()->id() != arrow::Type::STRING && column.type()->id() != arrow::Type::LARGE_STRING) {
-    return Status::InvalidArgument(what + " holds " + column.type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
-                                   Reason::kBadTimestamp);
+    return Status::InvalidArgument(
+        what + " holds " + column.type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
+        Reason::kBadTimestamp);
   }
   SALVER_ASSIGN(const auto text, CastColumn(column, Field{.name = "time", .type = ValueType::kString}, what));
   const auto& strings = static_cast<const arrow::StringArray&>(*text);
-  arrow::TimestampBuilder times(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), arrow::default_memory_pool());
+  arrow::TimestampBuilder times(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
+                                arrow::default_memory_pool());
   SALVER_RETURN_NOT_OK(FromArrow(times.Reserve(strings.length()), what));
   for (int64_t row = 0; row < strings.length(); ++row) {
     if (strings.IsNull(row)) {
@@ -125,17 +138,20 @@ Result<std::shared_ptr<arrow::Array>> CastTimeColumn(const arrow::ChunkedArray& 
     }
     const auto time = ParseTime(strings.GetView(row));
     if (!time.ok()) {
-      return Status::InvalidArgument(what + ", row " + std::to_string(row) + ": " + time.status().message(), Reason::kBadTimestamp);
+      return Status::InvalidArgument(what + ", row " + std::to_string(row) + ": " + time.status().message(),
+                                     Reason::kBadTimestamp);
     }
     times.UnsafeAppend(time->micros);
   }
   return FromArrow(times.Finish(), what);
 }
 
-Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value, const std::string& what) {
+Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value,
+                                     const std::string& what) {
   if (!IsTime(*column.type())) {
-    return Status::InvalidArgument(what + " holds " + column.type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
-                                   Reason::kBadTimestamp);
+    return Status::InvalidArgument(
+        what + " holds " + column.type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
+        Reason::kBadTimestamp);
   }
   SALVER_ASSIGN(const auto array, CastTimeColumn(column, what));
   const auto& times = static_cast<const arrow::TimestampArray&>(*array);

@@ -6,7 +6,8 @@
 namespace salver {
 namespace {
 
-// Appends a value so that different rows give different bytes: fixed-width values as they are, others after their size.
+// Appends a value so that different rows give different bytes: fixed-width values as they are, others after
+// their size.
 void AppendKeyBytes(const arrow::Array& column, int64_t row, std::string* out) {
   const auto fixed = [&](const auto& array) {
     const auto value = array.Value(row);
@@ -19,14 +20,21 @@ void AppendKeyBytes(const arrow::Array& column, int64_t row, std::string* out) {
     out->append(text);
   };
   switch (column.type_id()) {
-    case arrow::Type::BOOL: return fixed(static_cast<const arrow::BooleanArray&>(column));
-    case arrow::Type::FLOAT: return fixed(static_cast<const arrow::FloatArray&>(column));
-    case arrow::Type::DOUBLE: return fixed(static_cast<const arrow::DoubleArray&>(column));
-    case arrow::Type::INT32: return fixed(static_cast<const arrow::Int32Array&>(column));
+    case arrow::Type::BOOL:
+      return fixed(static_cast<const arrow::BooleanArray&>(column));
+    case arrow::Type::FLOAT:
+      return fixed(static_cast<const arrow::FloatArray&>(column));
+    case arrow::Type::DOUBLE:
+      return fixed(static_cast<const arrow::DoubleArray&>(column));
+    case arrow::Type::INT32:
+      return fixed(static_cast<const arrow::Int32Array&>(column));
     case arrow::Type::INT64:
-    case arrow::Type::TIMESTAMP: return fixed(static_cast<const arrow::Int64Array&>(column));
-    case arrow::Type::LARGE_STRING: return sized(static_cast<const arrow::LargeStringArray&>(column));
-    default: return sized(static_cast<const arrow::BinaryArray&>(column));
+    case arrow::Type::TIMESTAMP:
+      return fixed(static_cast<const arrow::Int64Array&>(column));
+    case arrow::Type::LARGE_STRING:
+      return sized(static_cast<const arrow::LargeStringArray&>(column));
+    default:
+      return sized(static_cast<const arrow::BinaryArray&>(column));
   }
 }
 
@@ -40,15 +48,21 @@ bool RowBytes(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t ro
   return true;
 }
 
-int64_t HashOf(std::string_view bytes) { return static_cast<int64_t>(XXH3_64bits(bytes.data(), bytes.size())); }
+int64_t HashOf(std::string_view bytes) {
+  return static_cast<int64_t>(XXH3_64bits(bytes.data(), bytes.size()));
+}
 
 // Calls use(number_of), where number_of(row) is the value of a column that KeyDictionary keeps as numbers.
 template <typename Use>
 void WithNumbers(const arrow::Array& column, Use use) {
   if (column.type_id() == arrow::Type::INT32) {
-    use([values = static_cast<const arrow::Int32Array&>(column).raw_values()](int64_t row) { return int64_t{values[row]}; });
+    use([values = static_cast<const arrow::Int32Array&>(column).raw_values()](int64_t row) {
+      return int64_t{values[row]};
+    });
   } else {
-    use([values = static_cast<const arrow::Int64Array&>(column).raw_values()](int64_t row) { return values[row]; });
+    use([values = static_cast<const arrow::Int64Array&>(column).raw_values()](int64_t row) {
+      return values[row];
+    });
   }
 }
 
@@ -60,7 +74,9 @@ KeyDictionary::KeyDictionary(std::span<const Field> join_keys) : columns_(join_k
   numbers_ = type == ValueType::kInt64 || type == ValueType::kInt32 || type == ValueType::kUnixTimestamp;
 }
 
-bool KeyDictionary::IsSupported(ValueType type) { return IsFixedWidth(type) || IsStringLike(type); }
+bool KeyDictionary::IsSupported(ValueType type) {
+  return IsFixedWidth(type) || IsStringLike(type);
+}
 
 size_t KeyDictionary::SlotOf(int64_t number) const {
   const size_t mask = slots_.size() - 1;
@@ -72,7 +88,8 @@ size_t KeyDictionary::SlotOf(int64_t number) const {
 size_t KeyDictionary::SlotOf(int64_t hash, std::string_view bytes) const {
   const size_t mask = slots_.size() - 1;
   size_t slot = Bucket(hash);
-  while (slots_[slot].id >= 0 && (slots_[slot].key != hash || BytesOf(slots_[slot].id) != bytes)) slot = (slot + 1) & mask;
+  while (slots_[slot].id >= 0 && (slots_[slot].key != hash || BytesOf(slots_[slot].id) != bytes))
+    slot = (slot + 1) & mask;
   return slot;
 }
 
@@ -113,7 +130,8 @@ void KeyDictionary::AddNumbers(const arrow::Array& column, NumberOf number_of, s
 }
 
 template <typename NumberOf>
-void KeyDictionary::FindNumbers(const arrow::Array& column, NumberOf number_of, std::vector<int32_t>* ids) const {
+void KeyDictionary::FindNumbers(const arrow::Array& column, NumberOf number_of,
+                                std::vector<int32_t>* ids) const {
   constexpr int64_t kAhead = 16;  // rows between asking memory for a slot and reading it
   const int64_t rows = column.length();
   const bool nulls = column.null_count() > 0;
@@ -124,7 +142,8 @@ void KeyDictionary::FindNumbers(const arrow::Array& column, NumberOf number_of, 
   }
 }
 
-std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows) {
+std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::Array>> columns,
+                                        int64_t rows) {
   std::vector<int32_t> ids(static_cast<size_t>(rows), columns_ == 0 ? 0 : -1);
   if (columns_ == 0) return ids;
   if (numbers_) {
@@ -148,7 +167,8 @@ std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::A
   return ids;
 }
 
-std::vector<int32_t> KeyDictionary::Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows) const {
+std::vector<int32_t> KeyDictionary::Find(std::span<const std::shared_ptr<arrow::Array>> columns,
+                                         int64_t rows) const {
   std::vector<int32_t> ids(static_cast<size_t>(rows), columns_ == 0 ? 0 : -1);
   if (columns_ == 0) return ids;
   if (numbers_) {

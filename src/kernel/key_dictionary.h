@@ -1,6 +1,6 @@
-// Dense numbers for join keys: rows of one or more key columns become ids 0, 1, 2 ... in order of first appearance.
-// Built from the entity rows, then asked by source rows, so that a source row whose key nobody wants is dropped
-// before anything else is read of it.
+// Dense numbers for join keys: rows of one or more key columns become ids 0, 1, 2 ... in order of first
+// appearance. Built from the entity rows, then asked by source rows, so that a source row whose key nobody
+// wants is dropped before anything else is read of it.
 //
 // Thread safety: Find from any thread; Add from one at a time, not during Find.
 #pragma once
@@ -22,7 +22,8 @@ namespace salver {
 
 class KeyDictionary {
  public:
-  // No join keys gives every row id 0 (entityless views). One that is an integer or a time is kept as a number.
+  // No join keys gives every row id 0 (entityless views). One that is an integer or a time is kept as a
+  // number.
   explicit KeyDictionary(std::span<const Field> join_keys);
 
   // Ids of the rows of `columns`, adding what is new; -1 where any column is null.

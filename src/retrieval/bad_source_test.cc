@@ -1,5 +1,5 @@
-// Sources that can not be read, or not as declared: each gives its documented error, whether found when the retrieval
-// is planned or when it runs; none crashes.
+// Sources that can not be read, or not as declared: each gives its documented error, whether found when the
+// retrieval is planned or when it runs; none crashes.
 #include <arrow/array.h>
 #include <arrow/array/util.h>
 #include <arrow/builder.h>
@@ -24,7 +24,8 @@ std::shared_ptr<arrow::Table> TableOf(const arrow::FieldVector& fields, int64_t 
   for (const auto& field : fields) {
     const auto id = field->type()->id();
     const bool castable = arrow::is_primitive(id) || arrow::is_string(id);
-    arrays.push_back(castable && id != arrow::Type::DATE32 && id != arrow::Type::TIME64 && id != arrow::Type::HALF_FLOAT
+    arrays.push_back(castable && id != arrow::Type::DATE32 && id != arrow::Type::TIME64 &&
+                             id != arrow::Type::HALF_FLOAT
                          ? ColumnOf(numbers, field->type())
                          : arrow::MakeArrayOfNull(field->type(), rows).ValueOrDie());
   }
@@ -33,8 +34,9 @@ std::shared_ptr<arrow::Table> TableOf(const arrow::FieldVector& fields, int64_t 
 
 // The source that everything is well with: driver_id, event_timestamp, created, x, name.
 arrow::FieldVector GoodFields() {
-  return {arrow::field("driver_id", arrow::int64()), arrow::field("event_timestamp", UtcMicros()), arrow::field("created", UtcMicros()),
-          arrow::field("x", arrow::int64()), arrow::field("name", arrow::utf8())};
+  return {arrow::field("driver_id", arrow::int64()), arrow::field("event_timestamp", UtcMicros()),
+          arrow::field("created", UtcMicros()), arrow::field("x", arrow::int64()),
+          arrow::field("name", arrow::utf8())};
 }
 
 arrow::FieldVector With(const std::string& name, const std::shared_ptr<arrow::DataType>& type) {
@@ -63,7 +65,7 @@ struct BadSource {
   std::function<void(const TestRepository&)> make;  // writes "src.parquet", or does not
   StatusCode code;
   Reason reason;
-  std::vector<std::string> says;                    // all of these are in the message
+  std::vector<std::string> says;  // all of these are in the message
   std::string path = "src.parquet";
 };
 
@@ -76,54 +78,104 @@ std::function<void(const TestRepository&)> Spoiled(std::function<std::string(std
 }
 
 std::function<void(const TestRepository&)> Written(const arrow::FieldVector& fields) {
-  return [fields](const TestRepository& repository) { repository.Write(*TableOf(fields, 10), "src.parquet", 5); };
+  return [fields](const TestRepository& repository) {
+    repository.Write(*TableOf(fields, 10), "src.parquet", 5);
+  };
 }
 
-void PrintTo(const BadSource& bad, std::ostream* out) { *out << bad.name; }
+void PrintTo(const BadSource& bad, std::ostream* out) {
+  *out << bad.name;
+}
 
 std::vector<BadSource> BadSources() {
   using Code = StatusCode;
   const auto damaged = [](const char* name, auto spoil) {
-    return BadSource{name, Spoiled(spoil), Code::kDataLoss, Reason::kBadSource, {"src.parquet", "can not be read as Parquet", "Check that"}};
+    return BadSource{name,
+                     Spoiled(spoil),
+                     Code::kDataLoss,
+                     Reason::kBadSource,
+                     {"src.parquet", "can not be read as Parquet", "Check that"}};
   };
   const auto missing = [](const char* name, const std::string& column, const std::string& role) {
-    return BadSource{name, Written(Without(column)), Code::kInvalidArgument, Reason::kMissingColumns,
+    return BadSource{name,
+                     Written(Without(column)),
+                     Code::kInvalidArgument,
+                     Reason::kMissingColumns,
                      {"src.parquet", "has no column \"" + column + "\"", role, "There is:"}};
   };
-  const auto mistyped = [](const char* name, const std::string& column, std::shared_ptr<arrow::DataType> type, Reason reason) {
-    return BadSource{name, Written(With(column, type)), Code::kInvalidArgument, reason,
-                     {"src.parquet", "column \"" + column + "\"", "holds " + type->ToString().substr(0, type->ToString().find('<'))}};
+  const auto mistyped = [](const char* name, const std::string& column, std::shared_ptr<arrow::DataType> type,
+                           Reason reason) {
+    return BadSource{name,
+                     Written(With(column, type)),
+                     Code::kInvalidArgument,
+                     reason,
+                     {"src.parquet", "column \"" + column + "\"",
+                      "holds " + type->ToString().substr(0, type->ToString().find('<'))}};
   };
   std::vector<BadSource> bad = {
-      {"NoFile", [](const TestRepository&) {}, Code::kNotFound, Reason::kBadSource, {"there is no file", "src.parquet", "Check the path"}},
-      {"EmptyFolder", [](const TestRepository& r) { std::filesystem::create_directories(r.folder() + "/src.parquet"); },
-       Code::kNotFound, Reason::kBadSource, {"no .parquet file at", "src.parquet"}},
-      {"FolderOfOtherFiles", [](const TestRepository& r) { r.WriteBytes("a,b\n", "src.parquet/a.csv"); },
-       Code::kNotFound, Reason::kBadSource, {"no .parquet file at"}},
-      {"GlobWithoutMatch", [](const TestRepository&) {}, Code::kNotFound, Reason::kBadSource, {"no .parquet file at", "nothing-*.parquet"}, "nothing-*.parquet"},
-      {"RemotePath", [](const TestRepository&) {}, Code::kUnimplemented, Reason::kBadSource, {"s3://bucket/x.parquet", "local paths"}, "s3://bucket/x.parquet"},
-      {"DifferentColumnsInFiles", [](const TestRepository& r) {
+      {"NoFile",
+       [](const TestRepository&) {},
+       Code::kNotFound,
+       Reason::kBadSource,
+       {"there is no file", "src.parquet", "Check the path"}},
+      {"EmptyFolder",
+       [](const TestRepository& r) { std::filesystem::create_directories(r.folder() + "/src.parquet"); },
+       Code::kNotFound,
+       Reason::kBadSource,
+       {"no .parquet file at", "src.parquet"}},
+      {"FolderOfOtherFiles",
+       [](const TestRepository& r) { r.WriteBytes("a,b\n", "src.parquet/a.csv"); },
+       Code::kNotFound,
+       Reason::kBadSource,
+       {"no .parquet file at"}},
+      {"GlobWithoutMatch",
+       [](const TestRepository&) {},
+       Code::kNotFound,
+       Reason::kBadSource,
+       {"no .parquet file at", "nothing-*.parquet"},
+       "nothing-*.parquet"},
+      {"RemotePath",
+       [](const TestRepository&) {},
+       Code::kUnimplemented,
+       Reason::kBadSource,
+       {"s3://bucket/x.parquet", "local paths"},
+       "s3://bucket/x.parquet"},
+      {"DifferentColumnsInFiles",
+       [](const TestRepository& r) {
          r.Write(*TableOf(GoodFields(), 10), "src.parquet/a.parquet", 5);
          r.Write(*TableOf(Without("name"), 10), "src.parquet/b.parquet", 5);
-       }, Code::kInvalidArgument, Reason::kBadSource, {"b.parquet", "other columns than", "a.parquet"}},
-      {"OneDamagedFileOfTwo", [](const TestRepository& r) {
+       },
+       Code::kInvalidArgument,
+       Reason::kBadSource,
+       {"b.parquet", "other columns than", "a.parquet"}},
+      {"OneDamagedFileOfTwo",
+       [](const TestRepository& r) {
          r.Write(*TableOf(GoodFields(), 10), "src.parquet/a.parquet", 5);
          r.WriteBytes("PAR1", "src.parquet/b.parquet");
-       }, Code::kDataLoss, Reason::kBadSource, {"b.parquet"}},
+       },
+       Code::kDataLoss,
+       Reason::kBadSource,
+       {"b.parquet"}},
       damaged("EmptyFile", [](std::string) { return std::string(); }),
       damaged("OneByte", [](std::string) { return std::string("P"); }),
       damaged("OnlyMagic", [](std::string) { return std::string("PAR1"); }),
       damaged("MagicTwice", [](std::string) { return std::string("PAR1PAR1"); }),
       damaged("Csv", [](std::string) { return std::string("driver_id,event_timestamp\n1,2026-01-01\n"); }),
       damaged("NoTrailingMagic", [](std::string bytes) { return bytes.substr(0, bytes.size() - 4); }),
-      damaged("WrongTrailingMagic", [](std::string bytes) { return bytes.replace(bytes.size() - 4, 4, "PAR2"); }),
+      damaged("WrongTrailingMagic",
+              [](std::string bytes) { return bytes.replace(bytes.size() - 4, 4, "PAR2"); }),
       damaged("HalfAFile", [](std::string bytes) { return bytes.substr(0, bytes.size() / 2); }),
       damaged("OneByteShort", [](std::string bytes) { return bytes.substr(0, bytes.size() - 1); }),
-      damaged("FooterLengthTooLarge", [](std::string bytes) { return bytes.replace(bytes.size() - 8, 4, "\xff\xff\xff\x7f"); }),
-      damaged("FooterLengthZero", [](std::string bytes) { return bytes.replace(bytes.size() - 8, 4, std::string(4, '\0')); }),
-      damaged("FooterOverwritten", [](std::string bytes) { return bytes.replace(bytes.size() - 200, 190, std::string(190, '\xee')); }),
+      damaged("FooterLengthTooLarge",
+              [](std::string bytes) { return bytes.replace(bytes.size() - 8, 4, "\xff\xff\xff\x7f"); }),
+      damaged("FooterLengthZero",
+              [](std::string bytes) { return bytes.replace(bytes.size() - 8, 4, std::string(4, '\0')); }),
+      damaged(
+          "FooterOverwritten",
+          [](std::string bytes) { return bytes.replace(bytes.size() - 200, 190, std::string(190, '\xee')); }),
       damaged("FirstHalfCutAway", [](std::string bytes) { return bytes.substr(bytes.size() / 2); }),
-      damaged("PagesOverwritten", [](std::string bytes) { return bytes.replace(4, 1500, std::string(1500, '\xff')); }),
+      damaged("PagesOverwritten",
+              [](std::string bytes) { return bytes.replace(4, 1500, std::string(1500, '\xff')); }),
       missing("NoEventTime", "event_timestamp", "its timestamp_field"),
       missing("NoCreatedTime", "created", "its created_timestamp_column"),
       missing("NoJoinKey", "driver_id", "a join key of feature view \"stats\""),
@@ -134,7 +186,8 @@ std::vector<BadSource> BadSources() {
       mistyped("KeyIsText", "driver_id", arrow::utf8(), Reason::kBadFeatureValue),
       mistyped("KeyIsList", "driver_id", arrow::list(arrow::int64()), Reason::kBadFeatureValue),
       mistyped("FeatureIsText", "x", arrow::utf8(), Reason::kBadFeatureValue),
-      mistyped("FeatureIsStruct", "x", arrow::struct_({arrow::field("a", arrow::int64())}), Reason::kBadFeatureValue),
+      mistyped("FeatureIsStruct", "x", arrow::struct_({arrow::field("a", arrow::int64())}),
+               Reason::kBadFeatureValue),
       mistyped("FeatureIsMap", "x", arrow::map(arrow::utf8(), arrow::utf8()), Reason::kBadFeatureValue),
       mistyped("TextFeatureIsList", "name", arrow::list(arrow::utf8()), Reason::kBadFeatureValue),
   };
@@ -142,14 +195,19 @@ std::vector<BadSource> BadSources() {
 }
 
 TestView Stats(const std::string& path) {
-  return {.name = "stats", .path = path, .join_keys = {{.name = "driver_id", .type = ValueType::kInt64}},
-          .features = {{.name = "x", .type = ValueType::kInt64}, {.name = "name", .type = ValueType::kString}},
-          .created_column = "created"};
+  return {
+      .name = "stats",
+      .path = path,
+      .join_keys = {{.name = "driver_id", .type = ValueType::kInt64}},
+      .features = {{.name = "x", .type = ValueType::kInt64}, {.name = "name", .type = ValueType::kString}},
+      .created_column = "created"};
 }
 
 HistoricalRequest Request(int64_t rows) {
-  return {.entities = TableOf({arrow::field("driver_id", arrow::int64()), arrow::field("event_timestamp", UtcMicros())}, rows),
-          .features = {"stats:x", "stats:name"}};
+  return {
+      .entities = TableOf(
+          {arrow::field("driver_id", arrow::int64()), arrow::field("event_timestamp", UtcMicros())}, rows),
+      .features = {"stats:x", "stats:name"}};
 }
 
 class BadSourceTest : public testing::TestWithParam<BadSource> {};
@@ -162,12 +220,15 @@ TEST_P(BadSourceTest, GivesItsError) {
   const Status status = repository.Retrieve(Request(20)).status();
   EXPECT_EQ(status.code(), bad.code) << status.ToString();
   EXPECT_EQ(status.reason(), bad.reason) << status.ToString();
-  for (const std::string& text : bad.says) EXPECT_NE(status.message().find(text), std::string::npos) << status.ToString() << "\nlacks: " << text;
+  for (const std::string& text : bad.says)
+    EXPECT_NE(status.message().find(text), std::string::npos) << status.ToString() << "\nlacks: " << text;
 }
 
-INSTANTIATE_TEST_SUITE_P(Sources, BadSourceTest, testing::ValuesIn(BadSources()), [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(Sources, BadSourceTest, testing::ValuesIn(BadSources()),
+                         [](const auto& info) { return info.param.name; });
 
-// Every length that a file can be cut to, and every byte of its footer turned: an error or an answer, never a crash.
+// Every length that a file can be cut to, and every byte of its footer turned: an error or an answer, never a
+// crash.
 TEST(DamagedParquet, IsAnErrorOrAnAnswerNeverACrash) {
   TestRepository repository;
   repository.Add(Stats("src.parquet"));
@@ -215,7 +276,8 @@ TEST(RetrievalJob, CarriesEveryFeatureType) {
   TestRepository repository;
   TestView view = Stats("src.parquet");
   view.features.clear();
-  arrow::FieldVector fields = {arrow::field("driver_id", arrow::int64()), arrow::field("event_timestamp", UtcMicros()),
+  arrow::FieldVector fields = {arrow::field("driver_id", arrow::int64()),
+                               arrow::field("event_timestamp", UtcMicros()),
                                arrow::field("created", UtcMicros())};
   HistoricalRequest request = Request(3);
   request.features.clear();
@@ -223,7 +285,8 @@ TEST(RetrievalJob, CarriesEveryFeatureType) {
     const auto type = static_cast<ValueType>(number);
     if (std::string_view(ValueTypeName(type)) == "INVALID" || type == ValueType::kNull) continue;
     Field field{.name = ValueTypeName(type), .type = type};
-    if (type == ValueType::kStruct || type == ValueType::kStructList) field.tags["feast:struct_schema"] = R"({"a": "STRING", "b": "INT64"})";
+    if (type == ValueType::kStruct || type == ValueType::kStructList)
+      field.tags["feast:struct_schema"] = R"({"a": "STRING", "b": "INT64"})";
     fields.push_back(arrow::field(field.name, ArrowType(type, field.struct_schema())));
     request.features.push_back("stats:" + field.name);
     view.features.push_back(std::move(field));
@@ -242,7 +305,8 @@ TEST(RetrievalJob, CarriesEveryFeatureType) {
   ASSERT_TRUE((*answer)->ValidateFull().ok());
   for (size_t i = 3; i < fields.size(); ++i) {
     const auto column = (*answer)->GetColumnByName(fields[i]->name());
-    EXPECT_TRUE(column->type()->Equals(fields[i]->type())) << fields[i]->ToString() << " became " << column->type()->ToString();
+    EXPECT_TRUE(column->type()->Equals(fields[i]->type()))
+        << fields[i]->ToString() << " became " << column->type()->ToString();
     EXPECT_TRUE(column->Slice(0, 1)->Equals(arrow::ChunkedArray(arrays[i]))) << fields[i]->name();
     EXPECT_EQ(column->null_count(), 2) << fields[i]->name();  // labels of other drivers
   }

@@ -45,7 +45,8 @@ std::string JoinCells(const Lines& cells) {
 int64_t Duration(const std::string& text) {
   const size_t unit = text.find_first_not_of("0123456789");
   if (unit == 0 || unit == std::string::npos) return 0;
-  const std::map<std::string, int64_t> units = {{"us", 1}, {"s", 1'000'000}, {"m", 60'000'000}, {"h", 3'600'000'000}, {"d", 86'400'000'000}};
+  const std::map<std::string, int64_t> units = {
+      {"us", 1}, {"s", 1'000'000}, {"m", 60'000'000}, {"h", 3'600'000'000}, {"d", 86'400'000'000}};
   return std::stoll(text.substr(0, unit)) * units.at(text.substr(unit));
 }
 
@@ -64,7 +65,8 @@ std::vector<Field> ParseFields(const std::string& text) {
 std::shared_ptr<arrow::Array> ParseColumn(const Lines& cells, ValueType type) {
   if (type == ValueType::kUnixTimestamp) {
     std::vector<std::optional<int64_t>> times;
-    for (const std::string& cell : cells) times.push_back(cell == "NULL" ? std::nullopt : std::optional(ParseTime(cell).value().micros));
+    for (const std::string& cell : cells)
+      times.push_back(cell == "NULL" ? std::nullopt : std::optional(ParseTime(cell).value().micros));
     return ColumnOf(times, UtcMicros());
   }
   arrow::StringBuilder builder;
@@ -76,7 +78,8 @@ std::shared_ptr<arrow::Array> ParseColumn(const Lines& cells, ValueType type) {
 std::string CellText(const arrow::ChunkedArray& column, int64_t row) {
   const auto scalar = column.GetScalar(row).ValueOrDie();
   if (!scalar->is_valid) return "NULL";
-  if (column.type()->id() == arrow::Type::TIMESTAMP) return FormatTime(static_cast<const arrow::TimestampScalar&>(*scalar).value);
+  if (column.type()->id() == arrow::Type::TIMESTAMP)
+    return FormatTime(static_cast<const arrow::TimestampScalar&>(*scalar).value);
   return scalar->ToString();
 }
 
@@ -96,7 +99,9 @@ struct Command {
     const auto found = options.find(name);
     return found == options.end() ? otherwise : found->second;
   }
-  bool Has(const std::string& word) const { return std::find(words.begin(), words.end(), word) != words.end(); }
+  bool Has(const std::string& word) const {
+    return std::find(words.begin(), words.end(), word) != words.end();
+  }
   Lines words;
   std::map<std::string, std::string> options;
 };
@@ -132,7 +137,8 @@ class CaseFile {
 
  private:
   static bool IsCommand(const std::string& line) {
-    for (const char* word : {"foreach ", "view ", "service ", "entities ", "retrieve ", "error ", "explain ", "reset"}) {
+    for (const char* word :
+         {"foreach ", "view ", "service ", "entities ", "retrieve ", "error ", "explain ", "reset"}) {
       if (line.starts_with(word)) return true;
     }
     return false;
@@ -153,7 +159,9 @@ class CaseFile {
       entities_.clear();
       for (size_t i = 1; i < command.words.size(); ++i) entities_.push_back(ParseField(command.words[i]));
     } else if (verb != "foreach") {
-      answer = verb == "retrieve" ? Retrieve(command, block) : verb == "explain" ? Explain(command) : Refusal(command);
+      answer = verb == "retrieve"  ? Retrieve(command, block)
+               : verb == "explain" ? Explain(command)
+                                   : Refusal(command);
       ++checked_;
       if (!fill_) {
         EXPECT_EQ(Normal(answer), Normal(block));
@@ -166,7 +174,8 @@ class CaseFile {
 
   static Lines Normal(const Lines& lines) {
     Lines normal;
-    for (const std::string& line : lines) normal.push_back(line.find(" | ") == std::string::npos ? Trim(line) : JoinCells(Split(line, '|')));
+    for (const std::string& line : lines)
+      normal.push_back(line.find(" | ") == std::string::npos ? Trim(line) : JoinCells(Split(line, '|')));
     return normal;
   }
 
@@ -186,7 +195,8 @@ class CaseFile {
     for (const std::string& row : rows) {
       const Lines parts = Split(row, '|');
       for (size_t i = 0; i < first_feature; ++i) cells[i].push_back(parts.at(i));
-      for (size_t i = first_feature; i < columns.size(); ++i) cells[i].push_back(ValueOf(parts, columns[i].name));
+      for (size_t i = first_feature; i < columns.size(); ++i)
+        cells[i].push_back(ValueOf(parts, columns[i].name));
     }
     Write(view.path, columns, cells, command.Option("stored", ""));
     repository_->Add(view);
@@ -200,7 +210,8 @@ class CaseFile {
     std::vector<Field> features;
     if (rows.empty()) return features;
     const Lines parts = Split(rows[0], '|');
-    for (size_t i = first; i < parts.size(); ++i) features.push_back({.name = parts[i].substr(0, parts[i].find('=')), .type = ValueType::kInt64});
+    for (size_t i = first; i < parts.size(); ++i)
+      features.push_back({.name = parts[i].substr(0, parts[i].find('=')), .type = ValueType::kInt64});
     return features;
   }
 
@@ -212,7 +223,8 @@ class CaseFile {
   }
 
   // `stored`: "x:INT32,..." columns whose file holds another type than the view declares.
-  void Write(const std::string& path, std::vector<Field> columns, const std::vector<Lines>& cells, const std::string& stored) {
+  void Write(const std::string& path, std::vector<Field> columns, const std::vector<Lines>& cells,
+             const std::string& stored) {
     arrow::FieldVector fields;
     arrow::ArrayVector arrays;
     const std::vector<Field> stored_fields = ParseFields(stored);
@@ -226,12 +238,14 @@ class CaseFile {
     repository_->Write(*arrow::Table::Make(arrow::schema(fields), arrays), path, 2);
   }
 
-  // service NAME view:feature[,feature] [as=ALIAS] [join=key->column]; a line a projection, the same service again adds.
+  // service NAME view:feature[,feature] [as=ALIAS] [join=key->column]; a line a projection, the same service
+  // again adds.
   void AddService(const Command& command) {
     FeatureService& service = services_[command.words[1]];
     service.name = command.words[1];
     const Lines parts = Split(command.words[2], ':');
-    FeatureViewProjection projection{.view = parts[0], .alias = command.Option("as", ""), .features = Split(parts[1], ',')};
+    FeatureViewProjection projection{
+        .view = parts[0], .alias = command.Option("as", ""), .features = Split(parts[1], ',')};
     if (const std::string join = command.Option("join", ""); !join.empty()) {
       projection.join_key_map[join.substr(0, join.find("->"))] = join.substr(join.find("->") + 2);
     }
@@ -247,8 +261,10 @@ class CaseFile {
     for (const std::string& word : command.words) {
       if (word.find(':') != std::string::npos || word == "none") request.features.push_back(word);
     }
-    if (const std::string end = command.Option("end", ""); !end.empty()) request.end_us = ParseTime(end).value().micros;
-    if (const std::string start = command.Option("start", ""); !start.empty()) request.start_us = ParseTime(start).value().micros;
+    if (const std::string end = command.Option("end", ""); !end.empty())
+      request.end_us = ParseTime(end).value().micros;
+    if (const std::string start = command.Option("start", ""); !start.empty())
+      request.start_us = ParseTime(start).value().micros;
     if (request.end_us && !command.Has("entities")) return request;
     std::vector<Field> columns = entities_;
     columns.push_back({.name = command.Option("time", "event_timestamp"), .type = ValueType::kUnixTimestamp});
@@ -295,7 +311,8 @@ class CaseFile {
     Lines lines = table.ok() ? Lines{"no error"} : Split(table.status().ToString(), '\n');
     const std::string folder = repository_->folder() + "/";  // another one each run
     for (std::string& line : lines) {
-      for (size_t at = line.find(folder); at != std::string::npos; at = line.find(folder)) line.erase(at, folder.size());
+      for (size_t at = line.find(folder); at != std::string::npos; at = line.find(folder))
+        line.erase(at, folder.size());
     }
     return lines;
   }
@@ -317,7 +334,8 @@ class CaseFile {
 
 std::vector<std::string> CaseFiles() {
   std::vector<std::string> files;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(SALVER_SOURCE_DIR) + "/test/cases/pit")) {
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::string(SALVER_SOURCE_DIR) + "/test/cases/pit")) {
     if (entry.path().extension() == ".test") files.push_back(entry.path().string());
   }
   std::sort(files.begin(), files.end());
@@ -325,7 +343,9 @@ std::vector<std::string> CaseFiles() {
 }
 
 class PitCases : public testing::TestWithParam<std::string> {};
-TEST_P(PitCases, AnswersAsTheFileSays) { CaseFile(GetParam()).Run(); }
+TEST_P(PitCases, AnswersAsTheFileSays) {
+  CaseFile(GetParam()).Run();
+}
 INSTANTIATE_TEST_SUITE_P(Files, PitCases, testing::ValuesIn(CaseFiles()),
                          [](const auto& info) { return std::filesystem::path(info.param).stem().string(); });
 

@@ -1,5 +1,6 @@
-// Answers of real Feast 0.67: its point-in-time cases and its quickstart. Rows are compared without their order, as
-// Feast's engines do not keep it; where Dask and DuckDB differ, DuckDB's rows are right (docs/differences-from-feast.md).
+// Answers of real Feast 0.67: its point-in-time cases and its quickstart. Rows are compared without their
+// order, as Feast's engines do not keep it; where Dask and DuckDB differ, DuckDB's rows are right
+// (docs/differences-from-feast.md).
 #include <arrow/array.h>
 #include <arrow/scalar.h>
 #include <arrow/table.h>
@@ -20,7 +21,8 @@ namespace {
 constexpr int64_t kHour = int64_t{3600} * kMicrosPerSecond;
 const std::string kGolden = std::string(SALVER_SOURCE_DIR) + "/test/golden/";
 
-// A value as text that does not depend on how wide its number is: Feast turns integers with nulls into floats.
+// A value as text that does not depend on how wide its number is: Feast turns integers with nulls into
+// floats.
 std::string CellText(const arrow::ChunkedArray& column, int64_t row) {
   const auto scalar = column.GetScalar(row).ValueOrDie();
   if (!scalar->is_valid) return "NULL";
@@ -32,8 +34,10 @@ std::string CellText(const arrow::ChunkedArray& column, int64_t row) {
     case arrow::Type::INT32:
     case arrow::Type::INT64:
     case arrow::Type::FLOAT:
-    case arrow::Type::DOUBLE: return scalar->CastTo(arrow::float64()).ValueOrDie()->ToString();
-    default: return scalar->ToString();
+    case arrow::Type::DOUBLE:
+      return scalar->CastTo(arrow::float64()).ValueOrDie()->ToString();
+    default:
+      return scalar->ToString();
   }
 }
 
@@ -41,7 +45,8 @@ std::vector<std::string> Rows(const arrow::Table& table, const std::vector<std::
   std::vector<std::string> rows;
   for (int64_t row = 0; row < table.num_rows(); ++row) {
     std::string& text = rows.emplace_back();
-    for (const std::string& column : columns) text += column + "=" + CellText(*table.GetColumnByName(column), row) + " ";
+    for (const std::string& column : columns)
+      text += column + "=" + CellText(*table.GetColumnByName(column), row) + " ";
   }
   std::sort(rows.begin(), rows.end());
   return rows;
@@ -53,8 +58,12 @@ void ExpectSameRows(const arrow::Table& answer, const arrow::Table& expected) {
 }
 
 TestView Driver(const std::string& name = "fv", const std::string& feature = "x") {
-  return {.name = name, .path = "src.parquet", .join_keys = {{.name = "driver_id", .type = ValueType::kInt64}},
-          .features = {{.name = feature, .type = ValueType::kInt64}}, .ttl_us = 2 * kHour, .created_column = "created"};
+  return {.name = name,
+          .path = "src.parquet",
+          .join_keys = {{.name = "driver_id", .type = ValueType::kInt64}},
+          .features = {{.name = feature, .type = ValueType::kInt64}},
+          .ttl_us = 2 * kHour,
+          .created_column = "created"};
 }
 
 struct GoldenCase {
@@ -65,7 +74,9 @@ struct GoldenCase {
   std::string expected = "expected_duckdb.parquet";
 };
 
-void PrintTo(const GoldenCase& golden, std::ostream* out) { *out << golden.name; }
+void PrintTo(const GoldenCase& golden, std::ostream* out) {
+  *out << golden.name;
+}
 
 std::vector<GoldenCase> GoldenCases() {
   std::vector<GoldenCase> cases;
@@ -74,42 +85,65 @@ std::vector<GoldenCase> GoldenCases() {
     return view;
   };
   const HistoricalRequest x{.features = {"fv:x"}};
-  for (const char* name : {"ttl_bounds", "duplicate_entity_rows", "null_keys", "ties_created", "inferred_ts_column_tz"}) {
+  for (const char* name :
+       {"ttl_bounds", "duplicate_entity_rows", "null_keys", "ties_created", "inferred_ts_column_tz"}) {
     cases.push_back({name, {Driver()}, x});
   }
   for (const char* name : {"ttl_zero", "ttl_none"}) {
     cases.push_back({name, {with(Driver(), [](TestView* view) { view->ttl_us = 0; })}, x});
   }
-  cases.push_back({"ties_created_cutoff", {Driver()}, {.features = {"fv:x"}, .filter_by_created_timestamp = true}});
+  cases.push_back(
+      {"ties_created_cutoff", {Driver()}, {.features = {"fv:x"}, .filter_by_created_timestamp = true}});
   cases.push_back({"string_keys_naive_ts",
-                   {with(Driver(), [](TestView* view) { view->join_keys = {{.name = "customer_id", .type = ValueType::kString}}; })}, x});
-  cases.push_back({"field_mapping", {with(Driver(), [](TestView* view) {
-                     view->event_column = "ts";
-                     view->field_mapping = {{"raw_x", "x"}};
-                   })}, x});
-  cases.push_back({"composite_keys", {with(Driver(), [](TestView* view) {
-                     view->join_keys.push_back({.name = "customer_id", .type = ValueType::kString});
-                     view->features.push_back({.name = "w", .type = ValueType::kDouble});
-                   })}, {.features = {"fv:w", "fv:x"}, .full_feature_names = true}});
-  cases.push_back({"entityless_view", {with(Driver("glob", "g"), [](TestView* view) {
-                     view->path = "s.parquet";
-                     view->join_keys.clear();
-                     view->ttl_us = 24 * kHour;
-                   })}, {.features = {"glob:g"}}});
+                   {with(Driver(),
+                         [](TestView* view) {
+                           view->join_keys = {{.name = "customer_id", .type = ValueType::kString}};
+                         })},
+                   x});
+  cases.push_back({"field_mapping",
+                   {with(Driver(),
+                         [](TestView* view) {
+                           view->event_column = "ts";
+                           view->field_mapping = {{"raw_x", "x"}};
+                         })},
+                   x});
+  cases.push_back({"composite_keys",
+                   {with(Driver(),
+                         [](TestView* view) {
+                           view->join_keys.push_back({.name = "customer_id", .type = ValueType::kString});
+                           view->features.push_back({.name = "w", .type = ValueType::kDouble});
+                         })},
+                   {.features = {"fv:w", "fv:x"}, .full_feature_names = true}});
+  cases.push_back({"entityless_view",
+                   {with(Driver("glob", "g"),
+                         [](TestView* view) {
+                           view->path = "s.parquet";
+                           view->join_keys.clear();
+                           view->ttl_us = 24 * kHour;
+                         })},
+                   {.features = {"glob:g"}}});
   cases.push_back({"two_views_order",
                    {with(Driver("a", "x"), [](TestView* view) { view->path = "s1.parquet"; }),
                     with(Driver("b", "z"), [](TestView* view) { view->path = "s2.parquet"; })},
                    {.features = {"b:z", "a:x"}}});
-  cases.push_back({"alias_join_key_map", {with(Driver("fv", "temp"), [](TestView* view) {
-                     view->join_keys = {{.name = "loc_id", .type = ValueType::kInt64}};
-                     view->ttl_us = 24 * kHour;
-                   })}, {.feature_service = "svc", .full_feature_names = true},
-                   {.name = "svc", .projections = {{"fv", "origin", {"temp"}, {{"loc_id", "origin_id"}}},
-                                                   {"fv", "dest", {"temp"}, {{"loc_id", "dest_id"}}}}}});
+  cases.push_back({"alias_join_key_map",
+                   {with(Driver("fv", "temp"),
+                         [](TestView* view) {
+                           view->join_keys = {{.name = "loc_id", .type = ValueType::kInt64}};
+                           view->ttl_us = 24 * kHour;
+                         })},
+                   {.feature_service = "svc", .full_feature_names = true},
+                   {.name = "svc",
+                    .projections = {{"fv", "origin", {"temp"}, {{"loc_id", "origin_id"}}},
+                                    {"fv", "dest", {"temp"}, {{"loc_id", "dest_id"}}}}}});
   // DuckDB has no range without entity rows, so this one is Dask's answer.
-  cases.push_back({"no_entity_df_date_range", {Driver()},
-                   {.features = {"fv:x"}, .start_us = ParseTime("2024-01-01T07:00:00Z")->micros, .end_us = ParseTime("2024-01-01T10:00:00Z")->micros},
-                   {}, "expected_dask.parquet"});
+  cases.push_back({"no_entity_df_date_range",
+                   {Driver()},
+                   {.features = {"fv:x"},
+                    .start_us = ParseTime("2024-01-01T07:00:00Z")->micros,
+                    .end_us = ParseTime("2024-01-01T10:00:00Z")->micros},
+                   {},
+                   "expected_dask.parquet"});
   return cases;
 }
 
@@ -144,7 +178,8 @@ TEST_P(GoldenQuickstart, AnswersAsFeastDoes) {
   request.full_feature_names = GetParam();
   const char* kView = "driver_hourly_stats";
   std::vector<std::string> columns = request.entities->ColumnNames();
-  for (const char* feature : {"conv_rate", "acc_rate", "avg_daily_trips", "driver_profile", "driver_config", "driver_metadata"}) {
+  for (const char* feature :
+       {"conv_rate", "acc_rate", "avg_daily_trips", "driver_profile", "driver_config", "driver_metadata"}) {
     request.features.push_back(std::string(kView) + ":" + feature);
     columns.push_back(GetParam() ? std::string(kView) + "__" + feature : feature);
   }
@@ -154,8 +189,10 @@ TEST_P(GoldenQuickstart, AnswersAsFeastDoes) {
   const auto answer = (*job)->Run();
   ASSERT_TRUE(answer.ok()) << answer.status().ToString();
   EXPECT_EQ((*answer)->ColumnNames(), columns);
-  const auto expected = ReadTableFile(folder + (GetParam() ? "historical_features_full_names_expected_dask.parquet"
-                                                           : "historical_features_expected_dask.parquet")).value();
+  const auto expected =
+      ReadTableFile(folder + (GetParam() ? "historical_features_full_names_expected_dask.parquet"
+                                         : "historical_features_expected_dask.parquet"))
+          .value();
   EXPECT_EQ(Rows(**answer, columns), Rows(*expected, columns));
 
   request.features.push_back("transformed_conv_rate:conv_rate_plus_val1");
@@ -164,7 +201,8 @@ TEST_P(GoldenQuickstart, AnswersAsFeastDoes) {
   EXPECT_EQ(refused.reason(), Reason::kNotExecutedYet);
 }
 
-INSTANTIATE_TEST_SUITE_P(Names, GoldenQuickstart, testing::Bool(), [](const auto& info) { return info.param ? "Full" : "Plain"; });
+INSTANTIATE_TEST_SUITE_P(Names, GoldenQuickstart, testing::Bool(),
+                         [](const auto& info) { return info.param ? "Full" : "Plain"; });
 
 }  // namespace
 }  // namespace salver

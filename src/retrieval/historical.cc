@@ -42,7 +42,9 @@ class Problems {
   Reason reason_ = Reason::kNone;  // of the first
 };
 
-bool IsTimestamp(const arrow::Field& field) { return field.type()->id() == arrow::Type::TIMESTAMP; }
+bool IsTimestamp(const arrow::Field& field) {
+  return field.type()->id() == arrow::Type::TIMESTAMP;
+}
 
 // "event_timestamp", else the only timestamp column.
 Result<std::string> TimeColumn(const arrow::Schema& schema) {
@@ -69,7 +71,8 @@ void CheckTimeColumn(const arrow::Field& column, Problems* problems) {
     case arrow::Type::DATE32:
     case arrow::Type::DATE64:
     case arrow::Type::STRING:  // ISO 8601, read row by row
-    case arrow::Type::LARGE_STRING: return;
+    case arrow::Type::LARGE_STRING:
+      return;
     default:
       problems->Add("entity column \"" + column.name() + "\" holds " + column.type()->ToString() +
                         ", not a timestamp. Write it as a timestamp column.",
@@ -97,8 +100,9 @@ size_t AddKeys(const RequestedView& view, ExecutionPlan* plan) {
   }
   for (size_t i = 0; i < plan->keys.size(); ++i) {
     const KeyNode& have = plan->keys[i];
-    const bool same_types = std::equal(have.join_keys.begin(), have.join_keys.end(), keys.join_keys.begin(), keys.join_keys.end(),
-                                       [](const Field& a, const Field& b) { return a.type == b.type; });
+    const bool same_types =
+        std::equal(have.join_keys.begin(), have.join_keys.end(), keys.join_keys.begin(), keys.join_keys.end(),
+                   [](const Field& a, const Field& b) { return a.type == b.type; });
     if (have.entity_columns == keys.entity_columns && same_types) return i;
   }
   plan->keys.push_back(std::move(keys));
@@ -108,15 +112,17 @@ size_t AddKeys(const RequestedView& view, ExecutionPlan* plan) {
 Status AddJoin(const RequestedView& requested, bool created_cut, ExecutionPlan* plan) {
   const FeatureView& view = *requested.view;
   if (!view.batch_source) {
-    return Status::FailedPrecondition("feature view \"" + view.name + "\" has no batch source, so it has no history to read. Give it one.",
-                                      Reason::kBadSource);
+    return Status::FailedPrecondition(
+        "feature view \"" + view.name + "\" has no batch source, so it has no history to read. Give it one.",
+        Reason::kBadSource);
   }
   const DataSource& source = *view.batch_source;
   JoinNode join;
   join.scan = AddScan(source, plan);
   join.keys = AddKeys(requested, plan);
   join.view = requested.name;
-  for (const Field& join_key : view.join_keys) join.key_columns.push_back(SourceColumn(source, join_key.name));
+  for (const Field& join_key : view.join_keys)
+    join.key_columns.push_back(SourceColumn(source, join_key.name));
   join.ttl_us = view.ttl_us;
   join.created_cut = created_cut && !source.created_timestamp_column.empty();
   for (const RequestedFeature& feature : requested.features) {
@@ -134,13 +140,13 @@ void CheckEntityColumns(const ExecutionPlan& plan, const arrow::Schema& schema, 
   for (const JoinNode& join : plan.joins) {
     for (const std::string& column : plan.keys[join.keys].entity_columns) {
       if (schema.GetFieldIndex(column) >= 0) continue;
-      problems->Add("the entity rows have no column \"" + column + "\", which feature view \"" + join.view + "\" joins on." +
-                    NearestNameHint(column, schema.field_names()));
+      problems->Add("the entity rows have no column \"" + column + "\", which feature view \"" + join.view +
+                    "\" joins on." + NearestNameHint(column, schema.field_names()));
     }
     for (const auto& output : join.outputs) {
       if (schema.GetFieldIndex(output.field.name) < 0) continue;
       problems->Add("the entity rows already have a column \"" + output.field.name +
-                    "\", the name of a requested feature. Rename it, or ask for full feature names.",
+                        "\", the name of a requested feature. Rename it, or ask for full feature names.",
                     Reason::kNameCollision);
     }
   }
@@ -165,10 +171,12 @@ class SourceCheck {
 
   void CheckJoin(JoinNode* join, KeyNode* keys) const {
     for (size_t i = 0; i < keys->join_keys.size(); ++i) {
-      CheckField(join->key_columns[i], "a join key of feature view \"" + join->view + "\"", &keys->join_keys[i]);
+      CheckField(join->key_columns[i], "a join key of feature view \"" + join->view + "\"",
+                 &keys->join_keys[i]);
       if (KeyDictionary::IsSupported(keys->join_keys[i].type)) continue;
-      problems_->Add("feature view \"" + join->view + "\" joins on \"" + keys->join_keys[i].name + "\" of type " +
-                         ValueTypeName(keys->join_keys[i].type) + ", which can not be a key. Join on a number, a string or a time.",
+      problems_->Add("feature view \"" + join->view + "\" joins on \"" + keys->join_keys[i].name +
+                         "\" of type " + ValueTypeName(keys->join_keys[i].type) +
+                         ", which can not be a key. Join on a number, a string or a time.",
                      Reason::kBadKeyValue);
     }
     for (auto& output : join->outputs) {
@@ -179,15 +187,16 @@ class SourceCheck {
  private:
   const arrow::Field* Find(const std::string& column, const std::string& role) const {
     if (const int index = schema_.GetFieldIndex(column); index >= 0) return schema_.field(index).get();
-    problems_->Add(Subject() + " has no column \"" + column + "\", " + role + "." + NearestNameHint(column, schema_.field_names()));
+    problems_->Add(Subject() + " has no column \"" + column + "\", " + role + "." +
+                   NearestNameHint(column, schema_.field_names()));
     return nullptr;
   }
 
   void CheckTime(const std::string& column, const std::string& role) const {
     const arrow::Field* field = Find(column, "its " + role);
     if (field == nullptr || IsTimestamp(*field) || field->type()->id() == arrow::Type::DATE32) return;
-    problems_->Add(Subject() + ": column \"" + column + "\", its " + role + ", holds " + field->type()->ToString() +
-                       ", not a timestamp. Write it as a timestamp column.",
+    problems_->Add(Subject() + ": column \"" + column + "\", its " + role + ", holds " +
+                       field->type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
                    Reason::kBadTimestamp);
   }
 
@@ -196,12 +205,15 @@ class SourceCheck {
     if (field == nullptr) return;
     InferType(*field, declared);
     if (CanCast(*field->type(), *declared)) return;
-    problems_->Add(Subject() + ": column \"" + column + "\", " + role + ", holds " + field->type()->ToString() + ", but " +
-                       ValueTypeName(declared->type) + " is declared. Change the type in the definition, or cast the column in the source.",
+    problems_->Add(Subject() + ": column \"" + column + "\", " + role + ", holds " +
+                       field->type()->ToString() + ", but " + ValueTypeName(declared->type) +
+                       " is declared. Change the type in the definition, or cast the column in the source.",
                    Reason::kBadFeatureValue);
   }
 
-  std::string Subject() const { return "data source \"" + scan_.source.name + "\" (" + scan_.source.path + ")"; }
+  std::string Subject() const {
+    return "data source \"" + scan_.source.name + "\" (" + scan_.source.path + ")";
+  }
 
   const ScanNode& scan_;
   const arrow::Schema& schema_;
@@ -245,18 +257,20 @@ class HistoricalJob final : public RetrievalJob {
     return request_.start_us ? std::max<int64_t>(end - *request_.start_us, 1) : kThirtyDays;
   }
 
-  // One row per key that any view can see at `end`: its time, and the keys. Views without entities add none; when
-  // there are no others, one row.
+  // One row per key that any view can see at `end`: its time, and the keys. Views without entities add none;
+  // when there are no others, one row.
   Result<std::shared_ptr<arrow::Table>> EntitiesInRange(int64_t end, const ExecutionContext& context) {
     std::vector<std::shared_ptr<arrow::Table>> tables;
     const KeyNode* key_node = nullptr;
     for (const JoinNode& join : plan_.joins) {
       if (join.key_columns.empty()) continue;
       key_node = &plan_.keys[join.keys];
-      SALVER_ASSIGN(auto keys, context_.engine->DistinctKeys(plan_, join, end - LookBack(join, end), end, context));
+      SALVER_ASSIGN(auto keys,
+                    context_.engine->DistinctKeys(plan_, join, end - LookBack(join, end), end, context));
       tables.push_back(std::move(keys));
     }
-    std::shared_ptr<arrow::Table> keys = arrow::Table::Make(arrow::schema({}), arrow::ChunkedArrayVector{}, 1);
+    std::shared_ptr<arrow::Table> keys =
+        arrow::Table::Make(arrow::schema({}), arrow::ChunkedArrayVector{}, 1);
     if (key_node != nullptr) {
       SALVER_ASSIGN(keys, FromArrow(arrow::ConcatenateTables(tables), "keys of the sources"));
       if (tables.size() > 1) {
@@ -265,16 +279,20 @@ class HistoricalJob final : public RetrievalJob {
     }
     const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
     SALVER_ASSIGN(const auto times,
-                  FromArrow(arrow::MakeArrayFromScalar(arrow::TimestampScalar(end, type), keys->num_rows()), "time column"));
-    return FromArrow(keys->AddColumn(0, arrow::field(kEventTimestamp, type), std::make_shared<arrow::ChunkedArray>(times)),
-                     "entity rows");
+                  FromArrow(arrow::MakeArrayFromScalar(arrow::TimestampScalar(end, type), keys->num_rows()),
+                            "time column"));
+    return FromArrow(
+        keys->AddColumn(0, arrow::field(kEventTimestamp, type), std::make_shared<arrow::ChunkedArray>(times)),
+        "entity rows");
   }
 
   // Keys that several views have, once, in order of first appearance.
-  static Result<std::shared_ptr<arrow::Table>> Distinct(const arrow::Table& keys, std::span<const Field> fields) {
+  static Result<std::shared_ptr<arrow::Table>> Distinct(const arrow::Table& keys,
+                                                        std::span<const Field> fields) {
     std::vector<std::shared_ptr<arrow::Array>> columns;
     for (size_t i = 0; i < fields.size(); ++i) {
-      SALVER_ASSIGN(auto column, CastColumn(*keys.column(static_cast<int>(i)), fields[i], "join key \"" + fields[i].name + "\""));
+      SALVER_ASSIGN(auto column, CastColumn(*keys.column(static_cast<int>(i)), fields[i],
+                                            "join key \"" + fields[i].name + "\""));
       columns.push_back(std::move(column));
     }
     const auto ids = KeyDictionary(fields).Add(columns, keys.num_rows());
@@ -307,25 +325,31 @@ Result<std::unique_ptr<RetrievalJob>> PlanHistoricalFeatures(std::shared_ptr<con
   SALVER_ASSIGN(const auto views,
                 ResolveFeatures(*snapshot, features, request.feature_service, request.full_feature_names));
   if (request.entities != nullptr && (request.start_us || request.end_us)) {
-    return Status::InvalidArgument("entity rows and a start or end date were both given. Entity rows carry their own times: give one of them.",
-                                   Reason::kBadTimeRange);
+    return Status::InvalidArgument(
+        "entity rows and a start or end date were both given. Entity rows carry their own times: give one of "
+        "them.",
+        Reason::kBadTimeRange);
   }
   if (request.start_us && request.end_us && *request.start_us > *request.end_us) {
-    return Status::InvalidArgument("the start date " + FormatTime(*request.start_us) + " is after the end date " +
-                                       FormatTime(*request.end_us) + ". Swap them.",
+    return Status::InvalidArgument("the start date " + FormatTime(*request.start_us) +
+                                       " is after the end date " + FormatTime(*request.end_us) +
+                                       ". Swap them.",
                                    Reason::kBadTimeRange);
   }
   ExecutionPlan plan;
   plan.time_column = kEventTimestamp;
   Problems problems;
-  for (const RequestedView& view : views) SALVER_RETURN_NOT_OK(AddJoin(view, request.filter_by_created_timestamp, &plan));
+  for (const RequestedView& view : views)
+    SALVER_RETURN_NOT_OK(AddJoin(view, request.filter_by_created_timestamp, &plan));
   if (request.entities != nullptr) {
     SALVER_ASSIGN(plan.time_column, TimeColumn(*request.entities->schema()));
     CheckEntityColumns(plan, *request.entities->schema(), &problems);
     CheckTimeColumn(*request.entities->schema()->GetFieldByName(plan.time_column), &problems);
-  } else if (std::count_if(plan.keys.begin(), plan.keys.end(), [](const KeyNode& keys) { return !keys.join_keys.empty(); }) > 1) {
-    return Status::InvalidArgument("without entity rows all views must join on the same keys, and these do not. Give entity rows.",
-                                   Reason::kMissingColumns);
+  } else if (std::count_if(plan.keys.begin(), plan.keys.end(),
+                           [](const KeyNode& keys) { return !keys.join_keys.empty(); }) > 1) {
+    return Status::InvalidArgument(
+        "without entity rows all views must join on the same keys, and these do not. Give entity rows.",
+        Reason::kMissingColumns);
   }
   SALVER_RETURN_NOT_OK(CheckSources(context.folder, &plan, &problems));
   SALVER_RETURN_NOT_OK(problems.ToStatus());

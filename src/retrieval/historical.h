@@ -1,5 +1,5 @@
-// From a request and a registry snapshot to a RetrievalJob: resolve the features, build the plan, check it against
-// the entity rows and the sources, and leave running it to the engine.
+// From a request and a registry snapshot to a RetrievalJob: resolve the features, build the plan, check it
+// against the entity rows and the sources, and leave running it to the engine.
 #pragma once
 
 #include <memory>
@@ -14,14 +14,14 @@
 namespace salver {
 
 struct RetrievalContext {
-  std::string folder;                      // where relative source paths start
+  std::string folder;  // where relative source paths start
   std::shared_ptr<ComputeEngine> engine;
   Clock* clock = Clock::System();
   int threads = 0;
 };
 
-// Errors: all of ResolveFeatures, and InvalidArgument (kMissingColumns) that lists every column that the entity
-// rows or the sources lack.
+// Errors: all of ResolveFeatures, and InvalidArgument (kMissingColumns) that lists every column that the
+// entity rows or the sources lack.
 Result<std::unique_ptr<RetrievalJob>> PlanHistoricalFeatures(std::shared_ptr<const RegistrySnapshot> snapshot,
                                                              const HistoricalRequest& request,
                                                              const RetrievalContext& context);

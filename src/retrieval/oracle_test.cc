@@ -1,5 +1,5 @@
-// Random repositories against the rule said as plainly as it can be: look at every source row for every label row.
-// SALVER_SEED replays a run; SALVER_ORACLE_CASES changes how many cases it has.
+// Random repositories against the rule said as plainly as it can be: look at every source row for every label
+// row. SALVER_SEED replays a run; SALVER_ORACLE_CASES changes how many cases it has.
 #include <arrow/array.h>
 #include <arrow/scalar.h>
 #include <arrow/table.h>
@@ -28,17 +28,17 @@ struct SourceRow {
 struct Source {
   std::string path;
   std::vector<Field> keys;
-  std::vector<SourceRow> rows;   // in order of the source
+  std::vector<SourceRow> rows;  // in order of the source
   bool has_created = false;
 };
 
 struct Label {
-  std::vector<Number> keys;      // per column of LabelKeys
+  std::vector<Number> keys;  // per column of LabelKeys
   Number time_us;
 };
 
 constexpr int64_t kStart = 1'700'000'000'000'000;
-constexpr int kLabelKeys = 3;    // columns a, b, c of the label rows
+constexpr int kLabelKeys = 3;  // columns a, b, c of the label rows
 
 class Dice {
  public:
@@ -46,7 +46,9 @@ class Dice {
   int64_t Below(int64_t bound) { return static_cast<int64_t>(engine_() % static_cast<uint64_t>(bound)); }
   bool OneIn(int64_t count) { return Below(count) == 0; }
   template <typename T>
-  const T& Pick(const std::vector<T>& from) { return from[static_cast<size_t>(Below(static_cast<int64_t>(from.size())))]; }
+  const T& Pick(const std::vector<T>& from) {
+    return from[static_cast<size_t>(Below(static_cast<int64_t>(from.size())))];
+  }
   Number MaybeNull(int64_t value) { return OneIn(12) ? Number() : Number(value); }
 
  private:
@@ -56,21 +58,32 @@ class Dice {
 // Physical types a column may have for a join key of that type.
 std::vector<TypePtr> SourceTypes(ValueType type) {
   switch (type) {
-    case ValueType::kInt32: return {arrow::int32(), arrow::int16(), arrow::int64()};
-    case ValueType::kInt64: return {arrow::int64(), arrow::int32(), arrow::uint32()};
-    case ValueType::kString: return {arrow::utf8(), arrow::large_utf8(), arrow::int64()};
-    case ValueType::kBytes: return {arrow::binary()};
-    default: return {UtcMicros(), arrow::timestamp(arrow::TimeUnit::NANO), arrow::timestamp(arrow::TimeUnit::MICRO, "Europe/Berlin")};
+    case ValueType::kInt32:
+      return {arrow::int32(), arrow::int16(), arrow::int64()};
+    case ValueType::kInt64:
+      return {arrow::int64(), arrow::int32(), arrow::uint32()};
+    case ValueType::kString:
+      return {arrow::utf8(), arrow::large_utf8(), arrow::int64()};
+    case ValueType::kBytes:
+      return {arrow::binary()};
+    default:
+      return {UtcMicros(), arrow::timestamp(arrow::TimeUnit::NANO),
+              arrow::timestamp(arrow::TimeUnit::MICRO, "Europe/Berlin")};
   }
 }
 
 std::vector<TypePtr> LabelTypes(ValueType type) {
   switch (type) {
     case ValueType::kInt32:
-    case ValueType::kInt64: return {arrow::int64(), arrow::int32(), arrow::utf8(), arrow::float64()};
-    case ValueType::kString: return {arrow::utf8(), arrow::large_utf8(), arrow::int64(), arrow::int32()};
-    case ValueType::kBytes: return {arrow::binary()};
-    default: return {UtcMicros(), arrow::timestamp(arrow::TimeUnit::NANO, "Asia/Tokyo"), arrow::timestamp(arrow::TimeUnit::MICRO)};
+    case ValueType::kInt64:
+      return {arrow::int64(), arrow::int32(), arrow::utf8(), arrow::float64()};
+    case ValueType::kString:
+      return {arrow::utf8(), arrow::large_utf8(), arrow::int64(), arrow::int32()};
+    case ValueType::kBytes:
+      return {arrow::binary()};
+    default:
+      return {UtcMicros(), arrow::timestamp(arrow::TimeUnit::NANO, "Asia/Tokyo"),
+              arrow::timestamp(arrow::TimeUnit::MICRO)};
   }
 }
 
@@ -86,10 +99,13 @@ struct Case {
   HistoricalRequest request;
 };
 
-const char* KeyName(size_t key) { return key == 0 ? "a" : key == 1 ? "b" : "c"; }
+const char* KeyName(size_t key) {
+  return key == 0 ? "a" : key == 1 ? "b" : "c";
+}
 
 template <typename Get, typename Rows>
-std::shared_ptr<arrow::Array> Column(const Rows& rows, size_t begin, size_t end, Get get, const TypePtr& type) {
+std::shared_ptr<arrow::Array> Column(const Rows& rows, size_t begin, size_t end, Get get,
+                                     const TypePtr& type) {
   std::vector<Number> numbers;
   for (size_t i = begin; i < end; ++i) numbers.push_back(get(i, rows[i]));
   return ColumnOf(numbers, type);
@@ -99,7 +115,8 @@ void WriteSource(Case* c, const Source& source, int64_t first_id) {
   Dice& dice = c->dice;
   std::vector<TypePtr> key_types;
   for (const Field& key : source.keys) key_types.push_back(dice.Pick(SourceTypes(key.type)));
-  const TypePtr time = dice.Pick<TypePtr>({UtcMicros(), arrow::timestamp(arrow::TimeUnit::NANO), arrow::timestamp(arrow::TimeUnit::MICRO)});
+  const TypePtr time = dice.Pick<TypePtr>(
+      {UtcMicros(), arrow::timestamp(arrow::TimeUnit::NANO), arrow::timestamp(arrow::TimeUnit::MICRO)});
   const size_t files = source.path.ends_with(".parquet") ? 1 : static_cast<size_t>(1 + dice.Below(3));
   for (size_t file = 0; file < files; ++file) {
     const size_t begin = source.rows.size() * file / files, end = source.rows.size() * (file + 1) / files;
@@ -109,16 +126,22 @@ void WriteSource(Case* c, const Source& source, int64_t first_id) {
       fields.push_back(arrow::field(name, type));
       columns.push_back(Column(source.rows, begin, end, get, type));
     };
-    add("id", arrow::int64(), [&](size_t i, const SourceRow&) { return Number(first_id + static_cast<int64_t>(i)); });
+    add("id", arrow::int64(),
+        [&](size_t i, const SourceRow&) { return Number(first_id + static_cast<int64_t>(i)); });
     for (size_t k = 0; k < source.keys.size(); ++k) {
       add(source.keys[k].name, key_types[k], [&](size_t, const SourceRow& row) { return row.keys[k]; });
     }
-    add("text", arrow::utf8(), [&](size_t i, const SourceRow&) { return i % 3 == 0 ? Number() : Number(first_id + static_cast<int64_t>(i)); });
+    add("text", arrow::utf8(), [&](size_t i, const SourceRow&) {
+      return i % 3 == 0 ? Number() : Number(first_id + static_cast<int64_t>(i));
+    });
     add("time", time, [](size_t, const SourceRow& row) { return row.event_us; });
     if (source.has_created) add("created", time, [](size_t, const SourceRow& row) { return row.created_us; });
-    add("ratio", arrow::float64(), [&](size_t i, const SourceRow&) { return Number(first_id + static_cast<int64_t>(i)); });
+    add("ratio", arrow::float64(),
+        [&](size_t i, const SourceRow&) { return Number(first_id + static_cast<int64_t>(i)); });
     const auto table = arrow::Table::Make(arrow::schema(fields), columns, static_cast<int64_t>(end - begin));
-    const std::string path = source.path.ends_with(".parquet") ? source.path : source.path + "/part-" + std::to_string(file) + ".parquet";
+    const std::string path = source.path.ends_with(".parquet")
+                                 ? source.path
+                                 : source.path + "/part-" + std::to_string(file) + ".parquet";
     c->repository.Write(*table, path, 1 + dice.Below(12));
   }
 }
@@ -156,7 +179,8 @@ void MakeViews(Case* c) {
     const size_t s = static_cast<size_t>(c->dice.Below(static_cast<int64_t>(c->sources.size())));
     const Source& source = c->sources[s];
     TestView view{.name = "view" + std::to_string(v), .path = source.path, .join_keys = source.keys};
-    view.features = {{.name = "id", .type = ValueType::kInt64}, {.name = "text", .type = ValueType::kString},
+    view.features = {{.name = "id", .type = ValueType::kInt64},
+                     {.name = "text", .type = ValueType::kString},
                      {.name = "ratio", .type = ValueType::kFloat}};
     view.ttl_us = c->dice.Below(6);
     view.event_column = "time";
@@ -187,9 +211,12 @@ void MakeLabels(Case* c) {
     columns.push_back(Column(c->labels, 0, c->labels.size(), get, type));
   };
   for (size_t k = 0; k < kLabelKeys; ++k) {
-    add(KeyName(k), dice.Pick(LabelTypes(c->key_types[k])), [k](size_t, const Label& label) { return label.keys[k]; });
+    add(KeyName(k), dice.Pick(LabelTypes(c->key_types[k])),
+        [k](size_t, const Label& label) { return label.keys[k]; });
   }
-  add("event_timestamp", dice.Pick<TypePtr>({UtcMicros(), arrow::timestamp(arrow::TimeUnit::NANO), arrow::timestamp(arrow::TimeUnit::MICRO, "America/New_York")}),
+  add("event_timestamp",
+      dice.Pick<TypePtr>({UtcMicros(), arrow::timestamp(arrow::TimeUnit::NANO),
+                          arrow::timestamp(arrow::TimeUnit::MICRO, "America/New_York")}),
       [](size_t, const Label& label) { return label.time_us; });
   add("row", arrow::int64(), [](size_t i, const Label&) { return Number(static_cast<int64_t>(i)); });
   auto table = arrow::Table::Make(arrow::schema(fields), columns, rows);
@@ -202,7 +229,9 @@ void MakeLabels(Case* c) {
 }
 
 // Position of a source key among the label columns.
-size_t LabelKey(const Field& key) { return static_cast<size_t>(key.name[0] - 'a'); }
+size_t LabelKey(const Field& key) {
+  return static_cast<size_t>(key.name[0] - 'a');
+}
 
 // Row of the source that `view` answers `label` with, -1 for none.
 int64_t Expected(const Source& source, const TestView& view, const Label& label, bool cut) {
@@ -220,7 +249,9 @@ int64_t Expected(const Source& source, const TestView& view, const Label& label,
     if (cut && created_known && row.created_us && *row.created_us > *label.time_us) continue;
     if (best >= 0) {
       const SourceRow& have = source.rows[static_cast<size_t>(best)];
-      const auto created = [&](const SourceRow& r) { return created_known ? r.created_us.value_or(INT64_MIN) : INT64_MIN; };
+      const auto created = [&](const SourceRow& r) {
+        return created_known ? r.created_us.value_or(INT64_MIN) : INT64_MIN;
+      };
       if (std::pair(*row.event_us, created(row)) < std::pair(*have.event_us, created(have))) continue;
     }
     best = static_cast<int64_t>(i);
@@ -238,7 +269,7 @@ void CheckAnswer(const Case& c, const arrow::Table& answer) {
   ASSERT_EQ(answer.num_rows(), static_cast<int64_t>(c.labels.size()));
   ASSERT_EQ(answer.num_columns(), kLabelKeys + 2 + static_cast<int>(c.request.features.size()));
   for (int i = 0; i < kLabelKeys + 2; ++i) {  // other columns untouched
-    if (i == kLabelKeys) continue;  // the time, in UTC now
+    if (i == kLabelKeys) continue;            // the time, in UTC now
     ASSERT_TRUE(answer.column(i)->Equals(c.request.entities->column(i))) << answer.field(i)->name();
   }
   for (size_t v = 0; v < c.views.size(); ++v) {
@@ -249,10 +280,12 @@ void CheckAnswer(const Case& c, const arrow::Table& answer) {
     ASSERT_TRUE(answer.GetColumnByName(prefix + "ratio")->type()->Equals(arrow::float32()));
     for (size_t row = 0; row < c.labels.size(); ++row) {
       const int64_t at = static_cast<int64_t>(row);
-      const int64_t winner = Expected(c.sources[s], c.views[v], c.labels[row], c.request.filter_by_created_timestamp);
+      const int64_t winner =
+          Expected(c.sources[s], c.views[v], c.labels[row], c.request.filter_by_created_timestamp);
       const std::string id = winner < 0 ? "NULL" : std::to_string(static_cast<int64_t>(s) * 1000 + winner);
       ASSERT_EQ(Cell(answer, prefix + "id", at), id) << c.views[v].name << " row " << row;
-      ASSERT_EQ(Cell(answer, prefix + "text", at), winner % 3 == 0 ? "NULL" : id) << c.views[v].name << " row " << row;
+      ASSERT_EQ(Cell(answer, prefix + "text", at), winner % 3 == 0 ? "NULL" : id)
+          << c.views[v].name << " row " << row;
       ASSERT_EQ(Cell(answer, prefix + "ratio", at), id) << c.views[v].name << " row " << row;
     }
   }
@@ -263,8 +296,13 @@ void CheckLatest(Case* c, size_t v) {
   const Source& source = c->sources[c->view_sources[v]];
   const TestView& view = c->views[v];
   LatestRowsNode node;
-  node.scan = {{.name = "s", .kind = DataSourceKind::kFile, .path = source.path, .file_format = "parquet", .timestamp_field = "time"},
-               "time", view.created_column};
+  node.scan = {{.name = "s",
+                .kind = DataSourceKind::kFile,
+                .path = source.path,
+                .file_format = "parquet",
+                .timestamp_field = "time"},
+               "time",
+               view.created_column};
   node.join_keys = source.keys;
   node.features = view.features;
   node.start_us = kStart + c->dice.Below(20);
@@ -280,14 +318,18 @@ void CheckLatest(Case* c, size_t v) {
     }
     ++in_range;
     const auto rank = [&](const SourceRow& r) {
-      return std::pair(*r.event_us, view.created_column.empty() ? INT64_MIN : r.created_us.value_or(INT64_MIN));
+      return std::pair(*r.event_us,
+                       view.created_column.empty() ? INT64_MIN : r.created_us.value_or(INT64_MIN));
     };
     const auto [at, is_new] = newest.try_emplace(row.keys, static_cast<int64_t>(i));
-    if (!is_new && rank(row) >= rank(source.rows[static_cast<size_t>(at->second)])) at->second = static_cast<int64_t>(i);
+    if (!is_new && rank(row) >= rank(source.rows[static_cast<size_t>(at->second)]))
+      at->second = static_cast<int64_t>(i);
   }
   std::set<int64_t> expected, got;
-  for (const auto& [key, row] : newest) expected.insert(static_cast<int64_t>(c->view_sources[v]) * 1000 + row);
-  const auto latest = NewLocalEngine()->Latest(node, {.folder = c->repository.folder(), .threads = static_cast<int>(1 + c->dice.Below(4))});
+  for (const auto& [key, row] : newest)
+    expected.insert(static_cast<int64_t>(c->view_sources[v]) * 1000 + row);
+  const auto latest = NewLocalEngine()->Latest(
+      node, {.folder = c->repository.folder(), .threads = static_cast<int>(1 + c->dice.Below(4))});
   ASSERT_TRUE(latest.ok()) << latest.status().ToString();
   ASSERT_EQ((*latest)->rows_in_range(), in_range);
   ASSERT_EQ((*latest)->rows_without_key(), without_key);
@@ -312,7 +354,8 @@ void CheckLatest(Case* c, size_t v) {
 void RunCase(uint64_t seed) {
   SCOPED_TRACE("SALVER_SEED=" + std::to_string(seed) + " SALVER_ORACLE_CASES=1");
   Case c(seed);
-  const std::vector<ValueType> types = {ValueType::kInt64, ValueType::kInt32, ValueType::kString, ValueType::kUnixTimestamp, ValueType::kBytes};
+  const std::vector<ValueType> types = {ValueType::kInt64, ValueType::kInt32, ValueType::kString,
+                                        ValueType::kUnixTimestamp, ValueType::kBytes};
   for (int k = 0; k < kLabelKeys; ++k) c.key_types.push_back(c.dice.Pick(types));
   MakeSources(&c);
   MakeViews(&c);
@@ -331,7 +374,8 @@ uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
 TEST(HistoricalOracle, EqualsBruteForceOnRandomRepositories) {
   const uint64_t first = FromEnvironment("SALVER_SEED", std::random_device{}());
   const uint64_t cases = FromEnvironment("SALVER_ORACLE_CASES", 2000);
-  std::printf("first seed %llu, %llu cases\n", static_cast<unsigned long long>(first), static_cast<unsigned long long>(cases));
+  std::printf("first seed %llu, %llu cases\n", static_cast<unsigned long long>(first),
+              static_cast<unsigned long long>(cases));
   for (uint64_t seed = first; seed < first + cases; ++seed) {
     RunCase(seed);
     if (HasFatalFailure()) return;

@@ -32,7 +32,8 @@ std::string NewFolder() {
 
 }  // namespace
 
-TestRepository::TestRepository() : folder_(NewFolder()), owns_folder_(true), registry_(std::make_shared<feast::core::Registry>()) {}
+TestRepository::TestRepository()
+    : folder_(NewFolder()), owns_folder_(true), registry_(std::make_shared<feast::core::Registry>()) {}
 
 TestRepository::TestRepository(std::string folder)
     : folder_(std::move(folder)), owns_folder_(false), registry_(std::make_shared<feast::core::Registry>()) {}
@@ -100,16 +101,20 @@ std::shared_ptr<const RegistrySnapshot> TestRepository::Snapshot() const {
   return RegistrySnapshot::Make(registry_, kProject).value();
 }
 
-Result<std::unique_ptr<RetrievalJob>> TestRepository::Plan(const HistoricalRequest& request, int threads) const {
-  return PlanHistoricalFeatures(Snapshot(), request, {.folder = folder_, .engine = NewLocalEngine(), .threads = threads});
+Result<std::unique_ptr<RetrievalJob>> TestRepository::Plan(const HistoricalRequest& request,
+                                                           int threads) const {
+  return PlanHistoricalFeatures(Snapshot(), request,
+                                {.folder = folder_, .engine = NewLocalEngine(), .threads = threads});
 }
 
-Result<std::shared_ptr<arrow::Table>> TestRepository::Retrieve(const HistoricalRequest& request, int threads) const {
+Result<std::shared_ptr<arrow::Table>> TestRepository::Retrieve(const HistoricalRequest& request,
+                                                               int threads) const {
   SALVER_ASSIGN(const auto job, Plan(request, threads));
   return job->Run();
 }
 
-std::shared_ptr<arrow::Array> ColumnOf(const std::vector<std::optional<int64_t>>& numbers, const std::shared_ptr<arrow::DataType>& type) {
+std::shared_ptr<arrow::Array> ColumnOf(const std::vector<std::optional<int64_t>>& numbers,
+                                       const std::shared_ptr<arrow::DataType>& type) {
   arrow::Int64Builder builder;
   for (const auto& number : numbers) {
     PARQUET_THROW_NOT_OK(number ? builder.Append(*number) : builder.AppendNull());
@@ -122,6 +127,8 @@ std::shared_ptr<arrow::Array> ColumnOf(const std::vector<std::optional<int64_t>>
   return arrow::compute::Cast(*array, type).ValueOrDie();
 }
 
-std::shared_ptr<arrow::DataType> UtcMicros() { return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"); }
+std::shared_ptr<arrow::DataType> UtcMicros() {
+  return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+}
 
 }  // namespace salver

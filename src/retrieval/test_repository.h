@@ -59,7 +59,8 @@ class TestRepository {
 };
 
 // Numbers cast to `type`; timestamps count microseconds. Throws when there is no such cast.
-std::shared_ptr<arrow::Array> ColumnOf(const std::vector<std::optional<int64_t>>& numbers, const std::shared_ptr<arrow::DataType>& type);
+std::shared_ptr<arrow::Array> ColumnOf(const std::vector<std::optional<int64_t>>& numbers,
+                                       const std::shared_ptr<arrow::DataType>& type);
 std::shared_ptr<arrow::DataType> UtcMicros();
 
 }  // namespace salver

@@ -39,33 +39,38 @@ std::string Unprefixed(std::string path) {
 Result<std::vector<std::string>> ListFiles(const DataSource& source, const std::string& folder) {
   const std::string path = JoinPath(folder, Unprefixed(source.path));
   if (const size_t scheme = path.find("://"); scheme != std::string::npos) {
-    return Status::Unimplemented("data source \"" + source.name + "\": \"" + source.path +
-                                     "\" is not on this machine's disk. Only local paths can be read in this release.",
-                                 Reason::kBadSource);
+    return Status::Unimplemented(
+        "data source \"" + source.name + "\": \"" + source.path +
+            "\" is not on this machine's disk. Only local paths can be read in this release.",
+        Reason::kBadSource);
   }
   std::vector<std::string> files;
   std::error_code error;
   if (path.find_first_of("*?[") != std::string::npos) {
     ::glob_t found;
-    if (::glob(path.c_str(), 0, nullptr, &found) == 0) files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+    if (::glob(path.c_str(), 0, nullptr, &found) == 0)
+      files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
     ::globfree(&found);
   } else if (std::filesystem::is_directory(path, error)) {
     for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
       const std::string name = entry.path().filename().string();
-      if (entry.is_regular_file() && name.ends_with(".parquet") && !name.starts_with('.') && !name.starts_with('_')) {
+      if (entry.is_regular_file() && name.ends_with(".parquet") && !name.starts_with('.') &&
+          !name.starts_with('_')) {
         files.push_back(entry.path().string());
       }
     }
   } else {
     if (!std::filesystem::exists(path, error)) {
-      return Status::NotFound("data source \"" + source.name + "\": there is no file \"" + path +
-                                  "\". Check the path (relative paths start at the repository), or write the file first.",
-                              Reason::kBadSource);
+      return Status::NotFound(
+          "data source \"" + source.name + "\": there is no file \"" + path +
+              "\". Check the path (relative paths start at the repository), or write the file first.",
+          Reason::kBadSource);
     }
     return std::vector<std::string>{path};
   }
   if (files.empty()) {
-    return Status::NotFound("data source \"" + source.name + "\": no .parquet file at \"" + path + "\".", Reason::kBadSource);
+    return Status::NotFound("data source \"" + source.name + "\": no .parquet file at \"" + path + "\".",
+                            Reason::kBadSource);
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -87,10 +92,14 @@ std::optional<TimeUnit> UnitOf(const parquet::ColumnDescriptor& column) {
   const auto& type = column.logical_type();
   if (type == nullptr || !type->is_timestamp()) return std::nullopt;
   switch (static_cast<const parquet::TimestampLogicalType&>(*type).time_unit()) {
-    case parquet::LogicalType::TimeUnit::MILLIS: return TimeUnit{1000, 1};
-    case parquet::LogicalType::TimeUnit::MICROS: return TimeUnit{1, 1};
-    case parquet::LogicalType::TimeUnit::NANOS: return TimeUnit{1, 1000};
-    default: return std::nullopt;
+    case parquet::LogicalType::TimeUnit::MILLIS:
+      return TimeUnit{1000, 1};
+    case parquet::LogicalType::TimeUnit::MICROS:
+      return TimeUnit{1, 1};
+    case parquet::LogicalType::TimeUnit::NANOS:
+      return TimeUnit{1, 1000};
+    default:
+      return std::nullopt;
   }
 }
 
@@ -107,7 +116,9 @@ void SetTimeRange(const parquet::RowGroupMetaData& group, const std::string& eve
   const auto unit = UnitOf(*group.schema()->Column(index));
   if (!chunk->is_stats_set() || !unit) return;
   const auto statistics = chunk->statistics();
-  if (statistics == nullptr || !statistics->HasMinMax() || statistics->physical_type() != parquet::Type::INT64) return;
+  if (statistics == nullptr || !statistics->HasMinMax() ||
+      statistics->physical_type() != parquet::Type::INT64)
+    return;
   const auto& typed = static_cast<const parquet::Int64Statistics&>(*statistics);
   to->min_event_us = ToMicros(typed.min(), *unit, -1);
   to->max_event_us = ToMicros(typed.max(), *unit, +1);
@@ -138,14 +149,17 @@ class ParquetSource final : public SourceReader {
   const std::vector<RowGroup>& row_groups() const override { return groups_; }
   int file_count() const override { return static_cast<int>(files_.size()); }
 
-  Result<std::shared_ptr<arrow::Table>> Read(std::span<const int> groups, const std::vector<std::string>& columns) override {
+  Result<std::shared_ptr<arrow::Table>> Read(std::span<const int> groups,
+                                             const std::vector<std::string>& columns) override {
     std::vector<std::shared_ptr<arrow::Table>> parts;
     for (ParquetFile& file : files_) {
       std::vector<int> mine;
       for (const int group : groups) {
-        if (group >= file.first_group && group < file.first_group + file.group_count) mine.push_back(group - file.first_group);
+        if (group >= file.first_group && group < file.first_group + file.group_count)
+          mine.push_back(group - file.first_group);
       }
-      if (mine.empty() && !(parts.empty() && &file == &files_.back())) continue;  // the last gives an empty table its schema
+      if (mine.empty() && !(parts.empty() && &file == &files_.back()))
+        continue;  // the last gives an empty table its schema
       try {
         SALVER_ASSIGN(auto part, ReadFile(&file, mine, columns));
         parts.push_back(std::move(part));
@@ -162,15 +176,19 @@ class ParquetSource final : public SourceReader {
     auto opened = arrow::io::ReadableFile::Open(path);
     if (!opened.ok()) return FromArrow(opened.status(), Name(source_, path));
     parquet::arrow::FileReaderBuilder builder;
-    if (const auto status = builder.Open(*opened); !status.ok()) return Damaged(source_, path, status.message());
+    if (const auto status = builder.Open(*opened); !status.ok())
+      return Damaged(source_, path, status.message());
     ParquetFile file{.path = path};
-    // Threads are the caller's, a row group each. Without pre-buffering the reader has no state that a read changes.
+    // Threads are the caller's, a row group each. Without pre-buffering the reader has no state that a read
+    // changes.
     parquet::ArrowReaderProperties properties(/*use_threads=*/false);
     properties.set_pre_buffer(false);
     builder.properties(properties);
-    if (const auto status = builder.Build(&file.reader); !status.ok()) return Damaged(source_, path, status.message());
+    if (const auto status = builder.Build(&file.reader); !status.ok())
+      return Damaged(source_, path, status.message());
     std::shared_ptr<arrow::Schema> schema;
-    if (const auto status = file.reader->GetSchema(&schema); !status.ok()) return Damaged(source_, path, status.message());
+    if (const auto status = file.reader->GetSchema(&schema); !status.ok())
+      return Damaged(source_, path, status.message());
     schema = schema->RemoveMetadata();
     if (schema_ == nullptr) {
       schema_ = schema;
@@ -226,12 +244,14 @@ class ParquetSource final : public SourceReader {
 Result<std::unique_ptr<SourceReader>> OpenSource(const DataSource& source, const std::string& folder) {
   if (source.kind != DataSourceKind::kFile) {
     if (source.batch_source != nullptr) return OpenSource(*source.batch_source, folder);
-    return Status::Unimplemented("data source \"" + source.name + "\" is no file; only file sources can be read in this release.",
-                                 Reason::kBadSource);
+    return Status::Unimplemented(
+        "data source \"" + source.name + "\" is no file; only file sources can be read in this release.",
+        Reason::kBadSource);
   }
   if (source.file_format == "delta") {
-    return Status::Unimplemented("data source \"" + source.name + "\" is a Delta Lake table, which can not be read in this release.",
-                                 Reason::kBadSource);
+    return Status::Unimplemented(
+        "data source \"" + source.name + "\" is a Delta Lake table, which can not be read in this release.",
+        Reason::kBadSource);
   }
   auto reader = std::make_unique<ParquetSource>(source);
   SALVER_RETURN_NOT_OK(reader->Open(folder));

@@ -1,5 +1,6 @@
-// A SourceReader reads the history behind a DataSource: one Parquet file, a folder of them, or a glob (*.parquet).
-// Row groups are numbered through all files in name order; that order is "the order of the source" that breaks ties.
+// A SourceReader reads the history behind a DataSource: one Parquet file, a folder of them, or a glob
+// (*.parquet). Row groups are numbered through all files in name order; that order is "the order of the
+// source" that breaks ties.
 //
 // Thread safety: all methods from any thread. Read uses the thread that calls it and no other.
 #pragma once
@@ -40,9 +41,9 @@ class SourceReader {
                                                      const std::vector<std::string>& columns) = 0;
 };
 
-// Opens a file source; relative paths start at `folder`. Row groups take their time range from the statistics of
-// the source's timestamp_field.
-// Errors: NotFound, DataLoss, InvalidArgument (kBadSource): not Parquet, files with different schemas, no file.
+// Opens a file source; relative paths start at `folder`. Row groups take their time range from the statistics
+// of the source's timestamp_field. Errors: NotFound, DataLoss, InvalidArgument (kBadSource): not Parquet,
+// files with different schemas, no file.
 //         Unimplemented for kinds that have no reader in this build.
 Result<std::unique_ptr<SourceReader>> OpenSource(const DataSource& source, const std::string& folder);
 

@@ -22,14 +22,17 @@ class SourceTest : public testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  // A file with column "time" of this type and these raw values, two rows a row group, and "n" that numbers them.
-  void Write(const std::string& path, const std::vector<int64_t>& times, const std::shared_ptr<arrow::DataType>& type) {
+  // A file with column "time" of this type and these raw values, two rows a row group, and "n" that numbers
+  // them.
+  void Write(const std::string& path, const std::vector<int64_t>& times,
+             const std::shared_ptr<arrow::DataType>& type) {
     arrow::TimestampBuilder time(type, arrow::default_memory_pool());
     arrow::Int64Builder n;
     ASSERT_TRUE(time.AppendValues(times).ok());
     for (size_t i = 0; i < times.size(); ++i) ASSERT_TRUE(n.Append(static_cast<int64_t>(i)).ok());
-    const auto table = arrow::Table::Make(arrow::schema({arrow::field("n", arrow::int64()), arrow::field("time", type)}),
-                                          {n.Finish().ValueOrDie(), time.Finish().ValueOrDie()});
+    const auto table =
+        arrow::Table::Make(arrow::schema({arrow::field("n", arrow::int64()), arrow::field("time", type)}),
+                           {n.Finish().ValueOrDie(), time.Finish().ValueOrDie()});
     std::filesystem::create_directories(std::filesystem::path(folder_ + "/" + path).parent_path());
     const auto out = arrow::io::FileOutputStream::Open(folder_ + "/" + path).ValueOrDie();
     ASSERT_TRUE(parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), out, 2).ok());
@@ -37,13 +40,19 @@ class SourceTest : public testing::Test {
   }
 
   Result<std::unique_ptr<SourceReader>> Open(const std::string& path) const {
-    return OpenSource({.name = "s", .kind = DataSourceKind::kFile, .path = path, .file_format = "parquet", .timestamp_field = "time"}, folder_);
+    return OpenSource({.name = "s",
+                       .kind = DataSourceKind::kFile,
+                       .path = path,
+                       .file_format = "parquet",
+                       .timestamp_field = "time"},
+                      folder_);
   }
 
   std::string folder_;
 };
 
-// Statistics finer than a microsecond are rounded outwards, whatever their sign: a row group is never skipped wrongly.
+// Statistics finer than a microsecond are rounded outwards, whatever their sign: a row group is never skipped
+// wrongly.
 TEST_F(SourceTest, TimeRangesHoldEveryRowOfTheirRowGroup) {
   Write("ns.parquet", {1500, 2500, -2500, -1500, 3000, 4000}, arrow::timestamp(arrow::TimeUnit::NANO, "UTC"));
   Write("us.parquet", {7, 9}, arrow::timestamp(arrow::TimeUnit::MICRO));

@@ -23,7 +23,10 @@ using TablePtr = std::shared_ptr<arrow::Table>;
 
 std::string Suffix(const std::string& path) {
   const std::string suffix = std::filesystem::path(path).extension().string();
-  return suffix == ".pq" ? ".parquet" : suffix == ".feather" ? ".arrow" : suffix == ".jsonl" ? ".json" : suffix;
+  return suffix == ".pq"        ? ".parquet"
+         : suffix == ".feather" ? ".arrow"
+         : suffix == ".jsonl"   ? ".json"
+                                : suffix;
 }
 
 arrow::Result<TablePtr> ReadParquet(std::shared_ptr<arrow::io::RandomAccessFile> file) {
@@ -40,21 +43,23 @@ arrow::Result<TablePtr> ReadIpc(std::shared_ptr<arrow::io::RandomAccessFile> fil
 }
 
 arrow::Result<TablePtr> ReadCsv(std::shared_ptr<arrow::io::InputStream> file) {
-  ARROW_ASSIGN_OR_RAISE(auto reader,
-                        arrow::csv::TableReader::Make(arrow::io::default_io_context(), std::move(file),
-                                                      arrow::csv::ReadOptions::Defaults(), arrow::csv::ParseOptions::Defaults(),
-                                                      arrow::csv::ConvertOptions::Defaults()));
+  ARROW_ASSIGN_OR_RAISE(
+      auto reader, arrow::csv::TableReader::Make(
+                       arrow::io::default_io_context(), std::move(file), arrow::csv::ReadOptions::Defaults(),
+                       arrow::csv::ParseOptions::Defaults(), arrow::csv::ConvertOptions::Defaults()));
   return reader->Read();
 }
 
 arrow::Result<TablePtr> ReadJson(std::shared_ptr<arrow::io::InputStream> file) {
-  ARROW_ASSIGN_OR_RAISE(auto reader, arrow::json::TableReader::Make(arrow::default_memory_pool(), std::move(file),
-                                                                    arrow::json::ReadOptions::Defaults(),
-                                                                    arrow::json::ParseOptions::Defaults()));
+  ARROW_ASSIGN_OR_RAISE(auto reader,
+                        arrow::json::TableReader::Make(arrow::default_memory_pool(), std::move(file),
+                                                       arrow::json::ReadOptions::Defaults(),
+                                                       arrow::json::ParseOptions::Defaults()));
   return reader->Read();
 }
 
-arrow::Status WriteTo(const arrow::Table& table, const std::string& suffix, std::shared_ptr<arrow::io::OutputStream> out) {
+arrow::Status WriteTo(const arrow::Table& table, const std::string& suffix,
+                      std::shared_ptr<arrow::io::OutputStream> out) {
   if (suffix == ".parquet") {
     return parquet::arrow::WriteTable(table, arrow::default_memory_pool(), out, /*chunk_size=*/1 << 17);
   }
@@ -78,13 +83,15 @@ Result<TablePtr> ReadTableFile(const std::string& path) {
   } catch (const std::exception& error) {  // parquet throws on damaged metadata
     return Status::InvalidArgument(what + ": " + error.what(), Reason::kBadSource);
   }
-  return Status::InvalidArgument(what + " has suffix \"" + suffix + "\"; there is: .parquet, .csv, .json, .arrow.");
+  return Status::InvalidArgument(what + " has suffix \"" + suffix +
+                                 "\"; there is: .parquet, .csv, .json, .arrow.");
 }
 
 Status WriteTableFile(const arrow::Table& table, const std::string& path) {
   const std::string suffix = Suffix(path), what = "file \"" + path + "\"";
   if (suffix != ".parquet" && suffix != ".csv" && suffix != ".arrow") {
-    return Status::InvalidArgument(what + " has suffix \"" + suffix + "\"; there is: .parquet, .csv, .arrow.");
+    return Status::InvalidArgument(what + " has suffix \"" + suffix +
+                                   "\"; there is: .parquet, .csv, .arrow.");
   }
   const std::string temporary = path + ".new";
   SALVER_ASSIGN(auto out, FromArrow(arrow::io::FileOutputStream::Open(temporary), what));
