@@ -2,6 +2,7 @@
 // else.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -11,14 +12,56 @@
 #include "source/source_reader.h"
 
 namespace arrow {
+class Array;
 class ChunkedArray;
-}
+class DataType;
+}  // namespace arrow
 
 namespace salver {
 
-// For each of `columns`, its values at the row numbers `positions` (any order, repeats allowed); null where
-// -1.
-Result<std::vector<std::shared_ptr<arrow::ChunkedArray>>> GatherColumns(
-    SourceReader* reader, const std::vector<std::string>& columns, std::span<const int64_t> positions);
+// Positions (row numbers in a source, -1 for none) sorted by the row group they lie in.
+class WantedRows {
+ public:
+  // `group_starts` as RowGroupStarts gives them.
+  WantedRows(std::span<const int64_t> positions, std::span<const int64_t> group_starts);
+
+  // Row groups that hold a wanted row, ascending.
+  const std::vector<int>& groups() const { return groups_; }
+  // Of the i-th of groups(): rows within the row group, and which of the positions each answers.
+  std::span<const int64_t> rows(size_t i) const {
+    return std::span(rows_).subspan(starts_[i], starts_[i + 1] - starts_[i]);
+  }
+  std::span<const int64_t> targets(size_t i) const {
+    return std::span(targets_).subspan(starts_[i], starts_[i + 1] - starts_[i]);
+  }
+  size_t position_count() const { return position_count_; }
+
+ private:
+  size_t position_count_;
+  std::vector<int> groups_;
+  std::vector<size_t> starts_ = {0};
+  std::vector<int64_t> rows_, targets_;
+};
+
+// Gathers one column, a row group at a time. Fixed-width values go straight to their place; others are taken
+// per row group and put in order at the end. Thread safety: Add from any thread for different groups; Finish
+// after all of them.
+class ColumnGatherer {
+ public:
+  virtual ~ColumnGatherer() = default;
+  // `column` is the whole i-th of wanted.groups().
+  virtual Status Add(size_t i, const arrow::ChunkedArray& column) = 0;
+  // position_count() values; null where the position is -1.
+  virtual Result<std::shared_ptr<arrow::Array>> Finish() = 0;
+};
+// `wanted` must outlive the gatherer.
+Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(std::shared_ptr<arrow::DataType> type,
+                                                          const WantedRows& wanted);
+
+// All of it at once: for each of `columns` its values at `positions`.
+Result<std::vector<std::shared_ptr<arrow::Array>>> GatherColumns(SourceReader* reader,
+                                                                 const std::vector<std::string>& columns,
+                                                                 std::span<const int64_t> positions,
+                                                                 int threads);
 
 }  // namespace salver

@@ -27,15 +27,17 @@ std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64
 }
 
 Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
-                                     std::span<const Field> key_fields, std::span<const int> groups) {
+                                     std::span<const Field> key_fields, int group) {
   std::vector<std::string> columns = {scan.event_column};
   if (!scan.created_column.empty()) columns.push_back(scan.created_column);
   for (const Field& key : key_fields) columns.push_back(key.name);
-  SALVER_ASSIGN(const auto table, reader->Read(groups, columns));
+  SALVER_ASSIGN(const auto table, reader->Read(std::span(&group, 1), columns));
   const auto what = [&](const std::string& column) {
     return "data source \"" + scan.source.name + "\", column \"" + column + "\"";
   };
   ScannedRows rows;
+  for (int before = 0; before < group; ++before)
+    rows.first_position += reader->row_groups()[static_cast<size_t>(before)].rows;
   SALVER_ASSIGN(rows.event_us, TimesOf(*table->column(0), kNoTime, what(scan.event_column)));
   if (!scan.created_column.empty()) {
     SALVER_ASSIGN(rows.created_us, TimesOf(*table->column(1), kNoCreatedTime, what(scan.created_column)));
@@ -46,14 +48,10 @@ Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
     SALVER_ASSIGN(auto key, CastColumn(*column, key_fields[i], what(key_fields[i].name)));
     rows.keys.push_back(std::move(key));
   }
-  const std::vector<int64_t> starts = RowGroupStarts(*reader);
-  rows.positions.reserve(rows.event_us.size());
-  for (const int group : groups) {
-    for (int64_t row = starts[group]; row < starts[group + 1]; ++row) rows.positions.push_back(row);
-  }
-  if (rows.positions.size() != rows.event_us.size()) {
-    return Status::DataLoss(what(scan.event_column) + ": its files say " +
-                            std::to_string(rows.positions.size()) + " rows and hold " +
+  const int64_t promised = reader->row_groups()[static_cast<size_t>(group)].rows;
+  if (promised != static_cast<int64_t>(rows.event_us.size())) {
+    return Status::DataLoss(what(scan.event_column) + ": row group " + std::to_string(group) + " says " +
+                            std::to_string(promised) + " rows and holds " +
                             std::to_string(rows.event_us.size()) + ". Write the file again.");
   }
   return rows;

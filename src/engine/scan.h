@@ -1,6 +1,7 @@
 // The first pass over a source: keys and times of the row groups that a time range can need.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -10,14 +11,18 @@
 #include "salver/status.h"
 #include "source/source_reader.h"
 
+namespace arrow {
+class Array;
+}
+
 namespace salver {
 
-// Rows of some row groups. `positions` are row numbers in the whole source.
+// The rows of one row group.
 struct ScannedRows {
-  std::vector<std::shared_ptr<arrow::Array>> keys;  // of ArrowType(join key)
+  int64_t first_position = 0;                       // row number of the first in the whole source
+  std::vector<std::shared_ptr<arrow::Array>> keys;  // of ArrowType(key field)
   std::vector<int64_t> event_us;                    // kNoTime where null
   std::vector<int64_t> created_us;                  // empty when the source has no created column
-  std::vector<int64_t> positions;
 };
 
 // First row number of each row group, and the total at the end.
@@ -26,8 +31,8 @@ std::vector<int64_t> RowGroupStarts(const SourceReader& reader);
 // Row groups that may hold an event time in [min_us, max_us].
 std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64_t max_us);
 
-// Reads key, time and created columns of `groups`. `key_fields` name columns of the source.
+// Reads key, time and created columns of a row group. `key_fields` name columns of the source.
 Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
-                                     std::span<const Field> key_fields, std::span<const int> groups);
+                                     std::span<const Field> key_fields, int group);
 
 }  // namespace salver

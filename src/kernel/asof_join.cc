@@ -3,49 +3,93 @@
 #include <algorithm>
 #include <numeric>
 
+#include "base/parallel.h"
 #include "salver/online_store.h"
 #include "salver/write_rule.h"
 
 namespace salver {
 
-AsofIndex::AsofIndex(BuildRows rows, int32_t key_count) : starts_(static_cast<size_t>(key_count) + 1, 0) {
-  const size_t count = rows.keys.size();
-  for (const int32_t key : rows.keys) ++starts_[static_cast<size_t>(key) + 1];
-  std::partial_sum(starts_.begin(), starts_.end(), starts_.begin());
-  // A stable counting sort by key: rows of one key stay in source order.
-  std::vector<uint32_t> order(count);
-  std::vector<size_t> next(starts_.begin(), starts_.end() - 1);
-  for (size_t i = 0; i < count; ++i)
-    order[next[static_cast<size_t>(rows.keys[i])]++] = static_cast<uint32_t>(i);
-  const bool has_created = !rows.created_us.empty();
-  const auto created = [&](uint32_t i) { return has_created ? rows.created_us[i] : kNoCreatedTime; };
-  const auto earlier = [&](uint32_t a, uint32_t b) {
-    return rows.event_us[a] != rows.event_us[b] ? rows.event_us[a] < rows.event_us[b]
-                                                : created(a) < created(b);
+// A counting sort by key. Threads own ranges of keys: each reads all ids and places the rows of its own keys,
+// so that no two write the same place and the rows of a key stay in source order.
+Result<AsofIndex> AsofIndex::Make(std::vector<BuildRows> parts, int32_t key_count, int threads) {
+  AsofIndex index;
+  index.starts_.assign(static_cast<size_t>(key_count) + 1, 0);
+  size_t total = 0;
+  bool has_created = false;
+  for (const BuildRows& part : parts) {
+    total += part.keys.size();
+    has_created = has_created || !part.created_us.empty();
+    for (const int32_t key : part.keys) ++index.starts_[static_cast<size_t>(key) + 1];
+  }
+  std::partial_sum(index.starts_.begin(), index.starts_.end(), index.starts_.begin());
+  index.event_us_.resize(total);
+  index.positions_.resize(total);
+  if (has_created) index.created_us_.resize(total);
+
+  constexpr size_t kRowsWorthAThread = 100'000;
+  const size_t shares =
+      std::clamp<size_t>(total / kRowsWorthAThread, 1, static_cast<size_t>(ThreadCount(threads)));
+  // Shares of about equal rows, not keys: a few keys may hold most of them.
+  const auto first_key = [&](size_t share) {
+    if (share == shares) return key_count;
+    const auto at =
+        std::lower_bound(index.starts_.begin(), index.starts_.end() - 1, share * (total / shares));
+    return share == 0 ? 0 : static_cast<int32_t>(at - index.starts_.begin());
   };
-  for (size_t key = 0; key + 1 < starts_.size(); ++key) {
-    const auto first = order.begin() + static_cast<ptrdiff_t>(starts_[key]);
-    const auto last = order.begin() + static_cast<ptrdiff_t>(starts_[key + 1]);
-    if (!std::is_sorted(first, last, earlier)) std::stable_sort(first, last, earlier);
+  SALVER_RETURN_NOT_OK(ParallelFor(shares, threads, [&](size_t share) {
+    index.Place(parts, first_key(share), first_key(share + 1));
+    return Status::OK();
+  }));
+  return index;
+}
+
+void AsofIndex::Place(const std::vector<BuildRows>& parts, int32_t first_key, int32_t last_key) {
+  if (first_key >= last_key) return;
+  std::vector<size_t> next(starts_.begin() + first_key, starts_.begin() + last_key);
+  const uint32_t key_span = static_cast<uint32_t>(last_key - first_key);
+  for (const BuildRows& part : parts) {
+    for (size_t i = 0; i < part.keys.size(); ++i) {
+      const uint32_t key = static_cast<uint32_t>(part.keys[i] - first_key);
+      if (key >= key_span) continue;
+      const size_t to = next[key]++;
+      event_us_[to] = part.event_us[i];
+      positions_[to] = part.first_position + part.rows[i];
+      if (!part.created_us.empty()) created_us_[to] = part.created_us[i];
+    }
   }
-  event_us_.resize(count);
-  positions_.resize(count);
-  if (has_created) created_us_.resize(count);
-  for (size_t i = 0; i < count; ++i) {
-    event_us_[i] = rows.event_us[order[i]];
-    positions_[i] = rows.positions[order[i]];
-    if (has_created) created_us_[i] = rows.created_us[order[i]];
+  for (int32_t key = first_key; key < last_key; ++key) {
+    SortKey(starts_[static_cast<size_t>(key)], starts_[static_cast<size_t>(key) + 1]);
   }
 }
 
-int64_t AsofIndex::CreatedAt(size_t i) const {
-  return created_us_.empty() ? kNoCreatedTime : created_us_[i];
+bool AsofIndex::IsEarlier(size_t a, size_t b) const {
+  if (event_us_[a] != event_us_[b]) return event_us_[a] < event_us_[b];
+  return !created_us_.empty() && created_us_[a] < created_us_[b];
 }
 
-std::vector<int64_t> AsofIndex::Join(std::span<const int32_t> keys, std::span<const int64_t> times,
-                                     int64_t ttl_us, bool created_cut) const {
-  std::vector<int64_t> answers(keys.size(), -1);
+void AsofIndex::SortKey(size_t begin, size_t end) {
+  bool sorted = true;
+  for (size_t i = begin + 1; i < end && sorted; ++i) sorted = !IsEarlier(i, i - 1);
+  if (sorted) return;
+  std::vector<size_t> order(end - begin);
+  std::iota(order.begin(), order.end(), begin);
+  std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) { return IsEarlier(a, b); });
+  const auto arrange = [&](std::vector<int64_t>* column) {
+    if (column->empty()) return;
+    std::vector<int64_t> arranged(order.size());
+    for (size_t i = 0; i < order.size(); ++i) arranged[i] = (*column)[order[i]];
+    std::copy(arranged.begin(), arranged.end(), column->begin() + static_cast<ptrdiff_t>(begin));
+  };
+  arrange(&event_us_);
+  arrange(&created_us_);
+  arrange(&positions_);
+}
+
+void AsofIndex::Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us,
+                     bool created_cut, std::span<int64_t> positions) const {
+  const bool cut = created_cut && !created_us_.empty();
   for (size_t row = 0; row < keys.size(); ++row) {
+    positions[row] = -1;
     if (keys[row] < 0 || times[row] == kNoTime) continue;
     const size_t begin = starts_[static_cast<size_t>(keys[row])],
                  end = starts_[static_cast<size_t>(keys[row]) + 1];
@@ -53,10 +97,9 @@ std::vector<int64_t> AsofIndex::Join(std::span<const int32_t> keys, std::span<co
                                         event_us_.begin() + static_cast<ptrdiff_t>(end), times[row]);
     size_t at = static_cast<size_t>(after - event_us_.begin());
     // The last row at or before t is the newest; under the cut, the last of those that existed at t.
-    while (created_cut && at > begin && CreatedAt(at - 1) > times[row]) --at;
-    if (at > begin && IsVisible(event_us_[at - 1], times[row], ttl_us)) answers[row] = positions_[at - 1];
+    while (cut && at > begin && created_us_[at - 1] > times[row]) --at;
+    if (at > begin && IsVisible(event_us_[at - 1], times[row], ttl_us)) positions[row] = positions_[at - 1];
   }
-  return answers;
 }
 
 }  // namespace salver

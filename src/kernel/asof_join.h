@@ -10,15 +10,18 @@
 #include <span>
 #include <vector>
 
+#include "salver/status.h"
+
 namespace salver {
 
-// Build rows that may be wanted, in source order. Columns of equal length.
+// Build rows that may be wanted, a part of the source in source order. Columns of equal length.
 struct BuildRows {
-  std::vector<int32_t> keys;  // id of KeyDictionary, 0 or more
+  int64_t first_position = 0;  // row number in the source that `rows` count from
+  std::vector<int32_t> keys;   // id of KeyDictionary, 0 or more
   std::vector<int64_t> event_us;
   std::vector<int64_t>
-      created_us;  // kNoCreatedTime where there is none; empty when the source has no such column
-  std::vector<int64_t> positions;  // row number in the source: what the join answers
+      created_us;              // kNoCreatedTime where there is none; empty when the source has no such column
+  std::vector<uint32_t> rows;  // first_position + row is what the join answers
 };
 
 // A time that nothing is visible at: the event time of a label row that has none.
@@ -28,17 +31,22 @@ inline constexpr int64_t kNoTime = std::numeric_limits<int64_t>::min();
 // Thread safety: immutable once made.
 class AsofIndex {
  public:
-  // `key_count`: ids are below it. O(M) when rows are already in time order per key, else O(M log M).
-  AsofIndex(BuildRows rows, int32_t key_count);
+  // `parts` in source order, ids below `key_count`. O(M) when the rows of each key come in time order, else
+  // O(M log M). Keys are shared out to `threads` threads.
+  static Result<AsofIndex> Make(std::vector<BuildRows> parts, int32_t key_count, int threads);
 
-  // N positions, -1 where nothing matches. O(N log M).
-  //   keys      ids, -1 matches nothing.    times  UTC microseconds; kNoTime matches nothing.
-  //   ttl_us    0 means no lower bound.     created_cut  build rows created after `t` are not seen.
-  std::vector<int64_t> Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us,
-                            bool created_cut) const;
+  // Answers positions, -1 where nothing matches. O(N log M), no allocation.
+  //   keys, times, positions  N each: ids (-1 matches nothing), UTC microseconds (kNoTime matches nothing),
+  //   answers. ttl_us       0 means no lower bound. created_cut  build rows created after `t` are not seen.
+  void Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us, bool created_cut,
+            std::span<int64_t> positions) const;
+
+  size_t row_count() const { return event_us_.size(); }
 
  private:
-  int64_t CreatedAt(size_t i) const;
+  void Place(const std::vector<BuildRows>& parts, int32_t first_key, int32_t last_key);
+  void SortKey(size_t begin, size_t end);
+  bool IsEarlier(size_t a, size_t b) const;
 
   std::vector<size_t> starts_;  // key k's rows are [starts_[k], starts_[k + 1])
   std::vector<int64_t> event_us_, created_us_, positions_;

@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "kernel/asof_join.h"
@@ -25,6 +26,19 @@ int64_t Brute(const BuildRows& rows, int32_t key, int64_t time, int64_t ttl, boo
   return best;
 }
 
+// The same rows cut into parts of `size` rows, as row groups cut a file.
+std::vector<BuildRows> InParts(const BuildRows& rows, size_t size) {
+  std::vector<BuildRows> parts;
+  for (size_t i = 0; i < rows.keys.size(); ++i) {
+    if (i % size == 0) parts.push_back({.first_position = static_cast<int64_t>(i)});
+    parts.back().keys.push_back(rows.keys[i]);
+    parts.back().event_us.push_back(rows.event_us[i]);
+    parts.back().created_us.push_back(rows.created_us[i]);
+    parts.back().rows.push_back(static_cast<uint32_t>(i % size));
+  }
+  return parts;
+}
+
 TEST(AsofJoin, EqualsBruteForceOnRandomRows) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
@@ -36,8 +50,9 @@ TEST(AsofJoin, EqualsBruteForceOnRandomRows) {
       rows.keys.push_back(static_cast<int32_t>(random() % key_count));
       rows.event_us.push_back(static_cast<int64_t>(random() % 12));
       rows.created_us.push_back(random() % 5 == 0 ? kNoCreatedTime : static_cast<int64_t>(random() % 15));
-      rows.positions.push_back(static_cast<int64_t>(rows.positions.size()));
+      rows.rows.push_back(static_cast<uint32_t>(rows.rows.size()));
     }
+    const auto parts = InParts(rows, random() % 5 + 1);
     std::vector<int32_t> keys;
     std::vector<int64_t> times;
     for (uint64_t i = random() % 20; i > 0; --i) {
@@ -46,11 +61,42 @@ TEST(AsofJoin, EqualsBruteForceOnRandomRows) {
     }
     const int64_t ttl = static_cast<int64_t>(random() % 5);
     const bool cut = random() % 2 == 0;
-    const auto answers = AsofIndex(rows, key_count).Join(keys, times, ttl, cut);
+    const auto index = AsofIndex::Make(parts, key_count, 1 + random() % 4);
+    ASSERT_TRUE(index.ok());
+    std::vector<int64_t> answers(keys.size());
+    index->Join(keys, times, ttl, cut, answers);
     for (size_t i = 0; i < keys.size(); ++i) {
       ASSERT_EQ(answers[i], Brute(rows, keys[i], times[i], ttl, cut)) << "round " << round << " row " << i;
     }
   }
+}
+
+// Enough rows that several threads share the keys, most rows in one key, out of time order.
+TEST(AsofJoin, IsTheSameForAnyNumberOfThreads) {
+  std::mt19937_64 random(7);
+  BuildRows rows;
+  for (uint32_t i = 0; i < 450'000; ++i) {
+    rows.keys.push_back(random() % 2 == 0 ? 3 : static_cast<int32_t>(random() % 1000));
+    rows.event_us.push_back(static_cast<int64_t>(random() % 100'000));
+    rows.rows.push_back(i);
+  }
+  std::vector<int32_t> keys;
+  std::vector<int64_t> times;
+  for (int i = 0; i < 20'000; ++i) {
+    keys.push_back(static_cast<int32_t>(random() % 1000));
+    times.push_back(static_cast<int64_t>(random() % 110'000));
+  }
+  std::vector<int64_t> expected;
+  for (const int threads : {1, 2, 3, 4}) {
+    const auto index = AsofIndex::Make({rows}, 1000, threads);
+    ASSERT_TRUE(index.ok());
+    std::vector<int64_t> answers(keys.size());
+    index->Join(keys, times, 500, false, answers);
+    if (threads == 1) expected = answers;
+    ASSERT_EQ(answers, expected) << threads << " threads";
+  }
+  EXPECT_NE(std::count(expected.begin(), expected.end(), -1), 0);
+  EXPECT_NE(std::count(expected.begin(), expected.end(), -1), static_cast<ptrdiff_t>(expected.size()));
 }
 
 TEST(WriteRule, AndVisibilityAreWhatTheDesignSays) {

@@ -9,69 +9,175 @@ namespace {
 // Appends a value so that different rows give different bytes: fixed-width values as they are, others after
 // their size.
 void AppendKeyBytes(const arrow::Array& column, int64_t row, std::string* out) {
-  const auto number = [out](const void* value, size_t size) {
-    out->append(static_cast<const char*>(value), size);
+  const auto fixed = [&](const auto& array) {
+    const auto value = array.Value(row);
+    out->append(reinterpret_cast<const char*>(&value), sizeof value);
+  };
+  const auto sized = [&](const auto& array) {
+    const std::string_view text = array.GetView(row);
+    const uint64_t size = text.size();
+    out->append(reinterpret_cast<const char*>(&size), sizeof size);
+    out->append(text);
   };
   switch (column.type_id()) {
+    case arrow::Type::BOOL:
+      return fixed(static_cast<const arrow::BooleanArray&>(column));
+    case arrow::Type::FLOAT:
+      return fixed(static_cast<const arrow::FloatArray&>(column));
+    case arrow::Type::DOUBLE:
+      return fixed(static_cast<const arrow::DoubleArray&>(column));
+    case arrow::Type::INT32:
+      return fixed(static_cast<const arrow::Int32Array&>(column));
     case arrow::Type::INT64:
-    case arrow::Type::TIMESTAMP: {
-      const int64_t value = static_cast<const arrow::Int64Array&>(column).Value(row);
-      return number(&value, sizeof value);
-    }
-    case arrow::Type::INT32: {
-      const int32_t value = static_cast<const arrow::Int32Array&>(column).Value(row);
-      return number(&value, sizeof value);
-    }
-    default: {
-      const std::string_view text = static_cast<const arrow::BinaryArray&>(column).GetView(row);
-      const uint64_t size = text.size();
-      number(&size, sizeof size);
-      out->append(text);
-    }
+    case arrow::Type::TIMESTAMP:
+      return fixed(static_cast<const arrow::Int64Array&>(column));
+    case arrow::Type::LARGE_STRING:
+      return sized(static_cast<const arrow::LargeStringArray&>(column));
+    default:
+      return sized(static_cast<const arrow::BinaryArray&>(column));
+  }
+}
+
+// The bytes of a row's key in `key`; false when a column is null.
+bool RowBytes(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t row, std::string* key) {
+  key->clear();
+  for (const auto& column : columns) {
+    if (column->IsNull(row)) return false;
+    AppendKeyBytes(*column, row, key);
+  }
+  return true;
+}
+
+int64_t HashOf(std::string_view bytes) {
+  return static_cast<int64_t>(XXH3_64bits(bytes.data(), bytes.size()));
+}
+
+// Calls use(number_of), where number_of(row) is the value of a column that KeyDictionary keeps as numbers.
+template <typename Use>
+void WithNumbers(const arrow::Array& column, Use use) {
+  if (column.type_id() == arrow::Type::INT32) {
+    use([values = static_cast<const arrow::Int32Array&>(column).raw_values()](int64_t row) {
+      return int64_t{values[row]};
+    });
+  } else {
+    use([values = static_cast<const arrow::Int64Array&>(column).raw_values()](int64_t row) {
+      return values[row];
+    });
   }
 }
 
 }  // namespace
 
-size_t KeyDictionary::BytesHash::operator()(std::string_view bytes) const {
-  return XXH3_64bits(bytes.data(), bytes.size());
+KeyDictionary::KeyDictionary(std::span<const Field> join_keys) : columns_(join_keys.size()) {
+  if (columns_ != 1) return;
+  const ValueType type = join_keys[0].type;
+  numbers_ = type == ValueType::kInt64 || type == ValueType::kInt32 || type == ValueType::kUnixTimestamp;
 }
 
-std::vector<int32_t> KeyDictionary::Ids(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
-                                        bool add) {
-  std::vector<int32_t> ids(static_cast<size_t>(rows), -1);
-  if (columns_ == 0) {
-    std::fill(ids.begin(), ids.end(), 0);
-    return ids;
+bool KeyDictionary::IsSupported(ValueType type) {
+  return IsFixedWidth(type) || IsStringLike(type);
+}
+
+size_t KeyDictionary::SlotOf(int64_t number) const {
+  const size_t mask = slots_.size() - 1;
+  size_t slot = Bucket(number);
+  while (slots_[slot].id >= 0 && slots_[slot].key != number) slot = (slot + 1) & mask;
+  return slot;
+}
+
+size_t KeyDictionary::SlotOf(int64_t hash, std::string_view bytes) const {
+  const size_t mask = slots_.size() - 1;
+  size_t slot = Bucket(hash);
+  while (slots_[slot].id >= 0 && (slots_[slot].key != hash || BytesOf(slots_[slot].id) != bytes))
+    slot = (slot + 1) & mask;
+  return slot;
+}
+
+std::string_view KeyDictionary::BytesOf(int32_t id) const {
+  const size_t start = id == 0 ? 0 : ends_[static_cast<size_t>(id) - 1];
+  return std::string_view(bytes_).substr(start, ends_[static_cast<size_t>(id)] - start);
+}
+
+int32_t KeyDictionary::Take(size_t slot, int64_t key) {
+  slots_[slot] = {key, size_};
+  return size_++;
+}
+
+// At most half full, so that a search looks at few slots.
+void KeyDictionary::GrowIfFull() {
+  if (static_cast<size_t>(size_) * 2 < slots_.size()) return;
+  std::vector<Slot> old(slots_.size() * 2);
+  old.swap(slots_);
+  --shift_;
+  const size_t mask = slots_.size() - 1;
+  for (const Slot& entry : old) {
+    if (entry.id < 0) continue;
+    size_t slot = Bucket(entry.key);
+    while (slots_[slot].id >= 0) slot = (slot + 1) & mask;
+    slots_[slot] = entry;
   }
-  if (integers_) {
-    const auto& values = static_cast<const arrow::Int64Array&>(*columns[0]);
-    for (int64_t row = 0; row < rows; ++row) {
-      if (values.IsNull(row)) continue;
-      if (add) {
-        ids[row] = by_integer_.try_emplace(values.Value(row), static_cast<int32_t>(by_integer_.size()))
-                       .first->second;
-      } else if (const auto found = by_integer_.find(values.Value(row)); found != by_integer_.end()) {
-        ids[row] = found->second;
-      }
-    }
+}
+
+template <typename NumberOf>
+void KeyDictionary::AddNumbers(const arrow::Array& column, NumberOf number_of, std::vector<int32_t>* ids) {
+  for (int64_t row = 0; row < column.length(); ++row) {
+    if (column.IsNull(row)) continue;
+    const int64_t number = number_of(row);
+    const size_t slot = SlotOf(number);
+    (*ids)[static_cast<size_t>(row)] = slots_[slot].id >= 0 ? slots_[slot].id : Take(slot, number);
+    GrowIfFull();
+  }
+}
+
+template <typename NumberOf>
+void KeyDictionary::FindNumbers(const arrow::Array& column, NumberOf number_of,
+                                std::vector<int32_t>* ids) const {
+  constexpr int64_t kAhead = 16;  // rows between asking memory for a slot and reading it
+  const int64_t rows = column.length();
+  const bool nulls = column.null_count() > 0;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (row + kAhead < rows) __builtin_prefetch(&slots_[Bucket(number_of(row + kAhead))]);
+    if (nulls && column.IsNull(row)) continue;
+    (*ids)[static_cast<size_t>(row)] = slots_[SlotOf(number_of(row))].id;
+  }
+}
+
+std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::Array>> columns,
+                                        int64_t rows) {
+  std::vector<int32_t> ids(static_cast<size_t>(rows), columns_ == 0 ? 0 : -1);
+  if (columns_ == 0) return ids;
+  if (numbers_) {
+    WithNumbers(*columns[0], [&](auto number_of) { AddNumbers(*columns[0], number_of, &ids); });
     return ids;
   }
   std::string key;
   for (int64_t row = 0; row < rows; ++row) {
-    key.clear();
-    bool null = false;
-    for (const auto& column : columns) {
-      null = null || column->IsNull(row);
-      if (!null) AppendKeyBytes(*column, row, &key);
+    if (!RowBytes(columns, row, &key)) continue;
+    const int64_t hash = HashOf(key);
+    const size_t slot = SlotOf(hash, key);
+    if (slots_[slot].id < 0) {
+      bytes_ += key;
+      ends_.push_back(bytes_.size());
+      ids[static_cast<size_t>(row)] = Take(slot, hash);
+      GrowIfFull();
+    } else {
+      ids[static_cast<size_t>(row)] = slots_[slot].id;
     }
-    if (null) continue;
-    if (const auto found = by_bytes_.find(std::string_view(key)); found != by_bytes_.end()) {
-      ids[row] = found->second;
-    } else if (add) {
-      ids[row] = static_cast<int32_t>(by_bytes_.size());
-      by_bytes_.emplace(key, ids[row]);
-    }
+  }
+  return ids;
+}
+
+std::vector<int32_t> KeyDictionary::Find(std::span<const std::shared_ptr<arrow::Array>> columns,
+                                         int64_t rows) const {
+  std::vector<int32_t> ids(static_cast<size_t>(rows), columns_ == 0 ? 0 : -1);
+  if (columns_ == 0) return ids;
+  if (numbers_) {
+    WithNumbers(*columns[0], [&](auto number_of) { FindNumbers(*columns[0], number_of, &ids); });
+    return ids;
+  }
+  std::string key;
+  for (int64_t row = 0; row < rows; ++row) {
+    if (RowBytes(columns, row, &key)) ids[static_cast<size_t>(row)] = slots_[SlotOf(HashOf(key), key)].id;
   }
   return ids;
 }

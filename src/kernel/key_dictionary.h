@@ -10,8 +10,9 @@
 #include <span>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
+
+#include "salver/feature_view.h"
 
 namespace arrow {
 class Array;
@@ -21,41 +22,47 @@ namespace salver {
 
 class KeyDictionary {
  public:
-  // `columns`: how many key columns a row has; 0 gives every row id 0 (entityless views).
-  // `integers`: true when there is one column and it is int64 or timestamp (kept in a table of integers).
-  KeyDictionary(size_t columns, bool integers) : columns_(columns), integers_(integers && columns == 1) {}
+  // No join keys gives every row id 0 (entityless views). One that is an integer or a time is kept as a
+  // number.
+  explicit KeyDictionary(std::span<const Field> join_keys);
 
-  // Ids of the rows of `columns`, adding what is new; -1 where any column is null. Arrays of equal length, of
-  // the same types at every call. `rows` is that length (there may be no column to take it from).
-  std::vector<int32_t> Add(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows) {
-    return Ids(columns, rows, /*add=*/true);
-  }
+  // Ids of the rows of `columns`, adding what is new; -1 where any column is null.
+  //   columns  one array per join key, of ArrowType(its type), all of length `rows`.
+  std::vector<int32_t> Add(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows);
   // As Add, but -1 for a key that was never added.
-  std::vector<int32_t> Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows) const {
-    return const_cast<KeyDictionary*>(this)->Ids(columns, rows, /*add=*/false);
-  }
-  int32_t size() const {
-    return columns_ == 0 ? 1
-           : integers_   ? static_cast<int32_t>(by_integer_.size())
-                         : static_cast<int32_t>(by_bytes_.size());
-  }
+  std::vector<int32_t> Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows) const;
+
+  int32_t size() const { return columns_ == 0 ? 1 : size_; }
+
+  // True when columns of this type can be numbered: fixed-width scalars, text and bytes.
+  static bool IsSupported(ValueType type);
 
  private:
-  std::vector<int32_t> Ids(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows, bool add);
+  // An open-addressing table: a number is its own key, bytes are kept by hash and compared in bytes_.
+  struct Slot {
+    int64_t key = 0;
+    int32_t id = -1;  // -1: empty
+  };
 
-  struct BytesHash {
-    using is_transparent = void;
-    size_t operator()(std::string_view bytes) const;
-  };
-  struct IntegerHash {
-    size_t operator()(int64_t value) const {
-      return static_cast<uint64_t>(value) * 0x9e3779b97f4a7c15ULL >> 7;
-    }
-  };
+  template <typename NumberOf>
+  void AddNumbers(const arrow::Array& column, NumberOf number_of, std::vector<int32_t>* ids);
+  template <typename NumberOf>
+  void FindNumbers(const arrow::Array& column, NumberOf number_of, std::vector<int32_t>* ids) const;
+  size_t Bucket(int64_t key) const { return (static_cast<uint64_t>(key) * 0x9e3779b97f4a7c15ULL) >> shift_; }
+  // The slot of the key, or the empty one where it belongs.
+  size_t SlotOf(int64_t number) const;
+  size_t SlotOf(int64_t hash, std::string_view bytes) const;
+  std::string_view BytesOf(int32_t id) const;
+  int32_t Take(size_t slot, int64_t key);
+  void GrowIfFull();
+
   size_t columns_;
-  bool integers_;
-  std::unordered_map<int64_t, int32_t, IntegerHash> by_integer_;
-  std::unordered_map<std::string, int32_t, BytesHash, std::equal_to<>> by_bytes_;
+  bool numbers_ = false;
+  int32_t size_ = 0;
+  int shift_ = 64 - 4;
+  std::vector<Slot> slots_ = std::vector<Slot>(size_t{1} << 4);
+  std::string bytes_;
+  std::vector<uint64_t> ends_;  // of each id in bytes_
 };
 
 }  // namespace salver

@@ -1,8 +1,11 @@
 #include "retrieval/historical.h"
 
 #include <arrow/array.h>
+#include <arrow/array/util.h>
 #include <arrow/builder.h>
 #include <arrow/chunked_array.h>
+#include <arrow/compute/api_vector.h>
+#include <arrow/scalar.h>
 #include <arrow/table.h>
 
 #include <algorithm>
@@ -20,6 +23,24 @@ namespace {
 
 constexpr char kEventTimestamp[] = "event_timestamp";
 constexpr int64_t kThirtyDays = int64_t{30} * 86'400 * kMicrosPerSecond;
+
+class Problems {
+ public:
+  void Add(std::string problem, Reason reason = Reason::kMissingColumns) {
+    if (list_.empty()) reason_ = reason;
+    if (std::find(list_.begin(), list_.end(), problem) == list_.end()) list_.push_back(std::move(problem));
+  }
+  Status ToStatus() const {
+    if (list_.empty()) return Status::OK();
+    std::string text;
+    for (const std::string& problem : list_) text += (text.empty() ? "" : "\n") + problem;
+    return Status::InvalidArgument(std::move(text), reason_);
+  }
+
+ private:
+  std::vector<std::string> list_;
+  Reason reason_ = Reason::kNone;  // of the first
+};
 
 bool IsTimestamp(const arrow::Field& field) {
   return field.type()->id() == arrow::Type::TIMESTAMP;
@@ -42,6 +63,21 @@ Result<std::string> TimeColumn(const arrow::Schema& schema) {
     text += ". Name the one to join by event_timestamp.";
   }
   return Status::InvalidArgument(std::move(text), Reason::kMissingColumns);
+}
+
+void CheckTimeColumn(const arrow::Field& column, Problems* problems) {
+  switch (column.type()->id()) {
+    case arrow::Type::TIMESTAMP:
+    case arrow::Type::DATE32:
+    case arrow::Type::DATE64:
+    case arrow::Type::STRING:  // ISO 8601, read row by row
+    case arrow::Type::LARGE_STRING:
+      return;
+    default:
+      problems->Add("entity column \"" + column.name() + "\" holds " + column.type()->ToString() +
+                        ", not a timestamp. Write it as a timestamp column.",
+                    Reason::kBadTimestamp);
+  }
 }
 
 size_t AddScan(const DataSource& source, ExecutionPlan* plan) {
@@ -100,22 +136,6 @@ Status AddJoin(const RequestedView& requested, bool created_cut, ExecutionPlan* 
   return Status::OK();
 }
 
-class Problems {
- public:
-  void Add(std::string problem) {
-    if (std::find(list_.begin(), list_.end(), problem) == list_.end()) list_.push_back(std::move(problem));
-  }
-  Status ToStatus() const {
-    if (list_.empty()) return Status::OK();
-    std::string text;
-    for (const std::string& problem : list_) text += (text.empty() ? "" : "\n") + problem;
-    return Status::InvalidArgument(std::move(text), Reason::kMissingColumns);
-  }
-
- private:
-  std::vector<std::string> list_;
-};
-
 void CheckEntityColumns(const ExecutionPlan& plan, const arrow::Schema& schema, Problems* problems) {
   for (const JoinNode& join : plan.joins) {
     for (const std::string& column : plan.keys[join.keys].entity_columns) {
@@ -126,28 +146,87 @@ void CheckEntityColumns(const ExecutionPlan& plan, const arrow::Schema& schema, 
     for (const auto& output : join.outputs) {
       if (schema.GetFieldIndex(output.field.name) < 0) continue;
       problems->Add("the entity rows already have a column \"" + output.field.name +
-                    "\", the name of a requested feature. Rename it, or ask for full feature names.");
+                        "\", the name of a requested feature. Rename it, or ask for full feature names.",
+                    Reason::kNameCollision);
     }
   }
 }
 
-Status CheckSources(const ExecutionPlan& plan, const std::string& folder, Problems* problems) {
-  for (size_t i = 0; i < plan.scans.size(); ++i) {
-    const ScanNode& scan = plan.scans[i];
-    SALVER_ASSIGN(const auto schema, ReadSourceSchema(scan.source, folder));
-    const auto need = [&](const std::string& column, const std::string& why) {
-      if (schema->GetFieldIndex(column) >= 0) return;
-      problems->Add("data source \"" + scan.source.name + "\" (" + scan.source.path + ") has no column \"" +
-                    column + "\", " + why + "." + NearestNameHint(column, schema->field_names()));
-    };
-    need(scan.event_column, "its timestamp_field");
-    if (!scan.created_column.empty()) need(scan.created_column, "its created_timestamp_column");
-    for (const JoinNode& join : plan.joins) {
-      if (join.scan != i) continue;
-      for (const std::string& column : join.key_columns)
-        need(column, "a join key of feature view \"" + join.view + "\"");
-      for (const auto& output : join.outputs)
-        need(output.source_column, "a feature of feature view \"" + join.view + "\"");
+// Gives a field that was registered without a type the type that its source column has.
+void InferType(const arrow::Field& column, Field* field) {
+  if (field->type != ValueType::kInvalid) return;
+  if (const auto type = ValueTypeOfArrow(*column.type()); type.ok()) field->type = *type;
+}
+
+// One source against the joins on it: columns that are not there, types that can not be read as declared.
+class SourceCheck {
+ public:
+  SourceCheck(const ScanNode& scan, const arrow::Schema& schema, Problems* problems)
+      : scan_(scan), schema_(schema), problems_(problems) {}
+
+  void CheckTimes() const {
+    CheckTime(scan_.event_column, "timestamp_field");
+    if (!scan_.created_column.empty()) CheckTime(scan_.created_column, "created_timestamp_column");
+  }
+
+  void CheckJoin(JoinNode* join, KeyNode* keys) const {
+    for (size_t i = 0; i < keys->join_keys.size(); ++i) {
+      CheckField(join->key_columns[i], "a join key of feature view \"" + join->view + "\"",
+                 &keys->join_keys[i]);
+      if (KeyDictionary::IsSupported(keys->join_keys[i].type)) continue;
+      problems_->Add("feature view \"" + join->view + "\" joins on \"" + keys->join_keys[i].name +
+                         "\" of type " + ValueTypeName(keys->join_keys[i].type) +
+                         ", which can not be a key. Join on a number, a string or a time.",
+                     Reason::kBadKeyValue);
+    }
+    for (auto& output : join->outputs) {
+      CheckField(output.source_column, "a feature of feature view \"" + join->view + "\"", &output.field);
+    }
+  }
+
+ private:
+  const arrow::Field* Find(const std::string& column, const std::string& role) const {
+    if (const int index = schema_.GetFieldIndex(column); index >= 0) return schema_.field(index).get();
+    problems_->Add(Subject() + " has no column \"" + column + "\", " + role + "." +
+                   NearestNameHint(column, schema_.field_names()));
+    return nullptr;
+  }
+
+  void CheckTime(const std::string& column, const std::string& role) const {
+    const arrow::Field* field = Find(column, "its " + role);
+    if (field == nullptr || IsTimestamp(*field) || field->type()->id() == arrow::Type::DATE32) return;
+    problems_->Add(Subject() + ": column \"" + column + "\", its " + role + ", holds " +
+                       field->type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
+                   Reason::kBadTimestamp);
+  }
+
+  void CheckField(const std::string& column, const std::string& role, Field* declared) const {
+    const arrow::Field* field = Find(column, role);
+    if (field == nullptr) return;
+    InferType(*field, declared);
+    if (CanCast(*field->type(), *declared)) return;
+    problems_->Add(Subject() + ": column \"" + column + "\", " + role + ", holds " +
+                       field->type()->ToString() + ", but " + ValueTypeName(declared->type) +
+                       " is declared. Change the type in the definition, or cast the column in the source.",
+                   Reason::kBadFeatureValue);
+  }
+
+  std::string Subject() const {
+    return "data source \"" + scan_.source.name + "\" (" + scan_.source.path + ")";
+  }
+
+  const ScanNode& scan_;
+  const arrow::Schema& schema_;
+  Problems* problems_;
+};
+
+Status CheckSources(const std::string& folder, ExecutionPlan* plan, Problems* problems) {
+  for (size_t i = 0; i < plan->scans.size(); ++i) {
+    SALVER_ASSIGN(const auto schema, ReadSourceSchema(plan->scans[i].source, folder));
+    const SourceCheck check(plan->scans[i], *schema, problems);
+    check.CheckTimes();
+    for (JoinNode& join : plan->joins) {
+      if (join.scan == i) check.CheckJoin(&join, &plan->keys[join.keys]);
     }
   }
   return Status::OK();
@@ -172,55 +251,63 @@ class HistoricalJob final : public RetrievalJob {
   }
 
  private:
-  // How far before `end` a row of this join may lie: its ttl, and not before the requested start.
+  // How far before `end` a row of this join may lie: its ttl, else back to the requested start, else 30 days.
   int64_t LookBack(const JoinNode& join, int64_t end) const {
-    if (request_.start_us) {
-      const int64_t range = std::max<int64_t>(end - *request_.start_us, 1);
-      return join.ttl_us == 0 ? range : std::min(join.ttl_us, range);
-    }
-    return join.ttl_us == 0 ? kThirtyDays : join.ttl_us;
+    if (join.ttl_us != 0) return join.ttl_us;
+    return request_.start_us ? std::max<int64_t>(end - *request_.start_us, 1) : kThirtyDays;
   }
 
-  // One row per key that any view can see at `end`: its time, and the keys.
+  // One row per key that any view can see at `end`: its time, and the keys. Views without entities add none;
+  // when there are no others, one row.
   Result<std::shared_ptr<arrow::Table>> EntitiesInRange(int64_t end, const ExecutionContext& context) {
     std::vector<std::shared_ptr<arrow::Table>> tables;
+    const KeyNode* key_node = nullptr;
     for (const JoinNode& join : plan_.joins) {
+      if (join.key_columns.empty()) continue;
+      key_node = &plan_.keys[join.keys];
       SALVER_ASSIGN(auto keys,
                     context_.engine->DistinctKeys(plan_, join, end - LookBack(join, end), end, context));
       tables.push_back(std::move(keys));
     }
-    SALVER_ASSIGN(auto keys, FromArrow(arrow::ConcatenateTables(tables), "keys of the sources"));
-    SALVER_ASSIGN(keys, Distinct(*keys));
-    arrow::TimestampBuilder builder(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
-                                    arrow::default_memory_pool());
-    for (int64_t i = 0; i < keys->num_rows(); ++i)
-      SALVER_RETURN_NOT_OK(FromArrow(builder.Append(end), "time column"));
-    SALVER_ASSIGN(auto times, FromArrow(builder.Finish(), "time column"));
-    return FromArrow(keys->AddColumn(0, arrow::field(kEventTimestamp, times->type()),
-                                     std::make_shared<arrow::ChunkedArray>(times)),
-                     "entity rows");
+    std::shared_ptr<arrow::Table> keys =
+        arrow::Table::Make(arrow::schema({}), arrow::ChunkedArrayVector{}, 1);
+    if (key_node != nullptr) {
+      SALVER_ASSIGN(keys, FromArrow(arrow::ConcatenateTables(tables), "keys of the sources"));
+      if (tables.size() > 1) {
+        SALVER_ASSIGN(keys, Distinct(*keys, key_node->join_keys));
+      }
+    }
+    const auto type = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+    SALVER_ASSIGN(const auto times,
+                  FromArrow(arrow::MakeArrayFromScalar(arrow::TimestampScalar(end, type), keys->num_rows()),
+                            "time column"));
+    return FromArrow(
+        keys->AddColumn(0, arrow::field(kEventTimestamp, type), std::make_shared<arrow::ChunkedArray>(times)),
+        "entity rows");
   }
 
   // Keys that several views have, once, in order of first appearance.
-  Result<std::shared_ptr<arrow::Table>> Distinct(const arrow::Table& keys) const {
-    if (plan_.joins.size() == 1) return keys.Slice(0);
-    const std::vector<Field>& fields = plan_.keys[0].join_keys;
+  static Result<std::shared_ptr<arrow::Table>> Distinct(const arrow::Table& keys,
+                                                        std::span<const Field> fields) {
     std::vector<std::shared_ptr<arrow::Array>> columns;
     for (size_t i = 0; i < fields.size(); ++i) {
       SALVER_ASSIGN(auto column, CastColumn(*keys.column(static_cast<int>(i)), fields[i],
                                             "join key \"" + fields[i].name + "\""));
       columns.push_back(std::move(column));
     }
-    const auto ids = KeyDictionary(fields.size(), false).Add(columns, keys.num_rows());
-    std::vector<std::shared_ptr<arrow::Table>> kept;
-    int32_t next = 0;
-    for (int64_t row = 0; row < keys.num_rows(); ++row) {
-      if (ids[row] != next) continue;  // ids count up in order of first appearance
-      kept.push_back(keys.Slice(row, 1));
-      ++next;
+    const auto ids = KeyDictionary(fields).Add(columns, keys.num_rows());
+    arrow::Int64Builder first_rows;
+    for (size_t row = 0; row < ids.size(); ++row) {
+      if (ids[row] != first_rows.length()) continue;  // ids count up in order of first appearance
+      SALVER_RETURN_NOT_OK(FromArrow(first_rows.Append(static_cast<int64_t>(row)), "keys of the sources"));
     }
-    if (kept.empty()) return keys.Slice(0, 0);
-    return FromArrow(arrow::ConcatenateTables(kept), "keys of the sources");
+    SALVER_ASSIGN(const auto indices, FromArrow(first_rows.Finish(), "keys of the sources"));
+    std::vector<std::shared_ptr<arrow::ChunkedArray>> distinct;
+    for (const auto& column : columns) {
+      SALVER_ASSIGN(auto taken, FromArrow(arrow::compute::Take(*column, *indices), "keys of the sources"));
+      distinct.push_back(std::make_shared<arrow::ChunkedArray>(std::move(taken)));
+    }
+    return arrow::Table::Make(keys.schema(), std::move(distinct), indices->length());
   }
 
   const ExecutionPlan plan_;
@@ -257,12 +344,14 @@ Result<std::unique_ptr<RetrievalJob>> PlanHistoricalFeatures(std::shared_ptr<con
   if (request.entities != nullptr) {
     SALVER_ASSIGN(plan.time_column, TimeColumn(*request.entities->schema()));
     CheckEntityColumns(plan, *request.entities->schema(), &problems);
-  } else if (plan.keys.size() > 1) {
+    CheckTimeColumn(*request.entities->schema()->GetFieldByName(plan.time_column), &problems);
+  } else if (std::count_if(plan.keys.begin(), plan.keys.end(),
+                           [](const KeyNode& keys) { return !keys.join_keys.empty(); }) > 1) {
     return Status::InvalidArgument(
         "without entity rows all views must join on the same keys, and these do not. Give entity rows.",
         Reason::kMissingColumns);
   }
-  SALVER_RETURN_NOT_OK(CheckSources(plan, context.folder, &problems));
+  SALVER_RETURN_NOT_OK(CheckSources(context.folder, &plan, &problems));
   SALVER_RETURN_NOT_OK(problems.ToStatus());
   return std::unique_ptr<RetrievalJob>(new HistoricalJob(std::move(plan), request, context));
 }

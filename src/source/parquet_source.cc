@@ -83,34 +83,45 @@ Status Damaged(const DataSource& source, const std::string& path, const std::str
                           Reason::kBadSource);
 }
 
-// Statistics of a timestamp or integer-backed column as microseconds; nullopt where they do not tell.
-std::optional<int64_t> ToMicros(int64_t value, const parquet::ColumnDescriptor& column) {
+// Statistics of a timestamp column as microseconds, rounded outwards; nullopt where they do not tell.
+struct TimeUnit {
+  int64_t multiply = 0, divide = 1;
+};
+
+std::optional<TimeUnit> UnitOf(const parquet::ColumnDescriptor& column) {
   const auto& type = column.logical_type();
   if (type == nullptr || !type->is_timestamp()) return std::nullopt;
   switch (static_cast<const parquet::TimestampLogicalType&>(*type).time_unit()) {
     case parquet::LogicalType::TimeUnit::MILLIS:
-      return value * 1000;
+      return TimeUnit{1000, 1};
     case parquet::LogicalType::TimeUnit::MICROS:
-      return value;
+      return TimeUnit{1, 1};
     case parquet::LogicalType::TimeUnit::NANOS:
-      return value / 1000 - (value % 1000 < 0 ? 1 : 0);
+      return TimeUnit{1, 1000};
     default:
       return std::nullopt;
   }
+}
+
+std::optional<int64_t> ToMicros(int64_t value, TimeUnit unit, int outwards) {
+  int64_t micros = 0;
+  if (__builtin_mul_overflow(value / unit.divide, unit.multiply, &micros)) return std::nullopt;
+  return value % unit.divide == 0 ? micros : micros + outwards;
 }
 
 void SetTimeRange(const parquet::RowGroupMetaData& group, const std::string& event_column, RowGroup* to) {
   const int index = group.schema()->ColumnIndex(event_column);
   if (index < 0) return;
   const auto chunk = group.ColumnChunk(index);
-  if (!chunk->is_stats_set()) return;
+  const auto unit = UnitOf(*group.schema()->Column(index));
+  if (!chunk->is_stats_set() || !unit) return;
   const auto statistics = chunk->statistics();
   if (statistics == nullptr || !statistics->HasMinMax() ||
       statistics->physical_type() != parquet::Type::INT64)
     return;
   const auto& typed = static_cast<const parquet::Int64Statistics&>(*statistics);
-  to->min_event_us = ToMicros(typed.min(), *group.schema()->Column(index));
-  to->max_event_us = ToMicros(typed.max(), *group.schema()->Column(index));
+  to->min_event_us = ToMicros(typed.min(), *unit, -1);
+  to->max_event_us = ToMicros(typed.max(), *unit, +1);
 }
 
 void AppendLeaves(const parquet::arrow::SchemaField& field, std::vector<int>* leaves) {
@@ -168,7 +179,10 @@ class ParquetSource final : public SourceReader {
     if (const auto status = builder.Open(*opened); !status.ok())
       return Damaged(source_, path, status.message());
     ParquetFile file{.path = path};
-    parquet::ArrowReaderProperties properties(/*use_threads=*/true);
+    // Threads are the caller's, a row group each. Without pre-buffering the reader has no state that a read
+    // changes.
+    parquet::ArrowReaderProperties properties(/*use_threads=*/false);
+    properties.set_pre_buffer(false);
     builder.properties(properties);
     if (const auto status = builder.Build(&file.reader); !status.ok())
       return Damaged(source_, path, status.message());

@@ -2,7 +2,7 @@
 // (*.parquet). Row groups are numbered through all files in name order; that order is "the order of the
 // source" that breaks ties.
 //
-// Thread safety: a reader is used by one thread at a time; readers of the same source are independent.
+// Thread safety: all methods from any thread. Read uses the thread that calls it and no other.
 #pragma once
 
 #include <cstdint>

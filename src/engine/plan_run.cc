@@ -1,0 +1,344 @@
+// Runs a plan in this process, in steps that each share out their work to threads:
+//
+//   scan    a row group a task: keys and times, once for all joins on the source; rows that no label can use
+//   are dropped index   a range of keys a task: rows grouped by key and sorted by time, once for all joins on
+//   the same keys join    a range of labels a task: the winner of each label, a row number gather  a row
+//   group a task: feature columns, only where a winner lies
+//
+// Every task writes a place of its own, so the answer does not depend on the number of threads.
+#include "engine/plan_run.h"
+
+#include <arrow/array.h>
+#include <arrow/chunked_array.h>
+#include <arrow/table.h>
+
+#include <algorithm>
+
+#include "base/arrow_status.h"
+#include "base/parallel.h"
+#include "engine/gather.h"
+#include "engine/scan.h"
+#include "kernel/asof_join.h"
+#include "kernel/columns.h"
+#include "kernel/key_dictionary.h"
+
+namespace salver {
+namespace {
+
+using arrow::Table;
+using ArrayPtr = std::shared_ptr<arrow::Array>;
+
+// The keys of the entity rows, numbered.
+struct EncodedKeys {
+  explicit EncodedKeys(const KeyNode& node) : dictionary(node.join_keys) {}
+  KeyDictionary dictionary;
+  std::vector<int32_t> ids;  // per entity row
+};
+
+struct TimeRange {
+  int64_t min_us = INT64_MAX, max_us = INT64_MIN;
+};
+
+// A source while it is read.
+struct SourceScan {
+  const ScanNode* node = nullptr;
+  std::unique_ptr<SourceReader> reader;
+  TimeRange range;                // event times that any join can match
+  std::vector<int> groups;        // row groups that may hold them
+  std::vector<Field> key_fields;  // key columns of all joins, each once
+  std::vector<size_t> indexes;    // those made from it
+};
+
+// All joins on the same source with the same keys.
+struct JoinIndex {
+  size_t scan = 0, keys = 0;
+  std::vector<std::string> key_columns;
+  std::vector<size_t> key_fields;  // of SourceScan::key_fields
+  std::vector<BuildRows> parts;    // per row group of SourceScan::groups
+  std::optional<AsofIndex> rows;
+};
+
+// A join's answer while it is gathered.
+struct JoinOutput {
+  std::vector<int64_t> winners;  // per entity row
+  std::unique_ptr<WantedRows> wanted;
+  std::vector<std::unique_ptr<ColumnGatherer>> columns;
+};
+
+struct Task {
+  size_t owner, item;
+};
+
+class PlanRun {
+ public:
+  PlanRun(const ExecutionPlan& plan, const Table& entities, const ExecutionContext& context)
+      : plan_(plan), entities_(entities), context_(context) {}
+
+  Result<std::shared_ptr<Table>> Run() {
+    SALVER_RETURN_NOT_OK(EncodeEntities());
+    SALVER_RETURN_NOT_OK(OpenSources());
+    SALVER_RETURN_NOT_OK(ScanSources());
+    SALVER_RETURN_NOT_OK(BuildIndexes());
+    SALVER_RETURN_NOT_OK(JoinLabels());
+    SALVER_RETURN_NOT_OK(GatherFeatures());
+    return Assemble();
+  }
+
+ private:
+  Status EncodeEntities() {
+    const std::string what = "entity column \"" + plan_.time_column + "\"";
+    SALVER_ASSIGN(time_column_, CastTimeColumn(*entities_.GetColumnByName(plan_.time_column), what));
+    SALVER_ASSIGN(times_, TimesOf(arrow::ChunkedArray(time_column_), kNoTime, what));
+    for (size_t node = 0; node < plan_.keys.size(); ++node) {
+      const KeyNode& keys = plan_.keys[node];
+      auto encoded = std::make_unique<EncodedKeys>(keys);
+      std::vector<ArrayPtr> columns;
+      for (size_t i = 0; i < keys.join_keys.size(); ++i) {
+        const std::string& name = keys.entity_columns[i];
+        const std::string reason =
+            "feature view \"" + ViewOn(node) + "\" joins on " + ValueTypeName(keys.join_keys[i].type);
+        SALVER_ASSIGN(auto column, CastKeyColumn(*entities_.GetColumnByName(name), keys.join_keys[i],
+                                                 "entity column \"" + name + "\"", reason));
+        columns.push_back(std::move(column));
+      }
+      encoded->ids = encoded->dictionary.Add(columns, entities_.num_rows());
+      keys_.push_back(std::move(encoded));
+    }
+    return Status::OK();
+  }
+
+  // A view that joins on this KeyNode, for messages.
+  const std::string& ViewOn(size_t keys) const {
+    return std::find_if(plan_.joins.begin(), plan_.joins.end(),
+                        [&](const JoinNode& join) { return join.keys == keys; })
+        ->view;
+  }
+
+  Status OpenSources() {
+    scans_.resize(plan_.scans.size());
+    for (size_t i = 0; i < scans_.size(); ++i) {
+      scans_[i].node = &plan_.scans[i];
+      scans_[i].range = NeededRange(i);
+    }
+    for (const JoinNode& join : plan_.joins) join_index_.push_back(IndexFor(join));
+    return ParallelFor(scans_.size(), context_.threads, [&](size_t i) -> Status {
+      SourceScan& scan = scans_[i];
+      SALVER_ASSIGN(scan.reader, OpenSource(scan.node->source, context_.folder));
+      scan.groups = GroupsInRange(*scan.reader, scan.range.min_us, scan.range.max_us);
+      return Status::OK();
+    });
+  }
+
+  TimeRange NeededRange(size_t scan) const {
+    TimeRange range;
+    for (const int64_t time : times_) {
+      if (time == kNoTime) continue;
+      range.min_us = std::min(range.min_us, time);
+      range.max_us = std::max(range.max_us, time);
+    }
+    if (range.min_us > range.max_us) return range;
+    constexpr int64_t kFirst = kNoTime + 1;
+    int64_t longest = 0;
+    for (const JoinNode& join : plan_.joins) {
+      if (join.scan != scan) continue;
+      if (join.ttl_us == 0) return {kFirst, range.max_us};
+      longest = std::max(longest, join.ttl_us);
+    }
+    range.min_us = range.min_us < kFirst + longest ? kFirst : range.min_us - longest;
+    return range;
+  }
+
+  size_t IndexFor(const JoinNode& join) {
+    for (size_t i = 0; i < indexes_.size(); ++i) {
+      if (indexes_[i].scan == join.scan && indexes_[i].keys == join.keys &&
+          indexes_[i].key_columns == join.key_columns)
+        return i;
+    }
+    SourceScan& scan = scans_[join.scan];
+    JoinIndex& index = indexes_.emplace_back();
+    index.scan = join.scan;
+    index.keys = join.keys;
+    index.key_columns = join.key_columns;
+    for (const Field& field : SourceKeys(plan_.keys[join.keys], join.key_columns)) {
+      const auto same = std::find_if(scan.key_fields.begin(), scan.key_fields.end(), [&](const Field& have) {
+        return have.name == field.name && have.type == field.type;
+      });
+      index.key_fields.push_back(static_cast<size_t>(same - scan.key_fields.begin()));
+      if (same == scan.key_fields.end()) scan.key_fields.push_back(field);
+    }
+    scan.indexes.push_back(indexes_.size() - 1);
+    return indexes_.size() - 1;
+  }
+
+  Status ScanSources() {
+    std::vector<Task> tasks;
+    for (size_t i = 0; i < scans_.size(); ++i) {
+      for (size_t k = 0; k < scans_[i].groups.size(); ++k) tasks.push_back({i, k});
+      for (const size_t index : scans_[i].indexes) indexes_[index].parts.resize(scans_[i].groups.size());
+    }
+    return ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
+      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      const SourceScan& scan = scans_[tasks[i].owner];
+      SALVER_ASSIGN(const ScannedRows rows, ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
+                                                             scan.groups[tasks[i].item]));
+      for (const size_t index : scan.indexes)
+        indexes_[index].parts[tasks[i].item] = Candidates(indexes_[index], scan, rows);
+      return Status::OK();
+    });
+  }
+
+  // Rows of a key that is asked for, at a time that may be.
+  BuildRows Candidates(const JoinIndex& index, const SourceScan& scan, const ScannedRows& rows) const {
+    std::vector<ArrayPtr> columns;
+    for (const size_t field : index.key_fields) columns.push_back(rows.keys[field]);
+    const auto ids = keys_[index.keys]->dictionary.Find(columns, static_cast<int64_t>(rows.event_us.size()));
+    const auto wanted = [&](size_t row) {
+      return ids[row] >= 0 && rows.event_us[row] >= scan.range.min_us &&
+             rows.event_us[row] <= scan.range.max_us;
+    };
+    size_t count = 0;
+    for (size_t row = 0; row < ids.size(); ++row) count += wanted(row);
+    BuildRows build{.first_position = rows.first_position};
+    build.keys.reserve(count);
+    build.event_us.reserve(count);
+    build.rows.reserve(count);
+    if (!rows.created_us.empty()) build.created_us.reserve(count);
+    for (size_t row = 0; row < ids.size(); ++row) {
+      if (!wanted(row)) continue;
+      build.keys.push_back(ids[row]);
+      build.event_us.push_back(rows.event_us[row]);
+      if (!rows.created_us.empty()) build.created_us.push_back(rows.created_us[row]);
+      build.rows.push_back(static_cast<uint32_t>(row));
+    }
+    return build;
+  }
+
+  Status BuildIndexes() {
+    for (JoinIndex& index : indexes_) {
+      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      SALVER_ASSIGN(index.rows, AsofIndex::Make(std::move(index.parts), keys_[index.keys]->dictionary.size(),
+                                                context_.threads));
+    }
+    return Status::OK();
+  }
+
+  Status JoinLabels() {
+    constexpr size_t kLabelsATask = 32 * 1024;
+    const size_t labels = times_.size(), tasks_a_join = (labels + kLabelsATask - 1) / kLabelsATask;
+    outputs_.resize(plan_.joins.size());
+    for (JoinOutput& output : outputs_) output.winners.resize(labels);
+    SALVER_RETURN_NOT_OK(
+        ParallelFor(plan_.joins.size() * tasks_a_join, context_.threads, [&](size_t i) -> Status {
+          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+          const size_t at = i / tasks_a_join, begin = i % tasks_a_join * kLabelsATask,
+                       count = std::min(kLabelsATask, labels - begin);
+          const JoinNode& join = plan_.joins[at];
+          indexes_[join_index_[at]].rows->Join(
+              std::span(keys_[join.keys]->ids).subspan(begin, count), std::span(times_).subspan(begin, count),
+              join.ttl_us, join.created_cut, std::span(outputs_[at].winners).subspan(begin, count));
+          return Status::OK();
+        }));
+    indexes_.clear();  // the winners are known; their memory is wanted for the columns
+    return Status::OK();
+  }
+
+  Status GatherFeatures() {
+    std::vector<Task> tasks;
+    for (size_t at = 0; at < outputs_.size(); ++at) {
+      const SourceReader& reader = *scans_[plan_.joins[at].scan].reader;
+      outputs_[at].wanted = std::make_unique<WantedRows>(outputs_[at].winners, RowGroupStarts(reader));
+      for (const auto& output : plan_.joins[at].outputs) {
+        const auto type = reader.schema()->GetFieldByName(output.source_column)->type();
+        SALVER_ASSIGN(auto column, NewColumnGatherer(type, *outputs_[at].wanted));
+        outputs_[at].columns.push_back(std::move(column));
+      }
+      for (size_t k = 0; k < outputs_[at].wanted->groups().size(); ++k) tasks.push_back({at, k});
+    }
+    SALVER_RETURN_NOT_OK(ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
+      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      return GatherGroup(plan_.joins[tasks[i].owner], outputs_[tasks[i].owner], tasks[i].item);
+    }));
+    return FinishColumns();
+  }
+
+  Status GatherGroup(const JoinNode& join, const JoinOutput& output, size_t item) const {
+    std::vector<std::string> columns;
+    for (const auto& column : join.outputs) columns.push_back(column.source_column);
+    SALVER_ASSIGN(const auto table,
+                  scans_[join.scan].reader->Read(std::span(&output.wanted->groups()[item], 1), columns));
+    for (size_t i = 0; i < columns.size(); ++i) {
+      SALVER_RETURN_NOT_OK(output.columns[i]->Add(item, *table->column(static_cast<int>(i))));
+    }
+    return Status::OK();
+  }
+
+  Status FinishColumns() {
+    std::vector<Task> tasks;
+    for (size_t at = 0; at < outputs_.size(); ++at) {
+      for (size_t i = 0; i < outputs_[at].columns.size(); ++i) tasks.push_back({at, i});
+    }
+    features_.resize(plan_.output_count);
+    return ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
+      const JoinNode& join = plan_.joins[tasks[i].owner];
+      const JoinNode::Output& output = join.outputs[tasks[i].item];
+      auto& gatherer = outputs_[tasks[i].owner].columns[tasks[i].item];
+      SALVER_ASSIGN(auto column, gatherer->Finish());
+      gatherer.reset();
+      SALVER_ASSIGN(
+          features_[output.position],
+          CastColumn(arrow::ChunkedArray(std::move(column)), output.field,
+                     "feature view \"" + join.view + "\", column \"" + output.source_column + "\""));
+      return Status::OK();
+    });
+  }
+
+  // The entity rows with their time column in UTC microseconds, and the feature columns after them.
+  Result<std::shared_ptr<Table>> Assemble() const {
+    arrow::FieldVector fields = entities_.schema()->fields();
+    auto columns = entities_.columns();
+    const size_t time = static_cast<size_t>(entities_.schema()->GetFieldIndex(plan_.time_column));
+    fields[time] = arrow::field(plan_.time_column, time_column_->type());
+    columns[time] = std::make_shared<arrow::ChunkedArray>(time_column_);
+    std::vector<std::string> names(plan_.output_count);
+    for (const JoinNode& join : plan_.joins) {
+      for (const auto& output : join.outputs) names[output.position] = output.field.name;
+    }
+    for (size_t i = 0; i < features_.size(); ++i) {
+      fields.push_back(arrow::field(names[i], features_[i]->type()));
+      columns.push_back(std::make_shared<arrow::ChunkedArray>(features_[i]));
+    }
+    return Table::Make(arrow::schema(std::move(fields)), std::move(columns), entities_.num_rows());
+  }
+
+  const ExecutionPlan& plan_;
+  const Table& entities_;
+  const ExecutionContext& context_;
+  ArrayPtr time_column_;
+  std::vector<int64_t> times_;  // of the entity rows
+  std::vector<std::unique_ptr<EncodedKeys>> keys_;
+  std::vector<SourceScan> scans_;
+  std::vector<JoinIndex> indexes_;
+  std::vector<size_t> join_index_;   // per join
+  std::vector<JoinOutput> outputs_;  // per join
+  std::vector<ArrayPtr> features_;
+};
+
+}  // namespace
+
+Status CheckCancelled(const ExecutionContext& context) {
+  if (context.cancelled == nullptr || !*context.cancelled) return Status::OK();
+  return Status::Cancelled("the retrieval was cancelled.");
+}
+
+std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string>& key_columns) {
+  std::vector<Field> fields = keys.join_keys;
+  for (size_t i = 0; i < fields.size(); ++i) fields[i].name = key_columns[i];
+  return fields;
+}
+
+Result<std::shared_ptr<Table>> RunPlan(const ExecutionPlan& plan, const Table& entities,
+                                       const ExecutionContext& context) {
+  return PlanRun(plan, entities, context).Run();
+}
+
+}  // namespace salver

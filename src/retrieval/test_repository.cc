@@ -1,0 +1,134 @@
+#include "retrieval/test_repository.h"
+
+#include <arrow/array.h>
+#include <arrow/builder.h>
+#include <arrow/compute/cast.h>
+#include <arrow/io/file.h>
+#include <arrow/table.h>
+#include <parquet/arrow/writer.h>
+#include <parquet/exception.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <fstream>
+
+#include "feast/core/Registry.pb.h"
+
+namespace salver {
+namespace {
+
+constexpr char kProject[] = "test";
+
+void SetField(const Field& field, feast::core::FeatureSpecV2* spec) {
+  spec->set_name(field.name);
+  spec->set_value_type(static_cast<feast::types::ValueType::Enum>(field.type));
+  spec->mutable_tags()->insert(field.tags.begin(), field.tags.end());
+}
+
+std::string NewFolder() {
+  std::string folder = (std::filesystem::temp_directory_path() / "salver_test_XXXXXX").string();
+  return ::mkdtemp(folder.data()) == nullptr ? "." : folder;
+}
+
+}  // namespace
+
+TestRepository::TestRepository()
+    : folder_(NewFolder()), owns_folder_(true), registry_(std::make_shared<feast::core::Registry>()) {}
+
+TestRepository::TestRepository(std::string folder)
+    : folder_(std::move(folder)), owns_folder_(false), registry_(std::make_shared<feast::core::Registry>()) {}
+
+TestRepository::~TestRepository() {
+  std::error_code ignored;
+  if (owns_folder_) std::filesystem::remove_all(folder_, ignored);
+}
+
+void TestRepository::Write(const arrow::Table& table, const std::string& path, int64_t row_group_rows) const {
+  std::filesystem::create_directories(std::filesystem::path(folder_ + "/" + path).parent_path());
+  const auto properties = parquet::ArrowWriterProperties::Builder().store_schema()->build();
+  const auto out = arrow::io::FileOutputStream::Open(folder_ + "/" + path).ValueOrDie();
+  PARQUET_THROW_NOT_OK(parquet::arrow::WriteTable(table, arrow::default_memory_pool(), out, row_group_rows,
+                                                  parquet::default_writer_properties(), properties));
+  PARQUET_THROW_NOT_OK(out->Close());
+}
+
+void TestRepository::WriteBytes(const std::string& bytes, const std::string& path) const {
+  std::filesystem::create_directories(std::filesystem::path(folder_ + "/" + path).parent_path());
+  std::ofstream(folder_ + "/" + path, std::ios::binary) << bytes;
+}
+
+void TestRepository::Add(const TestView& view) {
+  auto* spec = registry_->add_feature_views()->mutable_spec();
+  spec->set_name(view.name);
+  spec->set_project(kProject);
+  spec->mutable_ttl()->set_seconds(view.ttl_us / 1'000'000);
+  spec->mutable_ttl()->set_nanos(static_cast<int32_t>(view.ttl_us % 1'000'000 * 1000));
+  for (const Field& key : view.join_keys) {
+    spec->add_entities(key.name);
+    SetField(key, spec->add_entity_columns());
+    bool known = false;
+    for (const auto& entity : registry_->entities()) known = known || entity.spec().name() == key.name;
+    if (known) continue;
+    auto* entity = registry_->add_entities()->mutable_spec();
+    entity->set_name(key.name);
+    entity->set_join_key(key.name);
+    entity->set_project(kProject);
+  }
+  for (const Field& feature : view.features) SetField(feature, spec->add_features());
+  auto* source = spec->mutable_batch_source();
+  source->set_name(view.name + "_source");
+  source->set_type(feast::core::DataSource::BATCH_FILE);
+  source->set_timestamp_field(view.event_column);
+  source->set_created_timestamp_column(view.created_column);
+  source->mutable_field_mapping()->insert(view.field_mapping.begin(), view.field_mapping.end());
+  source->mutable_file_options()->set_uri(view.path);
+}
+
+void TestRepository::Add(const FeatureService& service) {
+  auto* spec = registry_->add_feature_services()->mutable_spec();
+  spec->set_name(service.name);
+  spec->set_project(kProject);
+  for (const FeatureViewProjection& projection : service.projections) {
+    auto* to = spec->add_features();
+    to->set_feature_view_name(projection.view);
+    to->set_feature_view_name_alias(projection.alias);
+    for (const std::string& feature : projection.features) to->add_feature_columns()->set_name(feature);
+    to->mutable_join_key_map()->insert(projection.join_key_map.begin(), projection.join_key_map.end());
+  }
+}
+
+std::shared_ptr<const RegistrySnapshot> TestRepository::Snapshot() const {
+  return RegistrySnapshot::Make(registry_, kProject).value();
+}
+
+Result<std::unique_ptr<RetrievalJob>> TestRepository::Plan(const HistoricalRequest& request,
+                                                           int threads) const {
+  return PlanHistoricalFeatures(Snapshot(), request,
+                                {.folder = folder_, .engine = NewLocalEngine(), .threads = threads});
+}
+
+Result<std::shared_ptr<arrow::Table>> TestRepository::Retrieve(const HistoricalRequest& request,
+                                                               int threads) const {
+  SALVER_ASSIGN(const auto job, Plan(request, threads));
+  return job->Run();
+}
+
+std::shared_ptr<arrow::Array> ColumnOf(const std::vector<std::optional<int64_t>>& numbers,
+                                       const std::shared_ptr<arrow::DataType>& type) {
+  arrow::Int64Builder builder;
+  for (const auto& number : numbers) {
+    PARQUET_THROW_NOT_OK(number ? builder.Append(*number) : builder.AppendNull());
+  }
+  std::shared_ptr<arrow::Array> array = builder.Finish().ValueOrDie();
+  if (type->id() == arrow::Type::TIMESTAMP) {
+    array = arrow::compute::Cast(*array, arrow::timestamp(arrow::TimeUnit::MICRO)).ValueOrDie();
+  }
+  if (type->id() == arrow::Type::BINARY) array = arrow::compute::Cast(*array, arrow::utf8()).ValueOrDie();
+  return arrow::compute::Cast(*array, type).ValueOrDie();
+}
+
+std::shared_ptr<arrow::DataType> UtcMicros() {
+  return arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
+}
+
+}  // namespace salver

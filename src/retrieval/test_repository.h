@@ -1,0 +1,66 @@
+// A repository for tests: a folder of Parquet files and the registry that names them.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "retrieval/historical.h"
+#include "salver/feature_service.h"
+#include "salver/feature_view.h"
+
+namespace arrow {
+class Array;
+class DataType;
+class Table;
+}  // namespace arrow
+
+namespace salver {
+
+struct TestView {
+  std::string name;
+  std::string path;  // of its source
+  std::vector<Field> join_keys;
+  std::vector<Field> features;
+  int64_t ttl_us = 0;
+  std::string event_column = "event_timestamp";
+  std::string created_column;
+  std::map<std::string, std::string> field_mapping;
+};
+
+class TestRepository {
+ public:
+  TestRepository();
+  // Reads from a folder that is there, and leaves it.
+  explicit TestRepository(std::string folder);
+  ~TestRepository();
+
+  const std::string& folder() const { return folder_; }
+  // Writes `table` to `path` under the folder, in row groups of that many rows.
+  void Write(const arrow::Table& table, const std::string& path, int64_t row_group_rows) const;
+  void WriteBytes(const std::string& bytes, const std::string& path) const;
+
+  // The message changes until the first Snapshot.
+  void Add(const TestView& view);
+  void Add(const FeatureService& service);
+  feast::core::Registry* registry() { return registry_.get(); }
+  std::shared_ptr<const RegistrySnapshot> Snapshot() const;
+
+  Result<std::unique_ptr<RetrievalJob>> Plan(const HistoricalRequest& request, int threads) const;
+  Result<std::shared_ptr<arrow::Table>> Retrieve(const HistoricalRequest& request, int threads = 2) const;
+
+ private:
+  std::string folder_;
+  bool owns_folder_;
+  std::shared_ptr<feast::core::Registry> registry_;
+};
+
+// Numbers cast to `type`; timestamps count microseconds. Throws when there is no such cast.
+std::shared_ptr<arrow::Array> ColumnOf(const std::vector<std::optional<int64_t>>& numbers,
+                                       const std::shared_ptr<arrow::DataType>& type);
+std::shared_ptr<arrow::DataType> UtcMicros();
+
+}  // namespace salver
