@@ -5,10 +5,10 @@
 #include <stdio.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cstring>
-#include <filesystem>
 #include <thread>
 
 namespace salver {
@@ -68,6 +68,7 @@ class SystemFile final : public WritableFile {
 class SystemLock final : public FileLock {
  public:
   explicit SystemLock(int fd) : fd_(fd) {}
+  int fd() const { return fd_.get(); }
 
  private:
   Descriptor fd_;  // closing it releases the lock
@@ -97,8 +98,12 @@ class SystemFiles final : public Files {
   Result<FileIdentity> Identify(const std::string& path) override {
     struct stat about;
     if (::stat(path.c_str(), &about) != 0) return SystemError("can not stat", path, errno);
-    return FileIdentity{about.st_ino, about.st_size,
-                        about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec};
+    const int64_t modified_ns = about.st_mtim.tv_sec * 1'000'000'000 + about.st_mtim.tv_nsec;
+    timespec now;
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    constexpr int64_t kTickNs = 20'000'000;  // longer than a tick of any kernel: 1 to 10 ms
+    const int64_t age_ns = now.tv_sec * 1'000'000'000 + now.tv_nsec - modified_ns;
+    return FileIdentity{about.st_ino, about.st_size, modified_ns, age_ns > kTickNs};
   }
 
   Result<std::unique_ptr<WritableFile>> Create(const std::string& path) override {
@@ -118,10 +123,15 @@ class SystemFiles final : public Files {
   }
 
   Status CreateFolders(const std::string& path) override {
-    std::error_code error;
-    std::filesystem::create_directories(path, error);
-    if (error) return SystemError("can not create folder", path, error.value());
-    return Status::OK();
+    if (::mkdir(path.c_str(), 0777) == 0) return SyncFolder(FolderOf(path));
+    struct stat about;
+    if (errno == EEXIST && ::stat(path.c_str(), &about) == 0 && S_ISDIR(about.st_mode)) return Status::OK();
+    if (errno != ENOENT || FolderOf(path) == path)
+      return SystemError("can not create folder", path, errno == EEXIST ? ENOTDIR : errno);
+    SALVER_RETURN_NOT_OK(CreateFolders(FolderOf(path)));
+    if (::mkdir(path.c_str(), 0777) != 0 && errno != EEXIST)
+      return SystemError("can not create folder", path, errno);
+    return SyncFolder(FolderOf(path));
   }
 
   Status SyncFolder(const std::string& path) override {
@@ -132,19 +142,24 @@ class SystemFiles final : public Files {
   }
 
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path, Deadline deadline) override {
-    Descriptor fd(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
-    if (fd.get() < 0) return SystemError("can not open lock", path, errno);
-    while (::flock(fd.get(), LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK && errno != EINTR) return SystemError("can not lock", path, errno);
-      if (deadline.Passed()) {
-        return Status::Unavailable("lock \"" + path +
-                                   "\" is held by another process. Try again when it is done.");
+    for (;;) {
+      auto lock = std::make_unique<SystemLock>(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
+      const int fd = lock->fd();
+      if (fd < 0) return SystemError("can not open lock", path, errno);
+      while (::flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK && errno != EINTR) return SystemError("can not lock", path, errno);
+        if (deadline.Passed()) {
+          return Status::Unavailable("lock \"" + path +
+                                     "\" is held by another process. Try again when it is done.");
+        }
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
       }
-      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      // Whoever held it may have removed the file: then this lock is on a file that nobody else will find.
+      struct stat held, named;
+      if (::fstat(fd, &held) != 0) return SystemError("can not stat lock", path, errno);
+      if (::stat(path.c_str(), &named) == 0 && named.st_ino == held.st_ino && named.st_dev == held.st_dev)
+        return std::unique_ptr<FileLock>(std::move(lock));
     }
-    const int kept = ::dup(fd.get());  // the lock belongs to the open file, which both descriptors share
-    if (kept < 0) return SystemError("can not lock", path, errno);
-    return std::unique_ptr<FileLock>(new SystemLock(kept));
   }
 };
 
@@ -157,11 +172,17 @@ Files* Files::System() {
 
 Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes) {
   const std::string temporary = path + ".new";
-  SALVER_ASSIGN(auto file, files->Create(temporary));
-  SALVER_RETURN_NOT_OK(file->Append(bytes));
-  SALVER_RETURN_NOT_OK(file->Sync());
-  SALVER_RETURN_NOT_OK(file->Close());
-  SALVER_RETURN_NOT_OK(files->Rename(temporary, path));
+  const auto write = [&]() -> Status {
+    SALVER_ASSIGN(auto file, files->Create(temporary));
+    SALVER_RETURN_NOT_OK(file->Append(bytes));
+    SALVER_RETURN_NOT_OK(file->Sync());
+    SALVER_RETURN_NOT_OK(file->Close());
+    return files->Rename(temporary, path);
+  };
+  if (const Status status = write(); !status.ok()) {
+    (void)files->Remove(temporary);  // the error that counts is the first
+    return status;
+  }
   return files->SyncFolder(FolderOf(path));
 }
 

@@ -32,11 +32,14 @@ class FileLock {
   virtual ~FileLock() = default;
 };
 
-// What changes when a file changes; two equal identities mean nothing was written between.
+// What changes when a file changes. Two equal identities that are settled mean nothing was written between.
 struct FileIdentity {
   uint64_t inode = 0;
   int64_t size = 0;
   int64_t modified_ns = 0;
+  // False while the file is so young that one more write could leave all of the above as it is: the file
+  // system's clock ticks slowly, and numbers of replaced files are used again. Do not trust it then.
+  bool settled = true;
   friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
 };
 
@@ -51,6 +54,7 @@ class Files {
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path) = 0;
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
   virtual Status Remove(const std::string& path) = 0;  // OK when there is none
+  // The folder and those above it; what had to be made survives power loss.
   virtual Status CreateFolders(const std::string& path) = 0;
   // After OK the names in the folder (renames, removals, new files) survive power loss.
   virtual Status SyncFolder(const std::string& path) = 0;
@@ -59,6 +63,7 @@ class Files {
 
 // Replaces `path` with `bytes` so that a reader sees the old file or the new, never a part, and the new one
 // survives power loss once this returned OK: temporary file beside it, sync, rename, sync of the folder.
+// After an error `path` holds the old bytes, or the new ones if only the last sync failed.
 Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes);
 
 // Folder part of a path: "a/b" for "a/b/c", "." for "c".

@@ -1,12 +1,12 @@
 #include "registry/apply.h"
 
 #include <google/protobuf/message.h>
-#include <google/protobuf/util/message_differencer.h>
 
+#include <algorithm>
 #include <set>
 
-#include "model/intervals.h"
 #include "model/proto_time.h"
+#include "registry/difference.h"
 #include "registry/file_registry.h"
 
 namespace salver {
@@ -15,124 +15,26 @@ namespace {
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::RepeatedPtrField;
-using google::protobuf::util::MessageDifferencer;
-
-// Removes what is no definition: times and pickled bodies, at any depth.
-void StripState(Message* message) {
-  const auto* descriptor = message->GetDescriptor();
-  const auto* reflection = message->GetReflection();
-  if (const auto* body = descriptor->FindFieldByName("body");
-      body != nullptr && descriptor->FindFieldByName("body_text") != nullptr) {
-    reflection->ClearField(message, body);
-  }
-  for (int i = 0; i < descriptor->field_count(); ++i) {
-    const FieldDescriptor* field = descriptor->field(i);
-    if (field->cpp_type() != FieldDescriptor::CPPTYPE_MESSAGE) continue;
-    if (field->name() == "meta") {
-      reflection->ClearField(message, field);
-    } else if (field->is_repeated()) {
-      for (int j = 0; j < reflection->FieldSize(*message, field); ++j)
-        StripState(reflection->MutableRepeatedMessage(message, field, j));
-    } else if (reflection->HasField(*message, field)) {
-      StripState(reflection->MutableMessage(message, field));
-    }
-  }
-}
-
-template <typename T>
-bool SameDefinition(const T& a, const T& b) {
-  T left = a, right = b;
-  StripState(&left);
-  StripState(&right);
-  return MessageDifferencer::Equals(left, right);
-}
-
-std::string FieldText(const Message& message, const FieldDescriptor* field) {
-  const auto* reflection = message.GetReflection();
-  if (!field->is_repeated() && field->has_presence() && !reflection->HasField(message, field)) return "";
-  std::unique_ptr<Message> only(message.New());
-  if (field->is_repeated()) {
-    if (reflection->FieldSize(message, field) == 0) return "";
-  }
-  only->CopyFrom(message);
-  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
-    if (message.GetDescriptor()->field(i) != field)
-      reflection->ClearField(only.get(), message.GetDescriptor()->field(i));
-  }
-  std::string text = only->ShortDebugString();
-  const std::string prefix = field->name() + ": ";
-  return text.starts_with(prefix) && !field->is_repeated() ? text.substr(prefix.size()) : text;
-}
-
-// The fields of the definition (or of its spec) that differ.
-std::vector<ObjectChange::Property> Differences(Message* before, Message* after) {
-  StripState(before);
-  StripState(after);
-  const Message *left = before, *right = after;
-  if (const auto* spec = before->GetDescriptor()->FindFieldByName("spec")) {
-    left = &before->GetReflection()->GetMessage(*before, spec);
-    right = &after->GetReflection()->GetMessage(*after, spec);
-  }
-  std::vector<ObjectChange::Property> properties;
-  for (int i = 0; i < left->GetDescriptor()->field_count(); ++i) {
-    const FieldDescriptor* field = left->GetDescriptor()->field(i);
-    std::string a = FieldText(*left, field), b = FieldText(*right, field);
-    if (a != b) properties.push_back({field->name(), std::move(a), std::move(b)});
-  }
-  return properties;
-}
-
-template <typename Specs>
-std::map<std::string, int> TypesOf(const Specs& specs) {
-  std::map<std::string, int> types;
-  for (const auto& spec : specs) types[spec.name()] = spec.value_type();
-  return types;
-}
-
-// What a changed view means for the rows that are stored.
-template <typename Spec>
-std::string StoredDataNote(const Spec& before, const Spec& after) {
-  const auto old_keys = TypesOf(before.entity_columns()), new_keys = TypesOf(after.entity_columns());
-  if (old_keys != new_keys)
-    return "the join keys changed: stored rows can not be found any more; materialize the view again";
-  const auto old_types = TypesOf(before.features()), new_types = TypesOf(after.features());
-  std::string added, retyped, removed;
-  for (const auto& [name, type] : new_types) {
-    const auto old = old_types.find(name);
-    if (old == old_types.end()) {
-      added += (added.empty() ? "" : ", ") + name;
-    } else if (old->second != type) {
-      retyped += (retyped.empty() ? "" : ", ") + name;
-    }
-  }
-  for (const auto& [name, type] : old_types) {
-    if (!new_types.contains(name)) removed += (removed.empty() ? "" : ", ") + name;
-  }
-  std::string note;
-  const auto say = [&note](const std::string& text) { note += (note.empty() ? "" : "; ") + text; };
-  if (!added.empty()) say(added + " is null in stored rows until they are materialized again");
-  if (!retyped.empty())
-    say(retyped + " is null in stored rows until they are materialized with the new type");
-  if (!removed.empty()) say(removed + " is no longer served");
-  return note;
-}
-
-template <typename Spec>
-bool SchemaChanged(const Spec& before, const Spec& after) {
-  return TypesOf(before.features()) != TypesOf(after.features()) ||
-         TypesOf(before.entity_columns()) != TypesOf(after.entity_columns());
-}
 
 class Applier {
  public:
-  Applier(const ApplyRules& rules, feast::core::Registry* registry) : rules_(rules), registry_(registry) {}
+  Applier(const ApplyRules& rules, const Definitions& definitions, feast::core::Registry* registry)
+      : rules_(rules), kept_(definitions.kept), registry_(registry) {
+    for (const auto& source : registry->data_sources()) {
+      if (source.project() == rules.project)
+        source_created_[source.name()] = source.meta().created_timestamp();
+    }
+  }
 
+  // Makes the objects of the project in `have` those in `wanted`. type: for people; kind: as in locations.
+  // on_write(stored or null, next, change) is called for what is new or changed, before it is stored.
   template <typename T, typename Name, typename Project, typename OnWrite>
-  void Objects(const char* type, const RepeatedPtrField<T>& wanted, RepeatedPtrField<T>* have, Name name,
-               Project project, bool shown, OnWrite on_write) {
+  void Objects(const char* type, const char* kind, const RepeatedPtrField<T>& wanted,
+               RepeatedPtrField<T>* have, Name name, Project project, bool remove, OnWrite on_write) {
     std::set<std::string> names;
     for (const T& object : wanted) {
       names.insert(name(object));
+      if (kept_.contains(std::string(kind) + ":" + name(object))) continue;
       T* stored = nullptr;
       for (T& candidate : *have) {
         if (name(candidate) == name(object) && project(candidate) == rules_.project) stored = &candidate;
@@ -145,8 +47,8 @@ class Applier {
                           ""};
       T next = object;
       if (stored != nullptr) {
-        T before = *stored, after = object;
-        change.properties = Differences(&before, &after);
+        change.properties = DifferencesOf(*stored, object);
+        KeepBodies(*stored, &next);
       }
       SetTimes(stored, &next);
       on_write(stored, &next, &change);
@@ -155,33 +57,63 @@ class Applier {
       } else {
         *have->Add() = std::move(next);
       }
-      if (shown) report_.changes.push_back(std::move(change));
+      report_.changes.push_back(std::move(change));
     }
-    if (rules_.partial) return;
-    for (int i = have->size() - 1; i >= 0; --i) {
-      if (project((*have)[i]) != rules_.project || names.contains(name((*have)[i]))) continue;
-      if (shown) {
-        const bool stores =
-            std::string_view(type).ends_with("feature view") || std::string_view(type) == "label view";
-        report_.changes.push_back({ObjectChange::Kind::kDeleted,
-                                   type,
-                                   name((*have)[i]),
-                                   {},
-                                   stores ? "its stored rows are dropped" : ""});
+    if (remove && !rules_.partial) Remove(type, names, have, name, project);
+  }
+
+  template <typename T, typename OnWrite>
+  void Specs(const char* type, const char* kind, const RepeatedPtrField<T>& wanted, RepeatedPtrField<T>* have,
+             OnWrite on_write) {
+    Objects(
+        type, kind, wanted, have, [](const T& o) { return o.spec().name(); },
+        [](const T& o) { return o.spec().project(); }, true, on_write);
+  }
+
+  template <typename T>
+  void Specs(const char* type, const char* kind, const RepeatedPtrField<T>& wanted,
+             RepeatedPtrField<T>* have) {
+    Specs(type, kind, wanted, have, [](const T*, T*, ObjectChange*) {});
+  }
+
+  // As Specs, and keeps the history of versions: number 0 at first, the next when schema or function change.
+  template <typename T>
+  void Views(const char* type, const char* kind, const RepeatedPtrField<T>& wanted,
+             RepeatedPtrField<T>* have) {
+    Specs(type, kind, wanted, have, [this, kind](const T* stored, T* next, ObjectChange* change) {
+      if (stored == nullptr) return AddVersion(kind, *next, 0);
+      change->stored_data = StoredDataNote(stored->spec(), next->spec());
+      if (!NeedsNewVersion(stored->spec(), next->spec())) return;
+      if constexpr (requires { next->mutable_meta()->set_current_version_number(1); }) {
+        const int number =
+            std::max(stored->meta().current_version_number(), LastVersion(next->spec().name())) + 1;
+        next->mutable_meta()->set_current_version_number(number);
+        AddVersion(kind, *next, number);
       }
+    });
+  }
+
+  ApplyReport Take() { return std::move(report_); }
+
+ private:
+  template <typename T, typename Name, typename Project>
+  void Remove(const std::string& type, const std::set<std::string>& names, RepeatedPtrField<T>* have,
+              Name name, Project project) {
+    const bool stores = type.ends_with("feature view") || type == "label view";
+    for (int i = 0; i < have->size();) {
+      if (project((*have)[i]) != rules_.project || names.contains(name((*have)[i]))) {
+        ++i;
+        continue;
+      }
+      report_.changes.push_back({ObjectChange::Kind::kDeleted,
+                                 type,
+                                 name((*have)[i]),
+                                 {},
+                                 stores ? "its stored rows are dropped" : ""});
       have->DeleteSubrange(i, 1);
     }
   }
 
-  template <typename T, typename OnWrite>
-  void Specs(const char* type, const RepeatedPtrField<T>& wanted, RepeatedPtrField<T>* have,
-             OnWrite on_write) {
-    Objects(
-        type, wanted, have, [](const T& o) { return o.spec().name(); },
-        [](const T& o) { return o.spec().project(); }, true, on_write);
-  }
-
-  // A new version of the view in the history: number 0 at first, the next when its schema changes.
   template <typename T>
   void AddVersion(const char* kind, const T& view, int number) {
     auto* record = registry_->mutable_feature_view_version_history()->add_records();
@@ -194,18 +126,37 @@ class Applier {
     record->set_version_id(NewVersionId());
   }
 
-  ApplyReport Take() { return std::move(report_); }
+  int LastVersion(const std::string& view) const {
+    int last = 0;
+    for (const auto& record : registry_->feature_view_version_history().records()) {
+      if (record.feature_view_name() == view && record.project_id() == rules_.project)
+        last = std::max(last, record.version_number());
+    }
+    return last;
+  }
 
- private:
   // Creation time is kept, last update is now; nested data sources get theirs too.
   template <typename T>
   void SetTimes(const T* stored, T* next) {
-    if constexpr (requires { next->mutable_meta()->mutable_created_timestamp(); }) {
+    if constexpr (std::is_same_v<T, feast::core::DataSource>) {
+      StampSource(next);
+    } else {
       if (stored != nullptr) *next->mutable_meta() = stored->meta();
       if (stored == nullptr) SetMicros(rules_.now_us, next->mutable_meta()->mutable_created_timestamp());
       SetMicros(rules_.now_us, next->mutable_meta()->mutable_last_updated_timestamp());
     }
     StampSources(next);
+  }
+
+  // A data source was created when the registered one of its name was.
+  void StampSource(feast::core::DataSource* source) {
+    const auto created = source_created_.find(source->name());
+    if (created != source_created_.end()) {
+      *source->mutable_meta()->mutable_created_timestamp() = created->second;
+    } else {
+      SetMicros(rules_.now_us, source->mutable_meta()->mutable_created_timestamp());
+    }
+    SetMicros(rules_.now_us, source->mutable_meta()->mutable_last_updated_timestamp());
   }
 
   // Every data source inside `message`.
@@ -221,36 +172,42 @@ class Applier {
         continue;
       }
       Message* child = reflection->MutableMessage(message, field);
-      if (auto* source = google::protobuf::DynamicCastToGenerated<feast::core::DataSource>(child)) {
-        SetMicros(rules_.now_us, source->mutable_meta()->mutable_created_timestamp());
-        SetMicros(rules_.now_us, source->mutable_meta()->mutable_last_updated_timestamp());
-      }
+      if (auto* source = google::protobuf::DynamicCastToGenerated<feast::core::DataSource>(child))
+        StampSource(source);
       StampSources(child);
     }
   }
 
   const ApplyRules& rules_;
+  const std::set<std::string>& kept_;
   feast::core::Registry* const registry_;
+  std::map<std::string, google::protobuf::Timestamp> source_created_;
   ApplyReport report_;
 };
 
+// Feast's list of the tables that its sqlite store has, in the order of the views.
 void SetInfra(const ApplyRules& rules, feast::core::Registry* registry, ApplyReport* report) {
   if (rules.sqlite_path.empty()) return;
-  std::set<std::string> wanted;
+  std::vector<std::string> wanted;
   const auto add = [&](const auto& views) {
     for (const auto& view : views) {
       if (view.spec().project() == rules.project && view.spec().online())
-        wanted.insert(rules.project + "_" + view.spec().name());
+        wanted.push_back(rules.project + "_" + view.spec().name());
     }
   };
   add(registry->feature_views());
   add(registry->stream_feature_views());
   add(registry->label_views());
   auto* objects = registry->mutable_infra()->mutable_infra_objects();
-  for (int i = objects->size() - 1; i >= 0; --i) {
+  for (int i = 0; i < objects->size();) {
     const auto& table = (*objects)[i].sqlite_table();
-    if (table.path() != rules.sqlite_path || !table.name().starts_with(rules.project + "_")) continue;
-    if (wanted.erase(table.name()) > 0) continue;
+    const bool mine = table.path() == rules.sqlite_path && table.name().starts_with(rules.project + "_");
+    const auto found = std::find(wanted.begin(), wanted.end(), table.name());
+    if (!mine || found != wanted.end()) {
+      if (mine) wanted.erase(found);
+      ++i;
+      continue;
+    }
     report->infra.push_back("Deleted sqlite table " + table.name());
     objects->DeleteSubrange(i, 1);
   }
@@ -263,16 +220,23 @@ void SetInfra(const ApplyRules& rules, feast::core::Registry* registry, ApplyRep
   }
 }
 
-void AddDummyEntity(const ApplyRules& rules, feast::core::Registry* registry) {
-  for (const auto& entity : registry->entities()) {
-    if (entity.spec().name() == kDummyEntityName && entity.spec().project() == rules.project) return;
-  }
-  auto* entity = registry->add_entities();
-  entity->mutable_spec()->set_name(std::string(kDummyEntityName));
-  entity->mutable_spec()->set_join_key(std::string(kDummyJoinKey));
-  entity->mutable_spec()->set_project(rules.project);
-  SetMicros(rules.now_us, entity->mutable_meta()->mutable_created_timestamp());
-  SetMicros(rules.now_us, entity->mutable_meta()->mutable_last_updated_timestamp());
+// Feast's stand-in for "no entity", which every project has.
+feast::core::Entity DummyEntity(const ApplyRules& rules) {
+  feast::core::Entity entity;
+  entity.mutable_spec()->set_name(std::string(kDummyEntityName));
+  entity.mutable_spec()->set_join_key(std::string(kDummyJoinKey));
+  entity.mutable_spec()->set_project(rules.project);
+  return entity;
+}
+
+// The project itself: made when neither definitions nor registry have it.
+RepeatedPtrField<feast::core::Project> ProjectsOf(const Definitions& definitions, const ApplyRules& rules,
+                                                  const feast::core::Registry& registry) {
+  RepeatedPtrField<feast::core::Project> projects = definitions.registry.projects();
+  const bool registered = std::any_of(registry.projects().begin(), registry.projects().end(),
+                                      [&](const auto& p) { return p.spec().name() == rules.project; });
+  if (projects.empty() && !registered) projects.Add()->mutable_spec()->set_name(rules.project);
+  return projects;
 }
 
 }  // namespace
@@ -280,97 +244,32 @@ void AddDummyEntity(const ApplyRules& rules, feast::core::Registry* registry) {
 ApplyReport ApplyDefinitions(const Definitions& definitions, const ApplyRules& rules,
                              feast::core::Registry* registry) {
   const feast::core::Registry& wanted = definitions.registry;
-  Applier applier(rules, registry);
-  const auto nothing = [](auto*, auto*, auto*) {};
-  // The project itself: made when the definitions have none.
-  RepeatedPtrField<feast::core::Project> projects = wanted.projects();
-  const auto has_project = [&](const auto& list) {
-    return std::any_of(list.begin(), list.end(),
-                       [&](const auto& p) { return p.spec().name() == rules.project; });
-  };
-  if (projects.empty() && !has_project(registry->projects()))
-    projects.Add()->mutable_spec()->set_name(rules.project);
-  ApplyRules keep = rules;  // projects are never deleted by apply
-  keep.partial = true;
-  Applier project_applier(keep, registry);
-  project_applier.Objects(
-      "project", projects, registry->mutable_projects(), [](const auto& p) { return p.spec().name(); },
-      [&](const auto&) { return rules.project; }, true, nothing);
-
-  RepeatedPtrField<feast::core::Entity> entities = wanted.entities();
-  AddDummyEntity(rules, registry);
-  for (const auto& entity : registry->entities()) {  // the stand-in stays
-    if (entity.spec().name() == kDummyEntityName && entity.spec().project() == rules.project)
-      *entities.Add() = entity;
-  }
-  applier.Specs("entity", entities, registry->mutable_entities(), nothing);
+  Applier applier(rules, definitions, registry);
+  const auto project_name = [&](const auto&) { return rules.project; };
   applier.Objects(
-      "data source", wanted.data_sources(), registry->mutable_data_sources(),
-      [](const auto& s) { return s.name(); }, [](const auto& s) { return s.project(); }, true, nothing);
-  const auto versioned = [&](const char* kind) {
-    return [&, kind](const auto* stored, auto* next, ObjectChange* change) {
-      if (stored == nullptr) {
-        applier.AddVersion(kind, *next, 0);
-        return;
-      }
-      change->stored_data = StoredDataNote(stored->spec(), next->spec());
-      if (!SchemaChanged(stored->spec(), next->spec())) return;
-      if constexpr (requires { next->mutable_meta()->set_current_version_number(1); }) {
-        const int number = stored->meta().current_version_number() + 1;
-        next->mutable_meta()->set_current_version_number(number);
-        applier.AddVersion(kind, *next, number);
-      }
-    };
-  };
-  applier.Specs("feature view", wanted.feature_views(), registry->mutable_feature_views(),
-                versioned("feature_view"));
-  applier.Specs("stream feature view", wanted.stream_feature_views(),
-                registry->mutable_stream_feature_views(), versioned("stream_feature_view"));
-  applier.Specs("on demand feature view", wanted.on_demand_feature_views(),
-                registry->mutable_on_demand_feature_views(), versioned("on_demand_feature_view"));
-  applier.Specs("label view", wanted.label_views(), registry->mutable_label_views(), versioned("label_view"));
-  applier.Specs("feature service", wanted.feature_services(), registry->mutable_feature_services(), nothing);
-  applier.Specs("permission", wanted.permissions(), registry->mutable_permissions(), nothing);
+      "project", "project", ProjectsOf(definitions, rules, *registry), registry->mutable_projects(),
+      [](const auto& p) { return p.spec().name(); }, project_name, false, [](auto*, auto*, auto*) {});
+  applier.Objects(
+      "data source", "data_source", wanted.data_sources(), registry->mutable_data_sources(),
+      [](const auto& s) { return s.name(); }, [](const auto& s) { return s.project(); }, true,
+      [](auto*, auto*, auto*) {});
+  RepeatedPtrField<feast::core::Entity> entities = wanted.entities();
+  *entities.Add() = DummyEntity(rules);
+  applier.Specs("entity", "entity", entities, registry->mutable_entities());
+  applier.Views("feature view", "feature_view", wanted.feature_views(), registry->mutable_feature_views());
+  applier.Views("stream feature view", "stream_feature_view", wanted.stream_feature_views(),
+                registry->mutable_stream_feature_views());
+  applier.Views("on demand feature view", "on_demand_feature_view", wanted.on_demand_feature_views(),
+                registry->mutable_on_demand_feature_views());
+  applier.Views("label view", "label_view", wanted.label_views(), registry->mutable_label_views());
+  applier.Specs("feature service", "feature_service", wanted.feature_services(),
+                registry->mutable_feature_services());
+  applier.Specs("permission", "permission", wanted.permissions(), registry->mutable_permissions());
 
-  ApplyReport report = project_applier.Take();
-  ApplyReport rest = applier.Take();
-  report.changes.insert(report.changes.end(), rest.changes.begin(), rest.changes.end());
+  ApplyReport report = applier.Take();
+  std::erase_if(report.changes, [](const ObjectChange& change) { return change.name == kDummyEntityName; });
   SetInfra(rules, registry, &report);
   return report;
-}
-
-Status RecordInterval(const std::string& project, const std::string& view, TimeInterval interval,
-                      int64_t rows_written, int64_t now_us, feast::core::Registry* registry) {
-  const auto record = [&](auto* views) {
-    for (auto& candidate : *views) {
-      if (candidate.spec().name() != view || candidate.spec().project() != project) continue;
-      auto* meta = candidate.mutable_meta();
-      std::vector<TimeInterval> intervals = {interval};
-      int64_t rows = rows_written;
-      for (const auto& have : meta->materialization_intervals()) {
-        intervals.push_back({MicrosOf(have.start_time()), MicrosOf(have.end_time())});
-        rows += have.rows_written();
-      }
-      meta->clear_materialization_intervals();
-      for (const TimeInterval& joined : NormalizeIntervals(std::move(intervals))) {
-        auto* to = meta->add_materialization_intervals();
-        SetMicros(joined.start_us, to->mutable_start_time());
-        SetMicros(joined.end_us, to->mutable_end_time());
-      }
-      // The count belongs to all of it: an interval that was joined has no count of its own any more.
-      meta->mutable_materialization_intervals(meta->materialization_intervals_size() - 1)
-          ->set_rows_written(rows);
-      meta->set_state(feast::core::AVAILABLE_ONLINE);
-      SetMicros(now_us, meta->mutable_last_updated_timestamp());
-      return true;
-    }
-    return false;
-  };
-  if (record(registry->mutable_feature_views()) || record(registry->mutable_stream_feature_views()))
-    return Status::OK();
-  return Status::NotFound("feature view \"" + view + "\" was removed from project \"" + project +
-                              "\" while it was materialized. Its interval was not recorded.",
-                          Reason::kViewNotFound);
 }
 
 }  // namespace salver

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "registry/definitions.h"
+#include "registry/materialized.h"
 #include "salver/feature_store.h"
 #include "salver/registry.h"
 
@@ -22,11 +23,5 @@ struct ApplyRules {
 // pickled, materialized intervals and states. Objects of other projects are not touched.
 ApplyReport ApplyDefinitions(const Definitions& definitions, const ApplyRules& rules,
                              feast::core::Registry* registry);
-
-// Records that [start, end] of a view is in the online store: merged into its interval set, state
-// AVAILABLE_ONLINE. Errors: NotFound (kViewNotFound) when the view has gone meanwhile; nothing is recorded
-// then.
-Status RecordInterval(const std::string& project, const std::string& view, TimeInterval interval,
-                      int64_t rows_written, int64_t now_us, feast::core::Registry* registry);
 
 }  // namespace salver

@@ -4,6 +4,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -27,9 +28,12 @@ struct Definitions {
   feast::core::Registry registry;
   std::map<std::string, Location> locations;  // "feature_view:driver_hourly_stats"
   std::vector<Problem> problems;
+  // "kind:name" of what is here only because the registry has it (KeepRegistered): apply leaves it alone.
+  std::set<std::string> kept;
 
   // "definitions.py:12", or "" when it is not known.
   std::string Where(const std::string& kind, const std::string& name) const;
+  // A problem that was reported already is not added again.
   void AddProblem(const std::string& kind, const std::string& name, std::string message);
   // OK, or one InvalidArgument (kBadDefinition) with a line per problem.
   Status ToStatus() const;
@@ -38,6 +42,11 @@ struct Definitions {
 // The JSON that the Python package prints: {"registry": ..., "locations": ..., "problems": ...}.
 // Errors: InvalidArgument (kBadDefinition) when it is no such JSON.
 Result<Definitions> ParseDefinitionsJson(const std::string& json);
+
+// A partial apply names only some objects: adds those of `project` in `current` that `definitions` lacks, so
+// that what is named can refer to them.
+void KeepRegistered(const feast::core::Registry& current, const std::string& project,
+                    Definitions* definitions);
 
 // A column of a source, for inference.
 struct SourceColumnInfo {
@@ -53,7 +62,8 @@ using SourceSchemas =
 // it must be there.
 void InferDefinitions(const SourceSchemas& schemas, const std::string& project, Definitions* definitions);
 
-// Everything wrong that the definitions alone show: names, references, types. Each becomes a problem.
+// Everything wrong that the definitions alone show: names, references, types. Each becomes a problem. Call it
+// after InferDefinitions.
 void ValidateDefinitions(Definitions* definitions);
 
 }  // namespace salver

@@ -2,12 +2,14 @@
 
 #include <xxhash.h>
 
+#include <cstdio>
 #include <mutex>
 #include <optional>
 #include <random>
 
 #include "feast/core/Registry.pb.h"
 #include "model/proto_time.h"
+#include "model/wire.h"
 
 namespace salver {
 namespace {
@@ -22,65 +24,81 @@ class FileRegistry final : public Registry {
 
   Result<Snapshot> Load() override {
     std::lock_guard lock(mutex_);
-    return LoadLocked();
+    const auto identity = files_->Identify(path_);
+    if (identity.status().code() == StatusCode::kNotFound) return Forget();
+    if (!identity.ok()) return identity.status();
+    if (identity->settled && identity_ == *identity && snapshot_ != nullptr) return snapshot_;
+    SALVER_ASSIGN(const std::string bytes, files_->Read(path_));
+    const uint64_t hash = XXH3_64bits(bytes.data(), bytes.size());
+    if (snapshot_ == nullptr || hash != bytes_hash_ || !identity_) {
+      SALVER_ASSIGN(snapshot_, OpenSealedRegistry(bytes, path_));
+      bytes_hash_ = hash;
+    }
+    identity_ = *identity;  // of before the read: a change during it is seen at the next call
+    return snapshot_;
   }
 
   Result<Snapshot> Update(const std::function<Status(RegistryProto*)>& change) override {
     SALVER_RETURN_NOT_OK(files_->CreateFolders(FolderOf(path_)));
-    // Held while reading, changing and replacing: nobody who asks for the lock can come between.
+    // Held while reading, changing and replacing: no other Salver comes between.
     SALVER_ASSIGN(const auto file_lock,
                   files_->Lock(path_ + ".lock", Deadline::After(std::chrono::seconds(30))));
-    std::lock_guard lock(mutex_);
-    SALVER_ASSIGN(const Snapshot before, LoadLocked());
-    RegistryProto next = *before;
-    SALVER_RETURN_NOT_OK(change(&next));
-    const uint64_t number = before->seal().number() + 1;
-    next.set_registry_schema_version("1");
-    next.set_version_id(NewVersionId());
-    SetMicros(clock_->NowMicros(), next.mutable_last_updated());
-    // Feast takes no lock: if it has written since, its work must not be undone.
-    SALVER_ASSIGN(const Snapshot now, LoadLocked());
-    if (now->version_id() != before->version_id()) {
-      return Status::Aborted(
-          "registry \"" + path_ +
-              "\" was changed by another program while this change was made. Run it again.",
-          Reason::kRegistryConflict);
+    constexpr int kTries = 5;
+    for (int i = 0; i < kTries; ++i) {
+      SALVER_ASSIGN(const Snapshot before, Load());
+      RegistryProto next = *before;
+      SALVER_RETURN_NOT_OK(change(&next));
+      next.set_registry_schema_version("1");
+      next.set_version_id(NewVersionId());
+      SetMicros(clock_->NowMicros(), next.mutable_last_updated());
+      const std::string bytes = SealRegistry(std::move(next), before->seal().number() + 1);
+      SALVER_ASSIGN(const Snapshot now, Load());
+      if (now->version_id() != before->version_id()) continue;  // Feast has written: start from its work
+      SALVER_RETURN_NOT_OK(ReplaceFile(files_, path_, bytes));
+      return Load();
     }
-    SALVER_RETURN_NOT_OK(ReplaceFile(files_, path_, SealRegistry(std::move(next), number)));
-    return LoadLocked();
+    return Status::Aborted(
+        "registry \"" + path_ +
+            "\" is being changed by another program all the time. Run it again when that is done.",
+        Reason::kRegistryConflict);
   }
 
   Status Teardown() override {
-    std::lock_guard lock(mutex_);
+    const auto there = files_->Identify(path_);
+    if (there.status().code() == StatusCode::kNotFound) return Status::OK();
+    SALVER_ASSIGN(const auto file_lock,
+                  files_->Lock(path_ + ".lock", Deadline::After(std::chrono::seconds(30))));
     SALVER_RETURN_NOT_OK(files_->Remove(path_));
-    SALVER_RETURN_NOT_OK(files_->Remove(path_ + ".lock"));
-    snapshot_.reset();
-    identity_.reset();
-    return Status::OK();
+    SALVER_RETURN_NOT_OK(files_->Remove(path_ + ".lock"));  // who waits for it notices, and makes a new one
+    std::lock_guard lock(mutex_);
+    Forget();
+    return files_->SyncFolder(FolderOf(path_));
   }
 
  private:
-  Result<Snapshot> LoadLocked() {
-    const auto identity = files_->Identify(path_);
-    if (identity.status().code() == StatusCode::kNotFound) return std::make_shared<const RegistryProto>();
-    if (!identity.ok()) return identity.status();
-    if (identity_ == *identity && snapshot_ != nullptr) return snapshot_;
-    SALVER_ASSIGN(const std::string bytes, files_->Read(path_));
-    SALVER_ASSIGN(snapshot_, OpenSealedRegistry(bytes, path_));
-    identity_ = *identity;  // of before the read: a change during it is seen at the next call
+  // There is no file: an empty registry, the same pointer again while that lasts.
+  Snapshot Forget() {
+    if (identity_ || snapshot_ == nullptr) snapshot_ = std::make_shared<const RegistryProto>();
+    identity_.reset();
     return snapshot_;
   }
 
   Files* const files_;
   Clock* const clock_;
   const std::string path_;
-  std::mutex mutex_;
-  std::optional<FileIdentity> identity_;
+  std::mutex mutex_;  // of what follows; never held while a change runs or bytes are synced
+  std::optional<FileIdentity> identity_;  // none: snapshot_, if any, is the empty registry
+  uint64_t bytes_hash_ = 0;               // of the bytes that snapshot_ was read from
   Snapshot snapshot_;
 };
 
-std::string Serialized(const RegistryProto& registry) {
-  return registry.SerializeAsString();
+// The bytes of the seal that `file` begins with; empty when it begins with anything else.
+std::string_view LeadingSeal(const std::string& file) {
+  wire::Reader reader(file);
+  std::string_view seal;
+  if (reader.done() || !reader.Next() || reader.field() != RegistryProto::kSealFieldNumber) return {};
+  if (reader.type() != wire::kBytes || !reader.Bytes(&seal)) return {};
+  return std::string_view(file).substr(0, static_cast<size_t>(seal.data() + seal.size() - file.data()));
 }
 
 }  // namespace
@@ -90,8 +108,10 @@ std::unique_ptr<Registry> NewFileRegistry(Files* files, Clock* clock, std::strin
 }
 
 std::string NewVersionId() {
-  static thread_local std::mt19937_64 random{std::random_device{}()};
-  uint64_t high = random(), low = random();
+  std::random_device
+      random;  // the system's, not a generator of ours: a forked child must not repeat its parent
+  const auto draw = [&random] { return uint64_t{random()} << 32 | random(); };
+  uint64_t high = draw(), low = draw();
   high = (high & ~uint64_t{0xf000}) | 0x4000;                // version 4
   low = (low & ~(uint64_t{3} << 62)) | (uint64_t{2} << 62);  // variant 1
   char text[40];
@@ -103,12 +123,13 @@ std::string NewVersionId() {
 
 std::string SealRegistry(RegistryProto registry, uint64_t number) {
   registry.clear_seal();
-  std::string bytes = Serialized(registry);
-  RegistryProto sealed;  // concatenated messages merge, so the seal can be appended
+  const std::string body = registry.SerializeAsString();
+  RegistryProto
+      sealed;  // the fields of one message may come in any order, so the seal can go before the rest
   sealed.mutable_seal()->set_version_id(registry.version_id());
   sealed.mutable_seal()->set_number(number);
-  sealed.mutable_seal()->set_checksum(XXH3_64bits(bytes.data(), bytes.size()));
-  return bytes + Serialized(sealed);
+  sealed.mutable_seal()->set_checksum(XXH3_64bits(body.data(), body.size()));
+  return sealed.SerializeAsString() + body;
 }
 
 Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string& path) {
@@ -116,19 +137,20 @@ Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string&
     return Status::DataLoss("registry \"" + path + "\" " + what +
                             ". Restore the file from a backup, or remove it and apply the repository again.");
   };
+  if (bytes.empty()) return corrupt("is an empty file, which no registry is");
   auto registry = std::make_shared<RegistryProto>();
-  if (!registry->ParseFromString(bytes)) return corrupt("is not a Feast registry: it can not be parsed");
-  if (!bytes.empty() && registry->registry_schema_version().empty())
-    return corrupt("is not a Feast registry: it has no schema version");
-  if (!registry->has_seal() || registry->seal().version_id() != registry->version_id())
-    return Snapshot(registry);
-  RegistryProto sealed;
-  *sealed.mutable_seal() = registry->seal();
-  const size_t seal_size = sealed.ByteSizeLong();
-  if (seal_size > bytes.size()) return corrupt("is damaged: it ends early");
-  if (XXH3_64bits(bytes.data(), bytes.size() - seal_size) != registry->seal().checksum()) {
-    return corrupt("is damaged: its checksum does not fit");
+  const bool parsed = registry->ParseFromString(bytes);
+  const std::string_view seal = LeadingSeal(bytes);
+  if (!seal.empty()) {
+    RegistryProto sealed;
+    if (!sealed.ParseFromArray(seal.data(), static_cast<int>(seal.size())))
+      return corrupt("is damaged: its seal can not be read");
+    if (XXH3_64bits(bytes.data() + seal.size(), bytes.size() - seal.size()) != sealed.seal().checksum())
+      return corrupt("is damaged: its checksum does not fit");
   }
+  if (!parsed) return corrupt("is not a Feast registry, or was cut short: it can not be parsed");
+  if (registry->registry_schema_version().empty())
+    return corrupt("is not a Feast registry: it has no schema version");
   return Snapshot(registry);
 }
 

@@ -1,12 +1,15 @@
-// The registry as one file, Feast's format: a serialized feast.core.Registry. Salver appends a seal (field
-// 1000) with a checksum of everything before it; Feast ignores it, and a file that Feast rewrote is read
-// without one.
+// The registry as one file, Feast's format: a serialized feast.core.Registry. Salver begins the file with a
+// seal (field 1000), which holds a checksum of everything after it. Feast ignores the seal and, when it
+// rewrites the file, writes it behind everything else, where it means nothing: only a file that begins with a
+// seal is checked.
 //
 // A commit holds the lock file beside it, checks that the version it started from is still there, and
 // replaces the file whole (base/files.h ReplaceFile), so readers see one version or the next and power loss
-// leaves one of them.
+// leaves one of them. Feast takes no lock: what it wrote during a commit is noticed by its version id, up to
+// the moment of the rename.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -16,13 +19,14 @@
 
 namespace salver {
 
+// `files` and `clock` must outlive the registry. Nothing is opened yet.
 std::unique_ptr<Registry> NewFileRegistry(Files* files, Clock* clock, std::string path);
 
 // A random UUID, as text: what Feast names versions with.
 std::string NewVersionId();
 
 // The bytes of a registry file, and back. Errors: DataLoss for bytes that are no registry, or fail their
-// checksum.
+// checksum; `path` is for the message.
 std::string SealRegistry(feast::core::Registry registry, uint64_t number);
 Result<std::shared_ptr<const feast::core::Registry>> OpenSealedRegistry(const std::string& bytes,
                                                                         const std::string& path);
