@@ -1,5 +1,6 @@
 #include "registry/file_registry.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <xxhash.h>
 
 #include <cstdio>
@@ -138,8 +139,7 @@ Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string&
                             ". Restore the file from a backup, or remove it and apply the repository again.");
   };
   if (bytes.empty()) return corrupt("is an empty file, which no registry is");
-  auto registry = std::make_shared<RegistryProto>();
-  const bool parsed = registry->ParseFromString(bytes);
+  const google::protobuf::LogSilencer silence;  // what is wrong is said below
   const std::string_view seal = LeadingSeal(bytes);
   if (!seal.empty()) {
     RegistryProto sealed;
@@ -148,7 +148,9 @@ Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string&
     if (XXH3_64bits(bytes.data() + seal.size(), bytes.size() - seal.size()) != sealed.seal().checksum())
       return corrupt("is damaged: its checksum does not fit");
   }
-  if (!parsed) return corrupt("is not a Feast registry, or was cut short: it can not be parsed");
+  auto registry = std::make_shared<RegistryProto>();
+  if (!registry->ParseFromString(bytes))
+    return corrupt("is not a Feast registry, or was cut short: it can not be parsed");
   if (registry->registry_schema_version().empty())
     return corrupt("is not a Feast registry: it has no schema version");
   return Snapshot(registry);
