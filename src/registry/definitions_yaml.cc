@@ -7,82 +7,39 @@
 
 #include "base/files.h"
 #include "base/nearest.h"
+#include "registry/yaml_type.h"
 
 namespace salver {
 namespace {
 
 using SourceProto = feast::core::DataSource;
 
-struct TypeNames {
-  const char* dtype;
-  ValueType type;
-};
-// Feast's names of types in schemas.
-constexpr TypeNames kTypes[] = {
-    {"Bytes", ValueType::kBytes},
-    {"String", ValueType::kString},
-    {"Bool", ValueType::kBool},
-    {"Int32", ValueType::kInt32},
-    {"Int64", ValueType::kInt64},
-    {"Float32", ValueType::kFloat},
-    {"Float64", ValueType::kDouble},
-    {"UnixTimestamp", ValueType::kUnixTimestamp},
-    {"Map", ValueType::kMap},
-    {"Json", ValueType::kJson},
-    {"Uuid", ValueType::kUuid},
-    {"TimeUuid", ValueType::kTimeUuid},
-    {"Decimal", ValueType::kDecimal},
-    {"ScalarMap", ValueType::kScalarMap},
-    {"ZonedTimestamp", ValueType::kZonedTimestamp},
-};
-
-ValueType ScalarType(const std::string& dtype) {
-  for (const TypeNames& entry : kTypes) {
-    if (dtype == entry.dtype) return entry.type;
-  }
-  return ValueType::kInvalid;
-}
-
-// "Float32", "Array(Int64)", "Set(String)"; kInvalid when it is none.
-ValueType ParseType(const std::string& dtype) {
-  for (const auto& [prefix, suffix] : {std::pair("Array(", "_LIST"), std::pair("Set(", "_SET")}) {
-    const std::string start = prefix;
-    if (!dtype.starts_with(start) || !dtype.ends_with(")")) continue;
-    const ValueType element = ScalarType(dtype.substr(start.size(), dtype.size() - start.size() - 1));
-    const auto type = ValueTypeNamed(std::string(ValueTypeName(element)) + suffix);
-    return type.ok() ? *type : ValueType::kInvalid;
-  }
-  return ScalarType(dtype);
-}
-
-// "1d", "2h", "30m", "45s", "90" (seconds); -1 when it is no duration.
-int64_t ParseSeconds(const std::string& text) {
-  size_t at = 0;
-  int64_t number = 0;
-  for (; at < text.size() && at < 15 && std::isdigit(static_cast<unsigned char>(text[at])); ++at)
-    number = number * 10 + (text[at] - '0');
-  if (at == 0) return -1;
-  const std::string unit = text.substr(at);
-  if (unit.empty() || unit == "s") return number;
-  if (unit == "m") return number * 60;
-  if (unit == "h") return number * 3600;
-  if (unit == "d") return number * 86'400;
-  return -1;
-}
-
 class YamlReader {
  public:
   YamlReader(std::string file, Definitions* definitions) : file_(std::move(file)), to_(definitions) {}
 
-  void Read(const YAML::Node& root) {
-    if (root.IsNull()) return;
+  // First what others refer to, in all files; then what refers to it. False: nothing more can be read.
+  bool ReadSources(const YAML::Node& root) {
+    if (root.IsNull()) return false;
+    for (const char* kind :
+         {"stream_feature_views", "on_demand_feature_views", "label_views", "permissions"}) {
+      if (root.IsMap() && root[kind])
+        Bad(root[kind],
+            std::string(kind) + " are written in Python, in a *.py file of the repository; YAML has none.");
+    }
     if (!CheckKeys(root, "",
-                   {"project", "entities", "sources", "push_sources", "feature_views", "feature_services"}))
-      return;
+                   {"project", "entities", "sources", "push_sources", "feature_views", "feature_services",
+                    "stream_feature_views", "on_demand_feature_views", "label_views", "permissions"}))
+      return root.IsMap();
     if (root["project"]) ReadProject(root["project"]);
     Each(root["entities"], "entities", [&](const YAML::Node& node) { ReadEntity(node); });
     Each(root["sources"], "sources", [&](const YAML::Node& node) { ReadSource(node); });
+    return true;
+  }
+  void ReadPushSources(const YAML::Node& root) {
     Each(root["push_sources"], "push_sources", [&](const YAML::Node& node) { ReadPushSource(node); });
+  }
+  void ReadViews(const YAML::Node& root) {
     Each(root["feature_views"], "feature_views", [&](const YAML::Node& node) { ReadView(node); });
     Each(root["feature_services"], "feature_services", [&](const YAML::Node& node) { ReadService(node); });
   }
@@ -92,46 +49,61 @@ class YamlReader {
     to_->problems.push_back({{file_, node.Mark().line + 1}, message});
   }
 
-  // False, and problems, when `node` is no mapping or has keys that are not known.
+  // False, and problems, when `node` is no mapping or has keys that are not known or there twice.
   bool CheckKeys(const YAML::Node& node, const std::string& what, const std::vector<std::string>& known) {
     if (!node.IsMap()) {
-      Bad(node, (what.empty() ? "the file" : what) + " is no mapping of keys.");
+      Bad(node, (what.empty() ? "the file" : what) + " is no mapping of keys. Write it as key: value.");
       return false;
     }
     bool good = true;
+    std::set<std::string> seen;
     for (const auto& entry : node) {
       const std::string key = entry.first.as<std::string>("");
-      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      Bad(entry.first, "key \"" + key + "\" is not known" + (what.empty() ? "." : " in " + what + ".") +
-                           NearestNameHint(key, known));
-      good = false;
+      if (!seen.insert(key).second) {
+        Bad(entry.first, "key \"" + key + "\" is there twice. Remove one.");
+        good = false;
+      } else if (std::find(known.begin(), known.end(), key) == known.end()) {
+        Bad(entry.first, "key \"" + key + "\" is not known" + (what.empty() ? "." : " in " + what + ".") +
+                             NearestNameHint(key, known));
+        good = false;
+      }
     }
     return good;
   }
 
   template <typename Visit>
   void Each(const YAML::Node& list, const char* what, Visit visit) {
-    if (!list) return;
+    if (!list || list.IsNull()) return;
     if (!list.IsSequence())
-      return Bad(list, std::string("\"") + what + "\" is no list. Start each with \"- name: ...\".");
+      return Bad(list, std::string("\"") + what + "\" is no list. Start each entry with \"- \".");
     for (const YAML::Node& node : list) visit(node);
   }
 
   std::string Text(const YAML::Node& node, const char* key) {
     const YAML::Node value = node[key];
-    if (!value) return "";
-    if (value.IsScalar()) return value.as<std::string>();
+    if (!value || value.IsNull()) return "";
+    if (value.IsScalar()) return value.Scalar();
     Bad(value, std::string("\"") + key + "\" is no text.");
     return "";
+  }
+
+  bool Flag(const YAML::Node& node, const char* key, bool otherwise) {
+    const YAML::Node value = node[key];
+    bool flag = otherwise;
+    if (value && !YAML::convert<bool>::decode(value, flag))
+      Bad(value, std::string("\"") + key + "\" is neither true nor false.");
+    return flag;
   }
 
   // The object's name, and where it is; "" and a problem when it has none.
   std::string Name(const YAML::Node& node, const char* kind) {
     const std::string name = Text(node, "name");
     if (name.empty()) {
-      Bad(node, std::string("a ") + kind + " has no name. Give it one.");
+      std::string words = kind;
+      std::replace(words.begin(), words.end(), '_', ' ');
+      Bad(node, "this " + words + " has no name. Give it one.");
     } else {
-      to_->locations[std::string(kind) + ":" + name] = {file_, node.Mark().line + 1};
+      to_->locations.try_emplace(std::string(kind) + ":" + name, Location{file_, node.Mark().line + 1});
     }
     return name;
   }
@@ -140,25 +112,36 @@ class YamlReader {
   void Common(const YAML::Node& node, Proto* proto) {
     proto->set_description(Text(node, "description"));
     proto->set_owner(Text(node, "owner"));
-    Pairs(node["tags"], proto->mutable_tags());
+    Pairs(node["tags"], "tags", proto->mutable_tags());
   }
 
   template <typename Map>
-  void Pairs(const YAML::Node& node, Map* map) {
-    if (!node) return;
-    if (!node.IsMap()) return Bad(node, "this is no mapping of names to texts.");
-    for (const auto& entry : node) (*map)[entry.first.as<std::string>("")] = entry.second.as<std::string>("");
+  void Pairs(const YAML::Node& node, const char* what, Map* map) {
+    if (!node || node.IsNull()) return;
+    if (!node.IsMap()) return Bad(node, std::string("\"") + what + "\" is no mapping of names to texts.");
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar() || !entry.second.IsScalar()) {
+        Bad(entry.first, std::string("\"") + what + "\" maps names to texts, and this is none.");
+        continue;
+      }
+      (*map)[entry.first.Scalar()] = entry.second.Scalar();
+    }
   }
 
-  std::vector<std::string> Names(const YAML::Node& node) {
+  std::vector<std::string> Names(const YAML::Node& node, const char* what) {
     std::vector<std::string> names;
-    if (!node) return names;
-    if (node.IsScalar()) return {node.as<std::string>()};
+    if (!node || node.IsNull()) return names;
     if (!node.IsSequence()) {
-      Bad(node, "this is no list of names.");
+      Bad(node, std::string("\"") + what + "\" is no list of names. Write it as [a, b].");
       return names;
     }
-    for (const YAML::Node& name : node) names.push_back(name.as<std::string>(""));
+    for (const YAML::Node& name : node) {
+      if (name.IsScalar()) {
+        names.push_back(name.Scalar());
+      } else {
+        Bad(name, std::string("\"") + what + "\" holds names, and this is none.");
+      }
+    }
     return names;
   }
 
@@ -174,14 +157,15 @@ class YamlReader {
       return;
     auto* spec = to_->registry.add_entities()->mutable_spec();
     spec->set_name(Name(node, "entity"));
-    const auto join_keys = Names(node["join_keys"]);
+    const auto join_keys = Names(node["join_keys"], "join_keys");
     if (join_keys.size() > 1)
       Bad(node["join_keys"],
           "entity \"" + spec->name() + "\" has several join keys; it can have one. Make an entity for each.");
     spec->set_join_key(join_keys.empty() ? spec->name() : join_keys[0]);
     if (const std::string type = Text(node, "value_type"); !type.empty()) {
       const auto named = ValueTypeNamed(type);
-      if (!named.ok()) return Bad(node["value_type"], named.status().message());
+      if (!named.ok())
+        return Bad(node["value_type"], "entity \"" + spec->name() + "\": " + named.status().message());
       spec->set_value_type(static_cast<feast::types::ValueType::Enum>(*named));
     }
     Common(node, spec);
@@ -199,7 +183,7 @@ class YamlReader {
     source->mutable_file_options()->set_uri(Text(node, "path"));
     source->set_timestamp_field(Text(node, "timestamp_field"));
     source->set_created_timestamp_column(Text(node, "created_timestamp_column"));
-    Pairs(node["field_mapping"], source->mutable_field_mapping());
+    Pairs(node["field_mapping"], "field_mapping", source->mutable_field_mapping());
     Common(node, source);
   }
 
@@ -215,7 +199,7 @@ class YamlReader {
       source.set_timestamp_field(batch->timestamp_field());
       source.set_created_timestamp_column(batch->created_timestamp_column());
     }
-    *to_->registry.add_data_sources() = source;
+    *to_->registry.add_data_sources() = std::move(source);
   }
 
   const SourceProto* FindSource(const YAML::Node& node, const std::string& name) {
@@ -224,7 +208,7 @@ class YamlReader {
       if (source.name() == name) return &source;
       names.push_back(source.name());
     }
-    if (node) Bad(node, "source \"" + name + "\" is not defined above." + NearestNameHint(name, names));
+    if (node) Bad(node, "source \"" + name + "\" is not defined." + NearestNameHint(name, names));
     return nullptr;
   }
 
@@ -233,57 +217,64 @@ class YamlReader {
     feature->set_name(Text(node, "name"));
     if (feature->name().empty()) Bad(node, "a feature of \"" + view + "\" has no name. Give it one.");
     feature->set_description(Text(node, "description"));
-    Pairs(node["tags"], feature->mutable_tags());
-    const std::string dtype = Text(node, "dtype");
-    const ValueType type = ParseType(dtype);
-    if (type == ValueType::kInvalid) {
-      std::vector<std::string> names;
-      for (const TypeNames& entry : kTypes) names.emplace_back(entry.dtype);
-      return Bad(node, "feature \"" + feature->name() + "\" has dtype \"" + dtype + "\", which is no type." +
-                           NearestNameHint(dtype, names));
+    Pairs(node["tags"], "tags", feature->mutable_tags());
+    if (!node["dtype"]) return;  // validation says it
+    const auto type = ParseWrittenType(Text(node, "dtype"));
+    if (!type.ok()) {
+      feature->set_value_type(feast::types::ValueType::STRING);  // any: it is not to be missed as well
+      return Bad(node["dtype"], "feature \"" + feature->name() + "\": " + type.status().message());
     }
-    feature->set_value_type(static_cast<feast::types::ValueType::Enum>(type));
+    feature->set_value_type(static_cast<feast::types::ValueType::Enum>(type->type));
+    if (!type->struct_schema.empty()) (*feature->mutable_tags())["feast:struct_schema"] = type->struct_schema;
+  }
+
+  bool IsJoinKeyOf(const feast::core::FeatureViewSpec& view, const std::string& name) const {
+    for (const auto& entity : to_->registry.entities()) {
+      const auto& used = view.entities();
+      if (entity.spec().join_key() == name &&
+          std::find(used.begin(), used.end(), entity.spec().name()) != used.end())
+        return true;
+    }
+    return false;
   }
 
   void ReadView(const YAML::Node& node) {
     if (!CheckKeys(node, "a feature view",
-                   {"name", "entities", "ttl", "schema", "source", "online", "offline", "description", "tags",
-                    "owner"}))
+                   {"name", "entities", "ttl", "schema", "source", "online", "offline", "enabled",
+                    "description", "tags", "owner"}))
       return;
     auto* spec = to_->registry.add_feature_views()->mutable_spec();
     spec->set_name(Name(node, "feature_view"));
     Common(node, spec);
-    for (const std::string& entity : Names(node["entities"])) spec->add_entities(entity);
-    const std::string ttl = Text(node, "ttl");
-    const int64_t seconds = ttl.empty() ? 0 : ParseSeconds(ttl);
-    if (seconds < 0) Bad(node["ttl"], "ttl \"" + ttl + "\" is no duration. Write it as 1d, 2h, 30m or 45s.");
-    spec->mutable_ttl()->set_seconds(std::max<int64_t>(seconds, 0));
-    spec->set_online(node["online"] ? node["online"].as<bool>(true) : true);
-    spec->set_offline(node["offline"] ? node["offline"].as<bool>(false) : false);
-    const YAML::Node schema = node["schema"];
-    Each(schema, "schema", [&](const YAML::Node& feature) {
+    for (const std::string& entity : Names(node["entities"], "entities")) spec->add_entities(entity);
+    ReadTtl(node["ttl"], spec);
+    spec->set_online(Flag(node, "online", true));
+    spec->set_offline(Flag(node, "offline", false));
+    spec->set_disabled(!Flag(node, "enabled", true));
+    Each(node["schema"], "schema", [&](const YAML::Node& feature) {
       feast::core::FeatureSpecV2 read;
       ReadFeature(feature, spec->name(), &read);
       // A join key in the schema says its type; it is no feature.
-      const bool join_key = std::any_of(
-          to_->registry.entities().begin(), to_->registry.entities().end(), [&](const auto& entity) {
-            const auto& mine = spec->entities();
-            return entity.spec().join_key() == read.name() &&
-                   std::find(mine.begin(), mine.end(), entity.spec().name()) != mine.end();
-          });
-      *(join_key ? spec->add_entity_columns() : spec->add_features()) = read;
+      *(IsJoinKeyOf(*spec, read.name()) ? spec->add_entity_columns() : spec->add_features()) = read;
     });
     const std::string source_name = Text(node, "source");
-    if (source_name.empty())
-      return Bad(node, "feature view \"" + spec->name() + "\" has no source. Name one.");
+    if (source_name.empty()) return;  // validation says it
     const SourceProto* source = FindSource(node["source"], source_name);
     if (source == nullptr) return;
     if (source->type() == SourceProto::PUSH_SOURCE) {
       *spec->mutable_stream_source() = *source;
-      *spec->mutable_batch_source() = source->batch_source();
+      if (source->has_batch_source()) *spec->mutable_batch_source() = source->batch_source();
     } else {
       *spec->mutable_batch_source() = *source;
     }
+  }
+
+  void ReadTtl(const YAML::Node& node, feast::core::FeatureViewSpec* spec) {
+    spec->mutable_ttl()->set_seconds(0);
+    if (!node || node.IsNull()) return;
+    const auto seconds = ParseWrittenDuration(node.IsScalar() ? node.Scalar() : "");
+    if (!seconds.ok()) return Bad(node, "ttl " + seconds.status().message());
+    spec->mutable_ttl()->set_seconds(*seconds);
   }
 
   void ReadService(const YAML::Node& node) {
@@ -295,44 +286,109 @@ class YamlReader {
          [&](const YAML::Node& entry) { ReadProjection(entry, spec->add_features()); });
   }
 
-  // "view", or {view: name, features: [a, b], alias: other, join_key_map: {key: column}}.
+  // view, or {view: [a, b]}, or {view: name, features: [a, b], alias: other, join_key_map: {key: column}}.
   void ReadProjection(const YAML::Node& node, feast::core::FeatureViewProjection* projection) {
-    if (node.IsScalar()) return projection->set_feature_view_name(node.as<std::string>());
-    if (!CheckKeys(node, "a feature service's entry", {"view", "features", "alias", "join_key_map"})) return;
+    const auto add = [&](const YAML::Node& features) {
+      for (const std::string& feature : Names(features, "features"))
+        projection->add_feature_columns()->set_name(feature);
+    };
+    if (node.IsScalar()) return projection->set_feature_view_name(node.Scalar());
+    if (node.IsMap() && node.size() == 1 && node.begin()->second.IsSequence()) {
+      projection->set_feature_view_name(node.begin()->first.as<std::string>(""));
+      return add(node.begin()->second);
+    }
+    if (!CheckKeys(node, "an entry of a feature service", {"view", "features", "alias", "join_key_map"}))
+      return;
     projection->set_feature_view_name(Text(node, "view"));
     projection->set_feature_view_name_alias(Text(node, "alias"));
-    for (const std::string& feature : Names(node["features"]))
-      projection->add_feature_columns()->set_name(feature);
-    Pairs(node["join_key_map"], projection->mutable_join_key_map());
+    add(node["features"]);
+    Pairs(node["join_key_map"], "join_key_map", projection->mutable_join_key_map());
   }
 
   const std::string file_;
   Definitions* const to_;
 };
 
-}  // namespace
+// One file, read as far as YAML goes.
+struct File {
+  std::string name;
+  YAML::Node root;
+  bool readable = true;
+};
 
-void ParseYamlDefinitions(const std::string& text, const std::string& file, Definitions* definitions) {
-  try {
-    YamlReader(file, definitions).Read(YAML::Load(text));
-  } catch (const YAML::Exception& error) {
-    definitions->problems.push_back({{file, error.mark.line + 1}, "this is not YAML: " + error.msg + "."});
+// Calls read(reader, root) for each file that can still be read.
+template <typename Read>
+void ForEach(std::vector<File>* files, Definitions* definitions, Read read) {
+  for (File& file : *files) {
+    if (!file.readable) continue;
+    try {
+      YamlReader reader(file.name, definitions);
+      file.readable = read(&reader, file.root);
+    } catch (const YAML::Exception& error) {
+      definitions->problems.push_back(
+          {{file.name, error.mark.line + 1}, "this is not readable: " + error.msg + "."});
+      file.readable = false;
+    }
   }
 }
 
+const std::vector<std::string>& TopKeys() {
+  static const std::vector<std::string> keys = {"entities", "sources", "push_sources", "feature_views",
+                                                "feature_services"};
+  return keys;
+}
+
+// Repositories hold YAML of other kinds too: configurations, manifests. Definitions are what has one of their
+// keys, or one that is nearly so, on its own level, and no key of a configuration.
+bool HoldsDefinitions(const std::string& text) {
+  bool found = false;
+  for (size_t start = 0; start < text.size();) {
+    const size_t end = std::min(text.find('\n', start), text.size());
+    const std::string line = text.substr(start, end - start);
+    start = end + 1;
+    const std::string key = line.substr(0, line.find(':'));
+    if (key.size() == line.size() || key.empty() || key.find_first_of(" #-\t{[") != std::string::npos)
+      continue;
+    if (key == "registry" || key == "provider" || key == "online_store") return false;
+    found = found || key == "project" || !NearestName(key, TopKeys()).empty();
+  }
+  return found;
+}
+
+}  // namespace
+
+void ParseYamlDefinitions(const std::map<std::string, std::string>& texts, Definitions* definitions) {
+  std::vector<File> files;
+  for (const auto& [name, text] : texts) {
+    try {
+      files.push_back({name, YAML::Load(text)});
+    } catch (const YAML::Exception& error) {
+      definitions->problems.push_back({{name, error.mark.line + 1}, "this is not YAML: " + error.msg + "."});
+    }
+  }
+  ForEach(&files, definitions,
+          [](YamlReader* reader, const YAML::Node& root) { return reader->ReadSources(root); });
+  ForEach(&files, definitions, [](YamlReader* reader, const YAML::Node& root) {
+    reader->ReadPushSources(root);
+    return true;
+  });
+  ForEach(&files, definitions, [](YamlReader* reader, const YAML::Node& root) {
+    reader->ReadViews(root);
+    return true;
+  });
+}
+
 Status ReadYamlDefinitions(const std::string& repository, Definitions* definitions) {
-  std::vector<std::string> names;
+  std::map<std::string, std::string> texts;
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(repository, error)) {
     const std::string name = entry.path().filename().string();
-    if (!entry.is_regular_file() || name.starts_with('.') || name == "feature_store.yaml") continue;
-    if (name.ends_with(".yaml") || name.ends_with(".yml")) names.push_back(name);
-  }
-  std::sort(names.begin(), names.end());
-  for (const std::string& name : names) {
+    if (!entry.is_regular_file(error) || name.starts_with('.') || name == "feature_store.yaml") continue;
+    if (!name.ends_with(".yaml") && !name.ends_with(".yml")) continue;
     SALVER_ASSIGN(const std::string text, Files::System()->Read(JoinPath(repository, name)));
-    ParseYamlDefinitions(text, name, definitions);
+    if (HoldsDefinitions(text)) texts[name] = text;
   }
+  ParseYamlDefinitions(texts, definitions);
   return Status::OK();
 }
 

@@ -2,6 +2,7 @@
 // docs/definitions-yaml.md.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "registry/definitions.h"
@@ -9,12 +10,13 @@
 
 namespace salver {
 
-// Adds what the *.yaml and *.yml files of `repository` define (feature_store.yaml and hidden files left out),
-// in name order. What is wrong with them becomes problems, with file and line; evaluation goes on. Errors:
-// Unavailable when a file can not be read.
+// Adds what the *.yaml and *.yml files of `repository` define, in name order (hidden files, configurations
+// such as feature_store.yaml, and YAML without any key of definitions are left out); a file may name what
+// another one, or `definitions` already, defines. What is wrong with them becomes problems, with file and
+// line; evaluation goes on. Errors: Unavailable when a file can not be read.
 Status ReadYamlDefinitions(const std::string& repository, Definitions* definitions);
 
-// One file's text; `file` is its name in locations.
-void ParseYamlDefinitions(const std::string& text, const std::string& file, Definitions* definitions);
+// The same for texts in hand: name of the file, as in locations -> text.
+void ParseYamlDefinitions(const std::map<std::string, std::string>& texts, Definitions* definitions);
 
 }  // namespace salver

@@ -77,7 +77,8 @@ TEST_F(FileRegistryTest, LoadGivesTheSameSnapshotWhileNothingChanges) {
   ASSERT_TRUE(registry->Update(AddEntity("a")).ok());
   const auto one = registry->Load(), again = registry->Load();
   EXPECT_EQ(one->get(), again->get());
-  // Many commits within one tick of the file system's clock, sizes and perhaps file numbers the same: each is seen.
+  // Many commits within one tick of the file system's clock, sizes and perhaps file numbers the same: each is
+  // seen.
   for (int i = 0; i < 50; ++i) {
     const auto written = other->Update([](RegistryProto*) { return Status::OK(); });
     ASSERT_TRUE(written.ok());
@@ -264,7 +265,8 @@ TEST_F(FileRegistryTest, AFolderOrAFileInTheWayIsNamed) {
   std::filesystem::remove_all(folder_ + "/data");
   ASSERT_TRUE(Files::System()->Create(folder_ + "/data").ok());
   const auto update = Open()->Update(AddEntity("a"));
-  EXPECT_NE(update.status().message().find(folder_ + "/data"), std::string::npos) << update.status().message();
+  EXPECT_NE(update.status().message().find(folder_ + "/data"), std::string::npos)
+      << update.status().message();
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
-// Power loss at every call to the file layer of an apply and of the recording of an interval, with everything that
-// a disk may have kept: the registry opens, and holds the old version or the new one; acknowledged work is there.
+// Power loss at every call to the file layer of an apply and of the recording of an interval, with everything
+// that a disk may have kept: the registry opens, and holds the old version or the new one; acknowledged work
+// is there.
 #include <gtest/gtest.h>
 
 #include "base/power_loss_files.h"
@@ -109,7 +110,8 @@ Change Record(int64_t start_us, int64_t end_us) {
   };
 }
 
-// One crash: `before` steps done in peace, then `step` with the power going at call `k`. Returns what is wrong, or
+// One crash: `before` steps done in peace, then `step` with the power going at call `k`. Returns what is
+// wrong, or
 // "". Sets `done` when the step ended before the power went.
 std::string Crash(const std::vector<Change>& before, const Change& step, int k, PowerLoss loss,
                   const std::function<std::unique_ptr<Files>(Files*)>& plant, bool* done) {
@@ -143,7 +145,8 @@ std::string Crash(const std::vector<Change>& before, const Change& step, int k, 
 
 // All crashes of a step; the problems found.
 std::set<std::string> CrashEverywhere(const std::vector<Change>& before, const Change& step,
-                                      const std::function<std::unique_ptr<Files>(Files*)>& plant, int* crashes) {
+                                      const std::function<std::unique_ptr<Files>(Files*)>& plant,
+                                      int* crashes) {
   std::set<std::string> problems;
   for (const PowerLoss loss : kEveryPowerLoss) {
     bool done = false;
@@ -181,7 +184,8 @@ TEST(PowerLoss, AtEveryCallLeavesTheOldRegistryOrTheNew) {
     const auto problems = CrashEverywhere(step.before, step.step, Plant<ForwardingFiles>, &crashes);
     EXPECT_TRUE(problems.empty()) << step.name << ": " << *problems.begin();
   }
-  EXPECT_GE(crashes, 4 * 5 * 6);  // create, append, sync, close, rename, folder sync, each with five kinds of loss
+  EXPECT_GE(crashes,
+            4 * 5 * 6);  // create, append, sync, close, rename, folder sync, each with five kinds of loss
 }
 
 TEST(PowerLoss, TheHarnessFindsPlantedBugs) {

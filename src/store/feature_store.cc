@@ -191,6 +191,10 @@ class LocalFeatureStore final : public FeatureStore {
         return ReadColumns(source, config_.repository);
       };
     }
+    if (options.partial) {
+      SALVER_ASSIGN(const auto current, registry_->Load());
+      KeepRegistered(*current, config_.project, &definitions);
+    }
     InferDefinitions(schemas, config_.project, &definitions);
     ValidateDefinitions(&definitions);
     SALVER_RETURN_NOT_OK(definitions.ToStatus());

@@ -2,6 +2,7 @@
 
 #include <yaml-cpp/yaml.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <filesystem>
 
@@ -39,13 +40,48 @@ std::string ExpandEnvironment(const std::string& text) {
   return expanded;
 }
 
+// What Feast's sections may hold. Salver uses some of it and accepts the rest.
+struct Section {
+  const char* name;
+  std::vector<std::string> types;  // legal values of "type"; empty: it has none
+  std::vector<std::string> keys;
+};
+
+const std::vector<Section>& AcceptedSections() {
+  static const std::vector<Section> sections = {
+      {"offline_store",
+       {"dask", "file", "duckdb"},
+       {"type", "staging_location", "staging_location_endpoint_override"}},
+      {"batch_engine", {"local"}, {"type", "backend"}},
+      {"auth", {"no_auth"}, {"type"}},
+      {"feature_server",
+       {"local", "mcp"},
+       {"type", "enabled", "metrics", "feature_logging", "audit_logging", "offline_push_batching_enabled",
+        "offline_push_batching_batch_size", "offline_push_batching_batch_interval_seconds",
+        "transformation_service_endpoint", "mcp_enabled", "mcp_server_name", "mcp_server_version",
+        "mcp_transport"}},
+      {"embedding_model", {}, {"provider", "model"}},
+      {"materialization", {}, {"pull_latest_features", "online_write_batch_size"}},
+      {"openlineage",
+       {},
+       {"enabled", "transport_type", "transport_url", "transport_endpoint", "api_key", "namespace",
+        "producer", "emit_on_apply", "emit_on_materialize", "consumer"}},
+      {"mlflow",
+       {},
+       {"enabled", "tracking_uri", "ui_url", "auto_log", "auto_log_entity_df", "entity_df_max_rows",
+        "log_operations", "ops_experiment_suffix", "dataset_sync", "ca_bundle", "supported_artifact_formats",
+        "request_timeout", "max_retries", "retry_backoff_factor"}},
+      {"data_quality_monitoring", {}, {"auto_baseline"}}};
+  return sections;
+}
+
 // Reads one file's sections; the first thing that is wrong is kept.
 class ConfigReader {
  public:
   ConfigReader(std::string file, RepoConfig* config) : file_(std::move(file)), config_(config) {}
 
   Status Read(const YAML::Node& root) {
-    if (!root.IsMap()) return Bad(root, "is no mapping of keys. Start it with \"project: NAME\"");
+    if (!root.IsMap()) return Bad(root, "the file is no mapping of keys. Start it with \"project: NAME\"");
     SALVER_RETURN_NOT_OK(
         CheckKeys(root, "",
                   {"project", "project_description", "provider", "registry", "online_store", "offline_store",
@@ -56,34 +92,83 @@ class ConfigReader {
     SALVER_RETURN_NOT_OK(EntityKeyVersion(root["entity_key_serialization_version"]));
     SALVER_RETURN_NOT_OK(RegistrySection(root["registry"]));
     SALVER_RETURN_NOT_OK(OnlineStoreSection(root["online_store"]));
-    SALVER_RETURN_NOT_OK(OfflineStoreSection(root["offline_store"]));
-    SALVER_RETURN_NOT_OK(AuthSection(root["auth"]));
+    for (const Section& section : AcceptedSections())
+      SALVER_RETURN_NOT_OK(Accept(section, root[section.name]));
     return ServingSection(root["serving"]);
   }
 
  private:
-  Status Bad(const YAML::Node& node, const std::string& what) const {
-    const int line = node.Mark().line;
-    return Status::InvalidArgument(
-        file_ + (line >= 0 ? ":" + std::to_string(line + 1) : "") + ": " + what + ".", Reason::kBadConfig);
+  Status Bad(const YAML::Node& node, std::string what) const {
+    const int line = node.IsDefined() ? node.Mark().line : -1;
+    if (!what.ends_with('?') && !what.ends_with('.')) what += '.';
+    return Status::InvalidArgument(file_ + (line >= 0 ? ":" + std::to_string(line + 1) : "") + ": " + what,
+                                   Reason::kBadConfig);
   }
 
   Status CheckKeys(const YAML::Node& section, const std::string& name,
                    const std::vector<std::string>& known) const {
+    if (!section.IsMap()) return Bad(section, "\"" + name + "\" is no mapping of keys");
+    std::vector<std::string> seen;
     for (const auto& entry : section) {
       const std::string key = entry.first.as<std::string>("");
-      if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      std::string hint = NearestNameHint(key, known);
-      if (!hint.empty()) hint.pop_back();  // Bad ends the sentence
-      return Bad(entry.first, "key \"" + (name.empty() ? "" : name + ".") + key + "\" is not known." + hint);
+      const std::string path = (name.empty() ? "" : name + ".") + key;
+      if (std::find(seen.begin(), seen.end(), key) != seen.end())
+        return Bad(entry.first, "key \"" + path + "\" is there twice. Remove one");
+      seen.push_back(key);
+      if (std::find(known.begin(), known.end(), key) == known.end())
+        return Bad(entry.first, "key \"" + path + "\" is not known." + NearestNameHint(key, known));
     }
     return Status::OK();
+  }
+
+  // section.key as a T; left as it is when there is none.
+  template <typename T>
+  Status Value(const YAML::Node& section, const std::string& name, const char* key, const char* what,
+               T* value) const {
+    const YAML::Node node = section[key];
+    if (!node || node.IsNull()) return Status::OK();
+    if (node.IsScalar() && YAML::convert<T>::decode(node, *value)) return Status::OK();
+    return Bad(node, "\"" + name + "." + key + "\" is no " + what);
+  }
+
+  // The section's type: of a text itself, of a mapping its key "type".
+  Status TypeOf(const YAML::Node& section, const std::string& name, std::string* type) const {
+    if (section.IsScalar()) {
+      *type = section.Scalar();
+      return Status::OK();
+    }
+    if (!section.IsMap()) return Bad(section, "\"" + name + "\" is neither a type nor a mapping of keys");
+    return Value(section, name, "type", "text", type);
+  }
+
+  // Refuses what would make files that this release does not write, instead of passing over it.
+  Status RefuseFlags(const YAML::Node& section, const std::string& name,
+                     const std::vector<const char*>& flags) const {
+    for (const char* flag : flags) {
+      bool on = false;
+      SALVER_RETURN_NOT_OK(Value(section, name, flag, "true or false", &on));
+      if (on) return Bad(section[flag], "\"" + name + "." + flag + "\" is not in this release. Leave it out");
+    }
+    return Status::OK();
+  }
+
+  Status Accept(const Section& section, const YAML::Node& node) const {
+    if (!node || node.IsNull()) return Status::OK();
+    if (section.types.empty()) return CheckKeys(node, section.name, section.keys);
+    std::string type = section.types[0];
+    SALVER_RETURN_NOT_OK(TypeOf(node, section.name, &type));
+    if (std::find(section.types.begin(), section.types.end(), type) == section.types.end()) {
+      std::string text = std::string(section.name) + " type \"" + type + "\" is not in this release";
+      if (std::string_view(section.name) == "auth") text += ", and serving without it would let everyone in";
+      return Bad(node, text + "." + NearestNameHint(type, section.types));
+    }
+    return node.IsMap() ? CheckKeys(node, section.name, section.keys) : Status::OK();
   }
 
   Status Project(const YAML::Node& node, const YAML::Node& root) {
     if (!node || !node.IsScalar())
       return Bad(node ? node : root, "\"project\" is missing. Write \"project: NAME\"");
-    config_->project = node.as<std::string>();
+    config_->project = node.Scalar();
     const std::string& name = config_->project;
     const bool legal =
         !name.empty() && name[0] != '_' && name[0] != '-' &&
@@ -105,24 +190,33 @@ class ConfigReader {
   Status RegistrySection(const YAML::Node& node) {
     std::string path = "data/registry.db";
     if (node && node.IsScalar()) {
-      path = node.as<std::string>();
-    } else if (node) {
+      path = node.Scalar();
+    } else if (node && !node.IsNull()) {
       SALVER_RETURN_NOT_OK(
           CheckKeys(node, "registry",
                     {"registry_type", "registry_store_type", "path", "cache_ttl_seconds", "cache_mode",
                      "s3_additional_kwargs", "purge_feast_metadata", "enable_online_feature_view_versioning",
                      "serve_features_while_materializing", "mcp"}));
-      const std::string type = node["registry_type"].as<std::string>("file");
+      std::string type = "file";
+      SALVER_RETURN_NOT_OK(Value(node, "registry", "registry_type", "text", &type));
       if (type != "file")
         return Bad(node["registry_type"],
                    "registry_type \"" + type + "\" is not in this release. There is: file");
-      path = node["path"].as<std::string>(path);
-      config_->registry_cache_ttl_s = node["cache_ttl_seconds"].as<int64_t>(600);
+      SALVER_RETURN_NOT_OK(Value(node, "registry", "path", "text", &path));
+      SALVER_RETURN_NOT_OK(Value(node, "registry", "cache_ttl_seconds", "whole number of seconds",
+                                 &config_->registry_cache_ttl_s));
+      if (config_->registry_cache_ttl_s < 0)
+        return Bad(node["cache_ttl_seconds"],
+                   "\"registry.cache_ttl_seconds\" is negative. Use 0 for no expiry");
+      SALVER_RETURN_NOT_OK(RefuseFlags(node, "registry", {"enable_online_feature_view_versioning"}));
     }
     if (path.find("://") != std::string::npos && !path.starts_with("file://")) {
-      return Bad(node, "registry \"" + path + "\" is not a local file, which is all this release has");
+      // Only the scheme: the rest may hold a password.
+      return Bad(node, "registry on \"" + path.substr(0, path.find("://")) +
+                           "\" is not in this release, which has local files only");
     }
     if (path.starts_with("file://")) path = path.substr(7);
+    if (path.empty()) return Bad(node, "\"registry\" is empty. Name the file, such as data/registry.db");
     config_->registry_path = JoinPath(config_->repository, path);
     return Status::OK();
   }
@@ -131,26 +225,18 @@ class ConfigReader {
     std::string type = "sqlite", path;
     if (node && node.IsNull()) {
       type = "none";
-    } else if (node && node.IsScalar()) {
-      type = node.as<std::string>();
     } else if (node) {
-      type = node["type"].as<std::string>("sqlite");
-      if (type == "lmdb") {
-        SALVER_RETURN_NOT_OK(CheckKeys(node, "online_store", {"type", "path", "sync"}));
-        config_->online_store_sync = node["sync"].as<bool>(true);
-      } else if (type == "sqlite") {
-        SALVER_RETURN_NOT_OK(CheckKeys(node, "online_store",
-                                       {"type", "path", "vector_enabled", "similarity", "text_search_enabled",
-                                        "enable_openai_compatible_store", "vector_len"}));
-      }
-      path = node["path"].as<std::string>("");
+      SALVER_RETURN_NOT_OK(TypeOf(node, "online_store", &type));
     }
     if (type == "none" || type == "null") return Status::OK();
+    if (type.ends_with("SqliteOnlineStore")) type = "sqlite";  // Feast's class, with or without its module
     const std::vector<std::string> types = OnlineStoreTypes();
-    if (std::find(types.begin(), types.end(), type) == types.end()) {
-      std::string hint = NearestNameHint(type, types);
-      hint.pop_back();
-      return Bad(node, "online store type \"" + type + "\" is not in this build." + hint);
+    if (std::find(types.begin(), types.end(), type) == types.end())
+      return Bad(node,
+                 "online store type \"" + type + "\" is not in this build." + NearestNameHint(type, types));
+    if (node && node.IsMap()) {
+      SALVER_RETURN_NOT_OK(StoreKeys(node, type));
+      SALVER_RETURN_NOT_OK(Value(node, "online_store", "path", "text", &path));
     }
     if (type == "sqlite" && config_->project.find('-') != std::string::npos) {
       return Bad(node, "project \"" + config_->project +
@@ -162,34 +248,28 @@ class ConfigReader {
     return Status::OK();
   }
 
-  Status OfflineStoreSection(const YAML::Node& node) {
-    if (!node || node.IsNull()) return Status::OK();
-    const std::string type = node.IsScalar() ? node.as<std::string>() : node["type"].as<std::string>("dask");
-    const std::vector<std::string> known = {"dask", "file", "duckdb"};
-    if (std::find(known.begin(), known.end(), type) != known.end()) return Status::OK();
-    return Bad(node, "offline store type \"" + type +
-                         "\" is not in this release. There is: file (dask and duckdb mean the same here)");
-  }
-
-  Status AuthSection(const YAML::Node& node) {
-    if (!node || node.IsNull()) return Status::OK();
-    const std::string type = node["type"].as<std::string>("no_auth");
-    if (type == "no_auth") return Status::OK();
-    return Bad(
-        node,
-        "auth type \"" + type +
-            "\" is not in this release, and serving without it would let everyone in. There is: no_auth");
+  Status StoreKeys(const YAML::Node& node, const std::string& type) {
+    if (type == "lmdb") {
+      SALVER_RETURN_NOT_OK(CheckKeys(node, "online_store", {"type", "path", "sync"}));
+      return Value(node, "online_store", "sync", "true or false", &config_->online_store_sync);
+    }
+    if (type == "memory") return CheckKeys(node, "online_store", {"type"});
+    SALVER_RETURN_NOT_OK(CheckKeys(node, "online_store",
+                                   {"type", "path", "vector_enabled", "similarity", "text_search_enabled",
+                                    "enable_openai_compatible_store"}));
+    return RefuseFlags(node, "online_store",
+                       {"vector_enabled", "text_search_enabled", "enable_openai_compatible_store"});
   }
 
   Status ServingSection(const YAML::Node& node) {
-    if (!node) return Status::OK();
+    if (!node || node.IsNull()) return Status::OK();
     SALVER_RETURN_NOT_OK(CheckKeys(node, "serving", {"expired_values"}));
-    const std::string expired = node["expired_values"].as<std::string>("null");
-    if (expired != "null" && expired != "~" && expired != "serve") {
-      return Bad(node["expired_values"],
-                 "serving.expired_values \"" + expired + "\" is neither null nor serve");
-    }
-    config_->serve_expired_values = expired == "serve";
+    const YAML::Node expired = node["expired_values"];
+    if (!expired || expired.IsNull()) return Status::OK();
+    const std::string text = expired.as<std::string>("");
+    if (text != "null" && text != "serve")
+      return Bad(expired, "serving.expired_values \"" + text + "\" is neither null nor serve");
+    config_->serve_expired_values = text == "serve";
     return Status::OK();
   }
 

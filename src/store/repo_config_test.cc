@@ -1,0 +1,162 @@
+#include "store/repo_config.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <filesystem>
+
+#include "base/files.h"
+
+namespace salver {
+namespace {
+
+class RepoConfigTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string folder = std::filesystem::temp_directory_path() / "salver_config_XXXXXX";
+    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+    folder_ = folder;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+
+  Result<RepoConfig> Load(const std::string& text) {
+    auto file = Files::System()->Create(folder_ + "/feature_store.yaml");
+    EXPECT_TRUE(file.ok() && (*file)->Append(text).ok());
+    return LoadRepoConfig(folder_, "");
+  }
+
+  std::string folder_;
+};
+
+TEST_F(RepoConfigTest, LeavesOutAreFeastsDefaults) {
+  const auto config = Load("project: p\nregistry: data/registry.db\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->project, "p");
+  EXPECT_EQ(config->registry_path, folder_ + "/data/registry.db");
+  EXPECT_EQ(config->registry_cache_ttl_s, 600);
+  EXPECT_EQ(config->online_store_type, "sqlite");
+  EXPECT_EQ(config->online_store_path, folder_ + "/data/online.db");
+  EXPECT_EQ(config->entity_key_version, 3);
+  EXPECT_FALSE(config->serve_expired_values);
+}
+
+TEST_F(RepoConfigTest, ReadsWhatFeastReads) {
+  const auto config = Load(
+      "project: my_project\nproject_description: x\nprovider: local\n"
+      "registry: {registry_type: file, path: /abs/r.db, cache_ttl_seconds: 5, cache_mode: thread}\n"
+      "online_store: {type: sqlite, path: o.db, similarity: cosine, vector_enabled: false}\n"
+      "offline_store: {type: duckdb, staging_location: /tmp/x}\nbatch_engine: local\nauth: {type: no_auth}\n"
+      "flags: {anything: true}\nmaterialization: {pull_latest_features: true}\ncoerce_tz_aware: true\n"
+      "feature_server: {enabled: true, type: local}\nentity_key_serialization_version: 2\n"
+      "serving: {expired_values: serve}\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->registry_path, "/abs/r.db");
+  EXPECT_EQ(config->registry_cache_ttl_s, 5);
+  EXPECT_EQ(config->online_store_path, folder_ + "/o.db");
+  EXPECT_EQ(config->entity_key_version, 2);
+  EXPECT_TRUE(config->serve_expired_values);
+  const auto golden = LoadRepoConfig(SALVER_SOURCE_DIR "/test/golden/quickstart", "");
+  ASSERT_TRUE(golden.ok()) << golden.status().ToString();
+  EXPECT_EQ(golden->project, "quickstart");
+}
+
+TEST_F(RepoConfigTest, OnlineStoreMayBeATypeAClassOrNone) {
+  EXPECT_EQ(Load("project: p\nonline_store: memory\n")->online_store_type, "memory");
+  EXPECT_EQ(Load("project: p\nonline_store: lmdb\n")->online_store_path, folder_ + "/data/online.lmdb");
+  for (const char* none : {"none", "null", "\"null\"", "~"})
+    EXPECT_EQ(Load(std::string("project: p\nonline_store: ") + none + "\n")->online_store_type, "") << none;
+  EXPECT_EQ(Load("project: p\nonline_store: feast.infra.online_stores.sqlite.SqliteOnlineStore\n")
+                ->online_store_type,
+            "sqlite");
+}
+
+TEST_F(RepoConfigTest, TheEnvironmentIsPutIn) {
+  ::setenv("SALVER_TEST_NAME", "from_env", 1);
+  ::unsetenv("SALVER_TEST_UNKNOWN");
+  const auto config =
+      Load("project: ${SALVER_TEST_NAME}\nregistry: $SALVER_TEST_NAME/$SALVER_TEST_UNKNOWN/${x$.db\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->project, "from_env");
+  EXPECT_EQ(config->registry_path, folder_ + "/from_env/$SALVER_TEST_UNKNOWN/${x$.db");
+}
+
+TEST_F(RepoConfigTest, WhatItPrintsReadsAsTheSame) {
+  const auto config = Load(
+      "project: p\nonline_store: {type: lmdb, path: o, sync: false}\nserving: {expired_values: serve}\n");
+  ASSERT_TRUE(config.ok());
+  const auto again = Load(config->ToYaml());
+  ASSERT_TRUE(again.ok()) << again.status().ToString();
+  EXPECT_EQ(again->ToYaml(), config->ToYaml());
+}
+
+TEST_F(RepoConfigTest, BadOnesAreRefusedWithFileLineAndKey) {
+  struct BadCase {
+    const char* text;
+    std::vector<const char*> words;
+  };
+  const BadCase cases[] = {
+      {"", {"no mapping"}},
+      {"- a", {"feature_store.yaml:1", "no mapping"}},
+      {"project: [", {"feature_store.yaml:1"}},
+      {"registry: x", {"\"project\" is missing"}},
+      {"project:\n", {"\"project\" is missing"}},
+      {"project: [a]", {"\"project\" is missing"}},
+      {"project: _p", {"project \"_p\"", "not _ or - first"}},
+      {"project: a b", {"project \"a b\""}},
+      {"project: a-b", {"\"a-b\"", "sqlite", "lmdb"}},
+      {"project: p\nproject: q", {":2", "\"project\" is there twice"}},
+      {"project: p\nonline_stor: x", {":2", "\"online_stor\"", "Did you mean \"online_store\"?"}},
+      {"project: p\nonline_store: sqlit", {"\"sqlit\"", "Did you mean \"sqlite\"?"}},
+      {"project: p\nonline_store: redis", {"\"redis\"", "lmdb", "memory", "sqlite"}},
+      {"project: p\nonline_store: [a]", {"\"online_store\" is neither"}},
+      {"project: p\nonline_store:\n  type: lmdb\n  pat: x", {":4", "online_store.pat", "\"path\""}},
+      {"project: p\nonline_store: {type: lmdb, sync: maybe}", {"online_store.sync", "true or false"}},
+      {"project: p\nonline_store: {type: sqlite, path: [x]}", {"online_store.path", "text"}},
+      {"project: p\nonline_store: {type: sqlite, vector_enabled: true}",
+       {"vector_enabled", "not in this release"}},
+      {"project: p\nonline_store: {type: memory, path: x}", {"online_store.path"}},
+      {"project: p\nregistry: s3://bucket/r.db", {"\"s3\"", "local files"}},
+      {"project: p\nregistry: {registry_type: sql, path: x}", {"\"sql\"", "There is: file"}},
+      {"project: p\nregistry: {path: x, cache_ttl: 3}", {"registry.cache_ttl", "cache_ttl_seconds"}},
+      {"project: p\nregistry: {path: x, cache_ttl_seconds: soon}", {"cache_ttl_seconds", "seconds"}},
+      {"project: p\nregistry: {path: x, cache_ttl_seconds: -1}", {"negative"}},
+      {"project: p\nregistry: ''", {"\"registry\" is empty"}},
+      {"project: p\nregistry: [x]", {"\"registry\" is no mapping"}},
+      {"project: p\nregistry: {path: x, enable_online_feature_view_versioning: true}",
+       {"not in this release"}},
+      {"project: p\noffline_store: {type: bigquery, dataset: x}", {"\"bigquery\"", "dask"}},
+      {"project: p\noffline_store: {type: file, path: x}", {"offline_store.path"}},
+      {"project: p\nbatch_engine: {type: spark.engine}", {"\"spark.engine\"", "local"}},
+      {"project: p\nauth: {type: oidc}", {"\"oidc\"", "let everyone in"}},
+      {"project: p\nserving: {expired_value: serve}", {"serving.expired_value", "expired_values"}},
+      {"project: p\nserving: {expired_values: maybe}", {"\"maybe\"", "null nor serve"}},
+      {"project: p\nmaterialization: {pull_latest: true}", {"materialization.pull_latest"}},
+      {"project: p\nentity_key_serialization_version: 1", {"\"1\"", "Use 3"}},
+      {"project: p\nentity_key_serialization_version: three", {"\"three\""}},
+  };
+  for (const BadCase& bad : cases) {
+    const auto config = Load(bad.text);
+    ASSERT_FALSE(config.ok()) << bad.text;
+    EXPECT_EQ(config.status().code(), StatusCode::kInvalidArgument) << bad.text;
+    EXPECT_EQ(config.status().reason(), Reason::kBadConfig) << bad.text;
+    EXPECT_NE(config.status().message().find("feature_store.yaml"), std::string::npos);
+    for (const char* word : bad.words)
+      EXPECT_NE(config.status().message().find(word), std::string::npos)
+          << bad.text << "\nno \"" << word << "\" in: " << config.status().message();
+  }
+}
+
+TEST_F(RepoConfigTest, APasswordIsNotRepeated) {
+  const auto config = Load("project: p\nregistry: postgresql://user:hunter2@host/db\n");
+  ASSERT_FALSE(config.ok());
+  EXPECT_EQ(config.status().message().find("hunter2"), std::string::npos) << config.status().message();
+}
+
+TEST_F(RepoConfigTest, AMissingFileSaysWhatToDo) {
+  const auto config = LoadRepoConfig(folder_ + "/nowhere", "");
+  EXPECT_EQ(config.status().code(), StatusCode::kNotFound);
+  EXPECT_NE(config.status().message().find("salver init"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace salver
