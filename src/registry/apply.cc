@@ -84,12 +84,11 @@ class Applier {
       if (stored == nullptr) return AddVersion(kind, *next, 0);
       change->stored_data = StoredDataNote(stored->spec(), next->spec());
       if (!NeedsNewVersion(stored->spec(), next->spec())) return;
-      if constexpr (requires { next->mutable_meta()->set_current_version_number(1); }) {
-        const int number =
-            std::max(stored->meta().current_version_number(), LastVersion(next->spec().name())) + 1;
+      if (LastVersion(next->spec().name()) < 0) AddVersion(kind, *stored, 0);  // registered by an older Feast
+      const int number = LastVersion(next->spec().name()) + 1;
+      if constexpr (requires { next->mutable_meta()->set_current_version_number(1); })
         next->mutable_meta()->set_current_version_number(number);
-        AddVersion(kind, *next, number);
-      }
+      AddVersion(kind, *next, number);
     });
   }
 
@@ -110,8 +109,20 @@ class Applier {
                                  name((*have)[i]),
                                  {},
                                  stores ? "its stored rows are dropped" : ""});
+      if (stores) ForgetVersions(name((*have)[i]));
       have->DeleteSubrange(i, 1);
     }
+  }
+
+  void ForgetVersions(const std::string& view) {
+    if (!registry_->has_feature_view_version_history()) return;
+    auto* records = registry_->mutable_feature_view_version_history()->mutable_records();
+    records->erase(std::remove_if(records->begin(), records->end(),
+                                  [&](const auto& record) {
+                                    return record.feature_view_name() == view &&
+                                           record.project_id() == rules_.project;
+                                  }),
+                   records->end());
   }
 
   template <typename T>
@@ -126,8 +137,9 @@ class Applier {
     record->set_version_id(NewVersionId());
   }
 
+  // -1: the view has no history.
   int LastVersion(const std::string& view) const {
-    int last = 0;
+    int last = -1;
     for (const auto& record : registry_->feature_view_version_history().records()) {
       if (record.feature_view_name() == view && record.project_id() == rules_.project)
         last = std::max(last, record.version_number());

@@ -143,9 +143,26 @@ TEST(Apply, WhatIsGoneIsDeletedAndSaid) {
   EXPECT_NE(Find(report, "feature service"), nullptr);
   EXPECT_EQ(registry.feature_views_size(), 0);
   EXPECT_EQ(registry.entities_size(), 2);
-  // Made anew, it takes the next version number: history does not repeat one.
+  EXPECT_EQ(registry.feature_view_version_history().records_size(),
+            0);  // as Feast: versions go with the view
   Apply(kText, 3, &registry);
-  EXPECT_EQ(registry.feature_view_version_history().records_size(), 2);
+  EXPECT_EQ(registry.feature_view_version_history().records_size(), 1);
+  EXPECT_EQ(registry.feature_view_version_history().records(0).version_number(), 0);
+}
+
+TEST(Apply, AViewWithoutHistoryGetsItsOldVersionSavedFirst) {
+  RegistryProto registry;
+  Apply(kText, 1, &registry);
+  registry.clear_feature_view_version_history();
+  Apply(Replaced(kText, "dtype: Float32", "dtype: Float64"), 2, &registry);
+  const auto& records = registry.feature_view_version_history().records();
+  ASSERT_EQ(records.size(), 2);
+  feast::core::FeatureView old_view, new_view;
+  ASSERT_TRUE(old_view.ParseFromString(records[0].feature_view_proto()));
+  ASSERT_TRUE(new_view.ParseFromString(records[1].feature_view_proto()));
+  EXPECT_EQ(old_view.spec().features(1).value_type(), feast::types::ValueType::FLOAT);
+  EXPECT_EQ(new_view.spec().features(1).value_type(), feast::types::ValueType::DOUBLE);
+  EXPECT_EQ(records[1].version_number(), 1);
 }
 
 TEST(Apply, OtherProjectsAreNotTouched) {
