@@ -118,7 +118,7 @@ Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string&
   };
   auto registry = std::make_shared<RegistryProto>();
   if (!registry->ParseFromString(bytes)) return corrupt("is not a Feast registry: it can not be parsed");
-  if (!bytes.empty() && registry->registry_schema_version().empty())
+  if (registry->registry_schema_version().empty())
     return corrupt("is not a Feast registry: it has no schema version");
   if (!registry->has_seal() || registry->seal().version_id() != registry->version_id())
     return Snapshot(registry);
