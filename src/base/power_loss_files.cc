@@ -4,7 +4,8 @@ namespace salver {
 
 class PowerLossFile final : public WritableFile {
  public:
-  PowerLossFile(PowerLossFiles* files, std::shared_ptr<PowerLossFiles::Node> node) : files_(files), node_(std::move(node)) {}
+  PowerLossFile(PowerLossFiles* files, std::shared_ptr<PowerLossFiles::Node> node)
+      : files_(files), node_(std::move(node)) {}
   Status Append(std::string_view bytes) override {
     // Half of the bytes reach the file before the power goes: a torn write.
     const Status step = files_->Step();
@@ -90,6 +91,8 @@ Status PowerLossFiles::SyncFolder(const std::string&) {
   return Status::OK();
 }
 
-Result<std::unique_ptr<FileLock>> PowerLossFiles::Lock(const std::string&, Deadline) { return std::make_unique<FileLock>(); }
+Result<std::unique_ptr<FileLock>> PowerLossFiles::Lock(const std::string&, Deadline) {
+  return std::make_unique<FileLock>();
+}
 
 }  // namespace salver

@@ -1,8 +1,9 @@
-// A Files for tests: in memory, and it forgets at power loss what real disks may forget. Bytes written after the last
-// Sync of a file are dropped; names created, renamed or removed after the last SyncFolder are undone.
+// A Files for tests: in memory, and it forgets at power loss what real disks may forget. Bytes written after
+// the last Sync of a file are dropped; names created, renamed or removed after the last SyncFolder are
+// undone.
 //
-// Every operation that changes something counts. After `crash_after` of them all calls fail, as if the power had gone;
-// Survivor() is what the next start of the machine would find. Thread safety: none.
+// Every operation that changes something counts. After `crash_after` of them all calls fail, as if the power
+// had gone; Survivor() is what the next start of the machine would find. Thread safety: none.
 #pragma once
 
 #include <map>
@@ -15,10 +16,12 @@ namespace salver {
 
 class PowerLossFiles final : public Files {
  public:
-  // What a careless caller would leave out: each makes that step a no-op that says OK, for harnesses to be caught with.
+  // What a careless caller would leave out: each makes that step a no-op that says OK, for harnesses to be
+  // caught with.
   enum class Fault { kNone, kNoSync, kNoFolderSync, kRenameByCopy };
 
-  explicit PowerLossFiles(int crash_after = 1 << 30, Fault fault = Fault::kNone) : crash_after_(crash_after), fault_(fault) {}
+  explicit PowerLossFiles(int crash_after = 1 << 30, Fault fault = Fault::kNone)
+      : crash_after_(crash_after), fault_(fault) {}
 
   // The files as they are after power loss, in a fresh, healthy instance.
   std::unique_ptr<PowerLossFiles> Survivor() const;

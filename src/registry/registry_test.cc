@@ -32,12 +32,15 @@ std::set<std::string> EntityNames(const RegistryProto& registry) {
   return names;
 }
 
-// A registry with entity "old", then an update that adds "new" and loses power after `k` operations. True when what is
-// found afterwards is right: a registry that opens, with the old version or the new one, and the new one for certain
-// when the update was acknowledged. `finished` says whether the update got through without the crash.
+// A registry with entity "old", then an update that adds "new" and loses power after `k` operations. True
+// when what is found afterwards is right: a registry that opens, with the old version or the new one, and the
+// new one for certain when the update was acknowledged. `finished` says whether the update got through
+// without the crash.
 bool SurvivesPowerLoss(int k, PowerLossFiles::Fault fault, bool* finished) {
   PowerLossFiles first;
-  EXPECT_TRUE(NewFileRegistry(&first, Clock::System(), kPath)->Update([](auto* r) { return AddEntity(r, "old"); }).ok());
+  EXPECT_TRUE(NewFileRegistry(&first, Clock::System(), kPath)
+                  ->Update([](auto* r) { return AddEntity(r, "old"); })
+                  .ok());
   const std::string bytes = *first.Read(kPath);
 
   PowerLossFiles files(k + 4, fault);  // the first four operations put the old version there
@@ -47,7 +50,8 @@ bool SurvivesPowerLoss(int k, PowerLossFiles::Fault fault, bool* finished) {
     EXPECT_TRUE((*file)->Sync().ok());
     EXPECT_TRUE(files.SyncFolder("repo/data").ok());
   }
-  const auto updated = NewFileRegistry(&files, Clock::System(), kPath)->Update([](auto* r) { return AddEntity(r, "new"); });
+  const auto updated =
+      NewFileRegistry(&files, Clock::System(), kPath)->Update([](auto* r) { return AddEntity(r, "new"); });
   *finished = updated.ok();
   auto survivor = files.Survivor();
   const auto found = NewFileRegistry(survivor.get(), Clock::System(), kPath)->Load();
@@ -62,13 +66,15 @@ TEST(FileRegistry, PowerLossAtEveryOperationLeavesTheOldVersionOrTheNew) {
   int moments = 0;
   for (int k = 0; !finished; ++k, ++moments) {
     ASSERT_LT(k, 100);
-    EXPECT_TRUE(SurvivesPowerLoss(k, PowerLossFiles::Fault::kNone, &finished)) << "crash after operation " << k;
+    EXPECT_TRUE(SurvivesPowerLoss(k, PowerLossFiles::Fault::kNone, &finished))
+        << "crash after operation " << k;
   }
   EXPECT_GE(moments, 5);  // create, append, sync, rename, folder sync
 }
 
 TEST(FileRegistry, TheHarnessCatchesWhatACarelessWriterLeavesOut) {
-  for (const auto fault : {PowerLossFiles::Fault::kNoSync, PowerLossFiles::Fault::kNoFolderSync, PowerLossFiles::Fault::kRenameByCopy}) {
+  for (const auto fault : {PowerLossFiles::Fault::kNoSync, PowerLossFiles::Fault::kNoFolderSync,
+                           PowerLossFiles::Fault::kRenameByCopy}) {
     bool finished = false, caught = false;
     for (int k = 0; !finished && k < 100; ++k) caught = !SurvivesPowerLoss(k, fault, &finished) || caught;
     EXPECT_TRUE(caught) << static_cast<int>(fault);
@@ -115,15 +121,18 @@ TEST_F(RealFiles, TwoProcessesWithTwoThreadsEachLoseNoUpdate) {
 }
 
 TEST_F(RealFiles, EveryTruncationAndFlippedByteIsAnErrorOrTheRightContents) {
-  ASSERT_TRUE(Open()->Update([](auto* r) { return AddEntity(r, "driver_with_a_long_name_" + std::string(500, 'x')); }).ok());
+  ASSERT_TRUE(
+      Open()
+          ->Update([](auto* r) { return AddEntity(r, "driver_with_a_long_name_" + std::string(500, 'x')); })
+          .ok());
   const std::string bytes = *Files::System()->Read(path_);
   for (size_t size = 1; size < bytes.size(); ++size) {
     const auto opened = OpenSealedRegistry(bytes.substr(0, size), path_);
     // A file cut at its seal is one that Feast could have written.
     EXPECT_TRUE(!opened.ok() || EntityNames(**opened).size() <= 1);
   }
-  // Where the version ids or the seal itself are hit, the seal no longer speaks of this version and is ignored, as
-  // after a rewrite by Feast: some 130 bytes, however large the registry is.
+  // Where the version ids or the seal itself are hit, the seal no longer speaks of this version and is
+  // ignored, as after a rewrite by Feast: some 130 bytes, however large the registry is.
   int accepted = 0;
   for (size_t at = 0; at < bytes.size(); ++at) {
     std::string damaged = bytes;
@@ -196,14 +205,17 @@ TEST(Apply, IsIdempotentAndKeepsWhatDidNotChange) {
   const Definitions definitions = Parse(kGood);
   ASSERT_TRUE(definitions.ToStatus().ok()) << definitions.ToStatus().ToString();
   RegistryProto registry;
-  EXPECT_EQ(ApplyDefinitions(definitions, {.project = "p", .now_us = 1'000'000}, &registry).changes.size(), 5u);
+  EXPECT_EQ(ApplyDefinitions(definitions, {.project = "p", .now_us = 1'000'000}, &registry).changes.size(),
+            5u);
   ASSERT_TRUE(RecordInterval("p", "stats", {5, 9}, 3, 2'000'000, &registry).ok());
   ASSERT_TRUE(RecordInterval("p", "stats", {9, 20}, 4, 2'000'000, &registry).ok());
   const std::string before = registry.SerializeAsString();
-  EXPECT_TRUE(ApplyDefinitions(definitions, {.project = "p", .now_us = 3'000'000}, &registry).changes.empty());
+  EXPECT_TRUE(
+      ApplyDefinitions(definitions, {.project = "p", .now_us = 3'000'000}, &registry).changes.empty());
   EXPECT_EQ(registry.SerializeAsString(), before);
 
-  const auto report = ApplyDefinitions(Parse(Replaced(kGood, "dtype: Float32", "dtype: Float64")), {.project = "p", .now_us = 4'000'000}, &registry);
+  const auto report = ApplyDefinitions(Parse(Replaced(kGood, "dtype: Float32", "dtype: Float64")),
+                                       {.project = "p", .now_us = 4'000'000}, &registry);
   ASSERT_EQ(report.changes.size(), 2u);  // the view, and the service that holds its columns
   EXPECT_EQ(report.changes[0].name, "stats");
   EXPECT_NE(report.changes[0].stored_data.find("rate is null"), std::string::npos);
@@ -281,14 +293,25 @@ TEST(Validate, ReportsAllProblemsAtOnce) {
   yaml = Replaced(yaml, "dtype: Float32", "dtype: Flat32");
   yaml = Replaced(yaml, "ttl: 1d", "ttl: soon");
   const std::string message = Parse(yaml).ToStatus().message();
-  for (const char* part : {"drivr", "Flat32", "soon"}) EXPECT_NE(message.find(part), std::string::npos) << message;
+  for (const char* part : {"drivr", "Flat32", "soon"})
+    EXPECT_NE(message.find(part), std::string::npos) << message;
+}
+
+TEST(Yaml, TheDocumentedExampleIsGood) {
+  const std::string page = *Files::System()->Read(SALVER_SOURCE_DIR "/docs/definitions-yaml.md");
+  const size_t start = page.find("```yaml\n") + 8;
+  Definitions definitions = Parse(page.substr(start, page.find("```", start) - start));
+  EXPECT_TRUE(definitions.ToStatus().ok()) << definitions.ToStatus().ToString();
+  EXPECT_EQ(definitions.registry.feature_services(0).spec().features_size(), 2);
 }
 
 TEST(DefinitionsJson, RefusesWhatIsNoAnswerOfThePackage) {
-  for (const char* json : {"", "{", "[]", "{}", R"({"registry": {"nonsense": 1}})", R"({"registry": {}, "problems": [{}]})"}) {
+  for (const char* json :
+       {"", "{", "[]", "{}", R"({"registry": {"nonsense": 1}})", R"({"registry": {}, "problems": [{}]})"}) {
     EXPECT_EQ(ParseDefinitionsJson(json).status().reason(), Reason::kBadDefinition) << json;
   }
-  const auto with_problem = ParseDefinitionsJson(R"({"registry": {}, "problems": [{"file": "a.py", "line": 3, "message": "m"}]})");
+  const auto with_problem =
+      ParseDefinitionsJson(R"({"registry": {}, "problems": [{"file": "a.py", "line": 3, "message": "m"}]})");
   EXPECT_EQ(with_problem->ToStatus().message(), "a.py:3: m");
 }
 
