@@ -97,7 +97,7 @@ class RealFiles : public testing::Test {
   std::string folder_, path_;
 };
 
-TEST_F(RealFiles, TwoProcessesWithTwoThreadsEachLoseNoUpdate) {
+TEST_F(RealFiles, TwoThreadsAndAnotherProcessLoseNoUpdate) {
   const auto work = [&](const std::string& who) {
     const auto registry = Open();
     bool good = true;
@@ -107,17 +107,16 @@ TEST_F(RealFiles, TwoProcessesWithTwoThreadsEachLoseNoUpdate) {
     return good;
   };
   const pid_t child = ::fork();
-  const std::string who = child == 0 ? "child" : "parent";
+  if (child == 0) ::_exit(work("child-") ? 0 : 1);  // one thread: sanitizers can not start more after a fork
   bool one = false, two = false;
-  std::thread other([&] { one = work(who + "-a-"); });
-  two = work(who + "-b-");
+  std::thread other([&] { one = work("parent-a-"); });
+  two = work("parent-b-");
   other.join();
-  if (child == 0) ::_exit(one && two ? 0 : 1);
   int status = -1;
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, 0);
   EXPECT_TRUE(one && two);
-  EXPECT_EQ(EntityNames(**Open()->Load()).size(), 100u);
+  EXPECT_EQ(EntityNames(**Open()->Load()).size(), 75u);
 }
 
 TEST_F(RealFiles, EveryTruncationAndFlippedByteIsAnErrorOrTheRightContents) {
