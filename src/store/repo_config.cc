@@ -39,6 +39,12 @@ std::string ExpandEnvironment(const std::string& text) {
   return expanded;
 }
 
+// The value, or `fallback` when the key is not there. A value of another type throws, with its place.
+template <typename T>
+T Or(const YAML::Node& node, T fallback) {
+  return node ? node.as<T>() : fallback;
+}
+
 // Reads one file's sections; the first thing that is wrong is kept.
 class ConfigReader {
  public:
@@ -64,8 +70,9 @@ class ConfigReader {
  private:
   Status Bad(const YAML::Node& node, const std::string& what) const {
     const int line = node.Mark().line;
-    return Status::InvalidArgument(
-        file_ + (line >= 0 ? ":" + std::to_string(line + 1) : "") + ": " + what + ".", Reason::kBadConfig);
+    return Status::InvalidArgument(file_ + (line >= 0 ? ":" + std::to_string(line + 1) : "") + ": " + what +
+                                       (what.ends_with('?') || what.ends_with('.') ? "" : "."),
+                                   Reason::kBadConfig);
   }
 
   Status CheckKeys(const YAML::Node& section, const std::string& name,
@@ -73,8 +80,7 @@ class ConfigReader {
     for (const auto& entry : section) {
       const std::string key = entry.first.as<std::string>("");
       if (std::find(known.begin(), known.end(), key) != known.end()) continue;
-      std::string hint = NearestNameHint(key, known);
-      if (!hint.empty()) hint.pop_back();  // Bad ends the sentence
+      const std::string hint = NearestNameHint(key, known);
       return Bad(entry.first, "key \"" + (name.empty() ? "" : name + ".") + key + "\" is not known." + hint);
     }
     return Status::OK();
@@ -117,7 +123,7 @@ class ConfigReader {
         return Bad(node["registry_type"],
                    "registry_type \"" + type + "\" is not in this release. There is: file");
       path = node["path"].as<std::string>(path);
-      config_->registry_cache_ttl_s = node["cache_ttl_seconds"].as<int64_t>(600);
+      config_->registry_cache_ttl_s = Or<int64_t>(node["cache_ttl_seconds"], 600);
     }
     if (path.find("://") != std::string::npos && !path.starts_with("file://")) {
       return Bad(node, "registry \"" + path + "\" is not a local file, which is all this release has");
@@ -137,7 +143,7 @@ class ConfigReader {
       type = node["type"].as<std::string>("sqlite");
       if (type == "lmdb") {
         SALVER_RETURN_NOT_OK(CheckKeys(node, "online_store", {"type", "path", "sync"}));
-        config_->online_store_sync = node["sync"].as<bool>(true);
+        config_->online_store_sync = Or(node["sync"], true);
       } else if (type == "sqlite") {
         SALVER_RETURN_NOT_OK(CheckKeys(node, "online_store",
                                        {"type", "path", "vector_enabled", "similarity", "text_search_enabled",
@@ -148,8 +154,7 @@ class ConfigReader {
     if (type == "none" || type == "null") return Status::OK();
     const std::vector<std::string> types = OnlineStoreTypes();
     if (std::find(types.begin(), types.end(), type) == types.end()) {
-      std::string hint = NearestNameHint(type, types);
-      hint.pop_back();
+      const std::string hint = NearestNameHint(type, types);
       return Bad(node, "online store type \"" + type + "\" is not in this build." + hint);
     }
     if (type == "sqlite" && config_->project.find('-') != std::string::npos) {
