@@ -34,7 +34,8 @@ TEST_F(RepoConfigTest, ReadsEveryFormThatFeastAccepts) {
 
   const auto full = Load(
       "project: p\nprovider: local\nregistry: {registry_type: file, path: /abs/r.db, cache_ttl_seconds: 5}\n"
-      "online_store: {type: lmdb, path: data/o, sync: false}\noffline_store: {type: dask}\nauth: {type: no_auth}\n"
+      "online_store: {type: lmdb, path: data/o, sync: false}\noffline_store: {type: dask}\nauth: {type: "
+      "no_auth}\n"
       "entity_key_serialization_version: 2\nserving: {expired_values: serve}\n");
   ASSERT_TRUE(full.ok()) << full.status().ToString();
   EXPECT_EQ(full->registry_path, "/abs/r.db");
@@ -52,7 +53,8 @@ TEST_F(RepoConfigTest, ExpandsTheEnvironmentAndLeavesUnknownNamesAsTheyAre) {
   ::setenv("SALVER_TEST_NAME", "from_environment", 1);
   EXPECT_EQ(Load("project: ${SALVER_TEST_NAME}\n")->project, "from_environment");
   EXPECT_EQ(Load("project: $SALVER_TEST_NAME\n")->project, "from_environment");
-  EXPECT_EQ(Load("project: p\nregistry: ${SALVER_NOT_SET}/r.db\n")->registry_path, folder_ + "/${SALVER_NOT_SET}/r.db");
+  EXPECT_EQ(Load("project: p\nregistry: ${SALVER_NOT_SET}/r.db\n")->registry_path,
+            folder_ + "/${SALVER_NOT_SET}/r.db");
   ::unsetenv("SALVER_TEST_NAME");
 }
 
