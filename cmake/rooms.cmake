@@ -22,6 +22,8 @@ if(SALVER_SANITIZE)
     # protobuf's headers give map fields two more members when they see this macro; the installed library was built
     # without them, and a message of another layout is read as garbage.
     target_compile_options(salver_options INTERFACE -U__SANITIZE_THREAD__)
+    # Asio orders its handlers by its own locks; the fences it adds are what the thread sanitizer can not follow.
+    target_compile_definitions(salver_options INTERFACE BOOST_ASIO_DISABLE_FENCED_BLOCK)
   endif()
 endif()
 

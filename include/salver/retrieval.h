@@ -16,17 +16,17 @@ class Table;
 namespace salver {
 
 struct HistoricalRequest {
-  // Columns: the join keys, one event time column ("event_timestamp", else the only timestamp column), and any
-  // others, which come back untouched. Text times are ISO 8601. All rows come back, in order, duplicates too.
-  // Null: a row for every key with a source row in the look-back of a view, its newest row at end_us, as Feast does:
-  // the look-back is the view's ttl; without a ttl it reaches to start_us, without that 30 days. All views that have
-  // join keys must have the same ones.
+  // Columns: the join keys, one event time column ("event_timestamp", else the only timestamp column), and
+  // any others, which come back untouched. Text times are ISO 8601. All rows come back, in order, duplicates
+  // too. Null: a row for every key with a source row in the look-back of a view, its newest row at end_us, as
+  // Feast does: the look-back is the view's ttl; without a ttl it reaches to start_us, without that 30 days.
+  // All views that have join keys must have the same ones.
   std::shared_ptr<arrow::Table> entities;
-  std::vector<std::string> features;   // "view:feature"; exclusive with feature_service
+  std::vector<std::string> features;  // "view:feature"; exclusive with feature_service
   std::string feature_service;
-  bool full_feature_names = false;     // "view__feature" instead of "feature"
-  std::optional<int64_t> start_us;     // only without entities
-  std::optional<int64_t> end_us;       // only without entities; default: now
+  bool full_feature_names = false;           // "view__feature" instead of "feature"
+  std::optional<int64_t> start_us;           // only without entities
+  std::optional<int64_t> end_us;             // only without entities; default: now
   bool filter_by_created_timestamp = false;  // rows created after the label's moment are not seen
 };
 

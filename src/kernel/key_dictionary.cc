@@ -9,10 +9,8 @@ namespace {
 // Appends a value so that different rows give different bytes: fixed-width values as they are, others after
 // their size.
 void AppendKeyBytes(const arrow::Array& column, int64_t row, std::string* out) {
-  const auto fixed = [&](const auto& array) {
-    const auto value = array.Value(row);
-    out->append(reinterpret_cast<const char*>(&value), sizeof value);
-  };
+  const auto number = [&](auto value) { out->append(reinterpret_cast<const char*>(&value), sizeof value); };
+  const auto fixed = [&](const auto& array) { number(array.Value(row)); };
   const auto sized = [&](const auto& array) {
     const std::string_view text = array.GetView(row);
     const uint64_t size = text.size();
@@ -27,10 +25,10 @@ void AppendKeyBytes(const arrow::Array& column, int64_t row, std::string* out) {
     case arrow::Type::DOUBLE:
       return fixed(static_cast<const arrow::DoubleArray&>(column));
     case arrow::Type::INT32:
-      return fixed(static_cast<const arrow::Int32Array&>(column));
+      return number(column.data()->GetValues<int32_t>(1)[row]);
     case arrow::Type::INT64:
     case arrow::Type::TIMESTAMP:
-      return fixed(static_cast<const arrow::Int64Array&>(column));
+      return number(column.data()->GetValues<int64_t>(1)[row]);
     case arrow::Type::LARGE_STRING:
       return sized(static_cast<const arrow::LargeStringArray&>(column));
     default:
@@ -56,13 +54,9 @@ int64_t HashOf(std::string_view bytes) {
 template <typename Use>
 void WithNumbers(const arrow::Array& column, Use use) {
   if (column.type_id() == arrow::Type::INT32) {
-    use([values = static_cast<const arrow::Int32Array&>(column).raw_values()](int64_t row) {
-      return int64_t{values[row]};
-    });
+    use([values = column.data()->GetValues<int32_t>(1)](int64_t row) { return int64_t{values[row]}; });
   } else {
-    use([values = static_cast<const arrow::Int64Array&>(column).raw_values()](int64_t row) {
-      return values[row];
-    });
+    use([values = column.data()->GetValues<int64_t>(1)](int64_t row) { return values[row]; });
   }
 }
 

@@ -1,5 +1,8 @@
 #include "store/offline_push.h"
 
+#include <arrow/array.h>
+#include <arrow/array/array_nested.h>
+#include <arrow/builder.h>
 #include <arrow/chunked_array.h>
 #include <arrow/compute/cast.h>
 #include <arrow/datum.h>
@@ -10,6 +13,50 @@
 #include "source/table_file.h"
 
 namespace salver {
+namespace {
+
+// Objects came as maps of text; a file that keeps them as a struct has a column for each of its keys.
+arrow::Result<std::shared_ptr<arrow::ChunkedArray>> MapsToStructs(const arrow::ChunkedArray& column,
+                                                                  const arrow::DataType& type) {
+  arrow::ArrayVector chunks;
+  for (const auto& chunk : column.chunks()) {
+    const auto& maps = static_cast<const arrow::MapArray&>(*chunk);
+    const auto& keys = static_cast<const arrow::StringArray&>(*maps.keys());
+    const auto& items = static_cast<const arrow::StringArray&>(*maps.items());
+    arrow::ArrayVector children;
+    for (const auto& field : type.fields()) {
+      arrow::StringBuilder builder;
+      for (int64_t row = 0; row < maps.length(); ++row) {
+        int64_t found = -1;
+        for (int64_t i = maps.value_offset(row); i < maps.value_offset(row + 1); ++i) {
+          if (keys.GetView(i) == field->name() && !items.IsNull(i)) found = i;
+        }
+        ARROW_RETURN_NOT_OK(found < 0 || maps.IsNull(row) ? builder.AppendNull()
+                                                          : builder.Append(items.GetView(found)));
+      }
+      ARROW_ASSIGN_OR_RAISE(auto texts, builder.Finish());
+      ARROW_ASSIGN_OR_RAISE(auto child, arrow::compute::Cast(*texts, field->type()));
+      children.push_back(std::move(child));
+    }
+    ARROW_ASSIGN_OR_RAISE(auto structs, arrow::StructArray::Make(children, type.fields(), maps.null_bitmap(),
+                                                                 maps.null_count(), maps.offset()));
+    chunks.push_back(std::move(structs));
+  }
+  return std::make_shared<arrow::ChunkedArray>(std::move(chunks), arrow::struct_(type.fields()));
+}
+
+arrow::Result<std::shared_ptr<arrow::ChunkedArray>> FitColumn(
+    const std::shared_ptr<arrow::ChunkedArray>& column, const std::shared_ptr<arrow::DataType>& type) {
+  if (column->type()->Equals(*type)) return column;
+  const bool text_map = column->type()->Equals(*arrow::map(arrow::utf8(), arrow::utf8()));
+  if (text_map && type->id() == arrow::Type::STRUCT) return MapsToStructs(*column, *type);
+  arrow::compute::CastOptions options = arrow::compute::CastOptions::Safe(type);
+  options.allow_time_truncate = true;
+  ARROW_ASSIGN_OR_RAISE(const auto cast, arrow::compute::Cast(arrow::Datum(column), options));
+  return cast.chunked_array();
+}
+
+}  // namespace
 
 Status AppendToSource(const DataSource& source, const std::string& folder, const arrow::Table& rows) {
   if (source.kind != DataSourceKind::kFile || !source.path.ends_with(".parquet") ||
@@ -31,15 +78,13 @@ Status AppendToSource(const DataSource& source, const std::string& folder, const
                                          "\" has. An offline push needs exactly the source's columns.",
                                      Reason::kMissingColumns);
     }
-    arrow::compute::CastOptions options = arrow::compute::CastOptions::Safe(field->type());
-    options.allow_time_truncate = true;
-    auto cast = arrow::compute::Cast(arrow::Datum(column), options);
-    if (!cast.ok()) {
+    auto fitted = FitColumn(column, field->type());
+    if (!fitted.ok()) {
       return Status::InvalidArgument("pushed column \"" + field->name() + "\" does not fit data source \"" +
-                                         source.name + "\": " + cast.status().message(),
+                                         source.name + "\": " + fitted.status().message(),
                                      Reason::kBadFeatureValue);
     }
-    columns.push_back(cast->chunked_array());
+    columns.push_back(std::move(fitted).ValueUnsafe());
   }
   for (const std::string& name : rows.schema()->field_names()) {
     if (have->schema()->GetFieldIndex(name) >= 0) continue;

@@ -43,7 +43,7 @@ def test_pairs_in_order(tmp_path):
     golden = GOLDEN / "quickstart"
     shutil.copy(golden / "registry_after_materialize.db", repository / "data/registry.db")
     shutil.copy(golden / "online_store_after_materialize.db", repository / "data/online_store.db")
-    for name in ("driver_stats.parquet", "driver_quality_labels.parquet"):
+    for name in ("data/driver_stats.parquet", "driver_quality_labels.parquet"):
         shutil.copy(golden / name, repository / "data")
     compared = 0
     with serving(repository) as url:

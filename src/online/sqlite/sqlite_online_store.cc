@@ -7,7 +7,8 @@
 #include <arrow/record_batch.h>
 #include <sqlite3.h>
 
-#include <charconv>
+#include <algorithm>
+#include <cctype>
 #include <mutex>
 
 #include "base/files.h"
@@ -22,7 +23,11 @@ int64_t FloorSeconds(int64_t micros) {
   return micros / 1'000'000 - (micros % 1'000'000 < 0 ? 1 : 0);
 }
 
+// A name as SQL. Plain ones stay as they are: that is how Feast's schema reads.
 std::string Quoted(std::string_view name) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
+  if (std::all_of(name.begin(), name.end(), plain) && !std::isdigit(static_cast<unsigned char>(name[0])))
+    return std::string(name);
   std::string quoted = "\"";
   for (const char c : name) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
   return quoted + "\"";
