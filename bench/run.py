@@ -41,6 +41,12 @@ def run(command: list, **options) -> str:
     return done.stdout
 
 
+def wall_time(command: list) -> float:
+    start = time.perf_counter()
+    run(command)
+    return time.perf_counter() - start
+
+
 class Side:
     """One program with one configuration, on its own repository over the shared data."""
 
@@ -63,6 +69,9 @@ class Feast(Side):
     def apply(self) -> None:
         run([self.command, "-c", self.repository, "apply"])
 
+    def start(self) -> float:
+        return wall_time([self.command, "version"])
+
     def measure(self, *arguments) -> float:
         return last_json(run([self.python, ROOT / "bench/feast_side.py", self.repository, *arguments]))["seconds"]
 
@@ -84,10 +93,11 @@ class Salver(Side):
     def apply(self) -> None:
         run([self.command, "-c", self.repository, "apply"])
 
+    def start(self) -> float:
+        return statistics.median(wall_time([self.command, "version"]) for _ in range(20))
+
     def timed(self, *arguments) -> float:
-        start = time.perf_counter()
-        run([self.command, "-c", self.repository, *arguments])
-        return time.perf_counter() - start
+        return wall_time([self.command, "-c", self.repository, *arguments])
 
     def historical(self, service: str) -> float:
         output = self.repository / "training.parquet"
@@ -189,12 +199,12 @@ def measure_batch(sides: list[Side], rounds: int, action) -> dict[str, list[floa
     for number in range(rounds):
         for side in sides:
             times[side.title].append(action(side))
-            print(f"  round {number + 1} {side.title}: {times[side.title][-1]:.2f} s", flush=True)
+            print(f"  round {number + 1} {side.title}: {times[side.title][-1]:.3g} s", flush=True)
     return times
 
 
 def batch_rows(times: dict[str, list[float]], base: str) -> list[list[str]]:
-    return [[title, f"{statistics.median(values):.2f}", "1" if title == base else ratio_text(times[base], values)]
+    return [[title, f"{statistics.median(values):.3g}", "1" if title == base else ratio_text(times[base], values)]
             for title, values in times.items()]
 
 
@@ -258,6 +268,8 @@ def main() -> None:
     for side in [dask, duckdb, *salvers]:
         side.empty()
 
+    print("start of the command", flush=True)
+    started = measure_batch([dask, *salvers[:1]], arguments.rounds, lambda side: side.start())
     print("historical retrieval", flush=True)
     historical = measure_batch([duckdb, dask, *salvers[:1]], arguments.rounds, lambda side: side.historical("service_5"))
     print("materialization", flush=True)
@@ -281,6 +293,11 @@ Written by `scripts/bench` on {date.today()}; every number below comes from that
 - Data: 25 feature views of 10 INT64 features each, {arguments.entities:,} entities, 4 rows per entity and view, Parquet
 - Rounds: {arguments.rounds}, the sides in turn; medians; ratios are medians of the rounds' ratios, with their range
 
+## Start of the command
+
+`feast version` and `salver version`, the whole process.
+
+{table(["", "seconds", first], batch_rows(started, dask.title))}
 ## Historical retrieval
 
 50,000 entity rows, 50 features from 5 views. Feast's clock starts when it is imported and its registry read, and stops
