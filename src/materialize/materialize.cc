@@ -149,7 +149,9 @@ Result<MaterializeReport> Materialize(const RegistrySnapshot& snapshot, const Ma
   return report;
 }
 
-Status WriteRows(const FeatureView& view, const arrow::Table& rows, const MaterializeContext& context) {
+Result<ViewRows> PrepareRows(std::shared_ptr<const FeatureView> of_view, const arrow::Table& rows) {
+  const FeatureView& view = *of_view;
+  ViewRows prepared{std::move(of_view), {}, {}, {}, nullptr};
   const DataSource* source = view.batch_source    ? &*view.batch_source
                              : view.stream_source ? &*view.stream_source
                                                   : nullptr;
@@ -176,8 +178,7 @@ Status WriteRows(const FeatureView& view, const arrow::Table& rows, const Materi
     return Status::InvalidArgument(text + ". Give every join key, every feature and the event time.",
                                    Reason::kMissingColumns);
   }
-  if (rows.num_rows() == 0) return Status::OK();
-  std::vector<std::shared_ptr<arrow::Array>> key_arrays, feature_arrays;
+  std::vector<std::shared_ptr<arrow::Array>> feature_arrays;
   arrow::FieldVector fields;
   for (size_t i = 0; i < keys.size(); ++i) {
     SALVER_ASSIGN(auto array, CastColumn(*keys[i], view.join_keys[i], what + view.join_keys[i].name + "\""));
@@ -187,7 +188,7 @@ Status WriteRows(const FeatureView& view, const arrow::Table& rows, const Materi
                                          " is null. A row needs its join key.",
                                      Reason::kNullJoinKey);
     }
-    key_arrays.push_back(std::move(array));
+    prepared.join_keys.push_back(std::move(array));
   }
   for (size_t i = 0; i < features.size(); ++i) {
     SALVER_ASSIGN(auto array,
@@ -195,20 +196,25 @@ Status WriteRows(const FeatureView& view, const arrow::Table& rows, const Materi
     fields.push_back(arrow::field(view.features[i].name, array->type()));
     feature_arrays.push_back(std::move(array));
   }
-  SALVER_ASSIGN(const auto event_us, TimesOf(*times, kNoTime, what + source->timestamp_field + "\""));
-  if (std::find(event_us.begin(), event_us.end(), kNoTime) != event_us.end()) {
+  SALVER_ASSIGN(prepared.event_us, TimesOf(*times, kNoTime, what + source->timestamp_field + "\""));
+  if (std::find(prepared.event_us.begin(), prepared.event_us.end(), kNoTime) != prepared.event_us.end()) {
     return Status::InvalidArgument(
         what + source->timestamp_field + "\" has a null. Every row needs its event time.",
         Reason::kBadTimestamp);
   }
-  std::vector<int64_t> created_us;
   if (const auto created = rows.GetColumnByName(source->created_timestamp_column); created != nullptr) {
-    SALVER_ASSIGN(created_us,
+    SALVER_ASSIGN(prepared.created_us,
                   TimesOf(*created, kNoCreatedTime, what + source->created_timestamp_column + "\""));
   }
-  const auto batch =
+  prepared.features =
       arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows.num_rows(), std::move(feature_arrays));
-  return WriteBatch(view, key_arrays, event_us, created_us, *batch, context).status();
+  return prepared;
+}
+
+Status WriteRows(const ViewRows& rows, const MaterializeContext& context) {
+  if (rows.event_us.empty()) return Status::OK();
+  return WriteBatch(*rows.view, rows.join_keys, rows.event_us, rows.created_us, *rows.features, context)
+      .status();
 }
 
 }  // namespace salver

@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "engine/compute_engine.h"
@@ -15,8 +16,10 @@
 #include "salver/registry_snapshot.h"
 
 namespace arrow {
+class Array;
+class RecordBatch;
 class Table;
-}
+}  // namespace arrow
 
 namespace salver {
 
@@ -37,9 +40,21 @@ struct MaterializeContext {
 Result<MaterializeReport> Materialize(const RegistrySnapshot& snapshot, const MaterializeOptions& options,
                                       const MaterializeContext& context);
 
-// Writes rows that a caller hands over (push, write_to_online_store). Needs the join keys, all features, and
-// the source's event time column; the created column where the rows have it. Errors: InvalidArgument
-// (kMissingColumns, kBadFeatureValue, kBadTimestamp) naming the column; nothing is written.
-Status WriteRows(const FeatureView& view, const arrow::Table& rows, const MaterializeContext& context);
+// Rows that a caller hands over for one view, checked and in the types of the view.
+struct ViewRows {
+  std::shared_ptr<const FeatureView> view;
+  std::vector<std::shared_ptr<arrow::Array>> join_keys;
+  std::vector<int64_t> event_us;
+  std::vector<int64_t> created_us;  // empty: the rows have no such column
+  std::shared_ptr<arrow::RecordBatch> features;
+};
+
+// Needs the join keys, all features, and the source's event time column; the created column where the rows
+// have it. Errors: InvalidArgument (kMissingColumns, kNullJoinKey, kBadFeatureValue, kBadTimestamp) naming
+// the column.
+Result<ViewRows> PrepareRows(std::shared_ptr<const FeatureView> view, const arrow::Table& rows);
+
+// Readable online when this returns.
+Status WriteRows(const ViewRows& rows, const MaterializeContext& context);
 
 }  // namespace salver

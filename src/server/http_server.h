@@ -22,10 +22,14 @@ struct HttpServerOptions {
   size_t body_bytes_max = 16 << 20;                    // 413 beyond
   size_t head_bytes_max = 32 << 10;                    // 431 beyond
   size_t json_depth_max = 32;                          // 422 beyond
-  int connections_max = 10'000;                        // closed at once beyond
+  int connections_max = 10'000;                        // 503 beyond
   int slow_requests_max = 64;                          // push and materialize, waiting or running; 503 beyond
   std::chrono::milliseconds request_time_max{10'000};  // for the store to answer
-  std::chrono::milliseconds idle_time_max{30'000};     // between and inside requests
+  // Between requests (closed), for all the bytes of a request to come (408), for an answer to be taken
+  // (closed).
+  std::chrono::milliseconds idle_time_max{30'000};
+  std::chrono::milliseconds stop_time_max{
+      5'000};  // the same two for requests that have begun when Stop is called
 };
 
 class HttpServer {

@@ -154,20 +154,30 @@ class LocalFeatureStore final : public FeatureStore {
                                   NearestNameHint(push_source, sources),
                               Reason::kPushSourceNotFound);
     }
-    if (target != PushTarget::kOnline) {  // first, so that a refusal there leaves the online store as it was
+    // Everything is checked for every view before anything is written: a refusal leaves both stores as they
+    // were.
+    std::vector<ViewRows> prepared;
+    MaterializeContext context;
+    if (target != PushTarget::kOffline) {
+      SALVER_ASSIGN(context, WriteContext());
+      for (const auto& view : views) {
+        SALVER_ASSIGN(auto view_rows, PrepareRows(view, rows));
+        prepared.push_back(std::move(view_rows));
+      }
+    }
+    if (target != PushTarget::kOnline) {
       SALVER_RETURN_NOT_OK(AppendToSource(*views[0]->batch_source, config_.repository, rows));
     }
-    if (target == PushTarget::kOffline) return Status::OK();
-    SALVER_ASSIGN(const MaterializeContext context, WriteContext());
-    for (const auto& view : views) SALVER_RETURN_NOT_OK(WriteRows(*view, rows, context));
+    for (const ViewRows& view_rows : prepared) SALVER_RETURN_NOT_OK(WriteRows(view_rows, context));
     return Status::OK();
   }
 
   Status WriteToOnlineStore(std::string_view view_name, const arrow::Table& rows) override {
     SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
-    SALVER_ASSIGN(const auto view, snapshot->GetView(view_name));
+    SALVER_ASSIGN(auto view, snapshot->GetView(view_name));
+    SALVER_ASSIGN(const ViewRows prepared, PrepareRows(std::move(view), rows));
     SALVER_ASSIGN(const MaterializeContext context, WriteContext());
-    return WriteRows(*view, rows, context);
+    return WriteRows(prepared, context);
   }
 
  private:

@@ -11,6 +11,7 @@
 
 #include "salver/feature_store.h"
 #include "server/http/metrics.h"
+#include "server/http/running_views.h"
 #include "server/http_server.h"
 
 namespace salver {
@@ -32,11 +33,12 @@ struct HttpResponse {
   bool close = false;  // the connection can not go on after this answer
 };
 
-// What handlers share.
+// What handlers share. Outlives every request.
 struct HttpContext {
   FeatureStore* store;
   const HttpServerOptions* options;
   Metrics* metrics;
+  RunningViews* materializing;
   // Runs `work` later on the slow pool; false when its queue is full.
   std::function<bool(std::function<void()>)> run_later;
 };

@@ -4,9 +4,6 @@
 #include <simdjson.h>
 
 #include <algorithm>
-#include <atomic>
-#include <mutex>
-#include <set>
 
 #include "base/clock.h"
 #include "model/value_codec.h"
@@ -300,34 +297,6 @@ HttpResponse WriteToOnlineStore(const HttpRequest& http, const HttpContext& cont
   return {.body = "null"};
 }
 
-// Views that an asynchronous materialization holds.
-class RunningViews {
- public:
-  // The views that run already; none: all of `names` are taken.
-  std::vector<std::string> Take(const std::vector<std::string>& names, bool force) {
-    std::lock_guard lock(mutex_);
-    std::vector<std::string> busy;
-    for (const std::string& name : names) {
-      if (names_.contains(name)) busy.push_back(name);
-    }
-    if (busy.empty() || force) names_.insert(names.begin(), names.end());
-    return force ? std::vector<std::string>() : busy;
-  }
-  void Release(const std::vector<std::string>& names) {
-    std::lock_guard lock(mutex_);
-    for (const std::string& name : names) names_.erase(name);
-  }
-
- private:
-  std::mutex mutex_;
-  std::set<std::string> names_;
-};
-
-RunningViews& Running() {
-  static RunningViews running;
-  return running;
-}
-
 std::string NamesJson(const std::vector<std::string>& names) {
   std::string json = "[";
   for (size_t i = 0; i < names.size(); ++i) {
@@ -347,20 +316,19 @@ HttpResponse MaterializeLater(MaterializeOptions options, bool force, const Http
   if (names.empty()) {
     for (const auto& view : (*snapshot)->views()) names.push_back(view->name);
   }
-  if (const auto busy = Running().Take(names, force); !busy.empty()) {
+  if (const auto busy = context.materializing->Take(names, force); !busy.empty()) {
     std::string body = "{\"error\":";
     AppendJsonString(
         "feature views are being materialized already: " + NamesJson(busy) + ". Wait, or use ?force=true.",
         &body);
     return {.status = 409, .body = body + ",\"feature_views\":" + NamesJson(busy) + "}"};
   }
-  const bool queued = context.run_later(
-      [store = context.store, metrics = context.metrics, options = std::move(options), names] {
-        metrics->CountMaterialization(store->Materialize(options).ok());
-        Running().Release(names);
-      });
+  const bool queued = context.run_later([&context, options = std::move(options), names] {
+    context.metrics->CountMaterialization(context.store->Materialize(options).ok());
+    context.materializing->Release(names);
+  });
   if (!queued) {
-    Running().Release(names);
+    context.materializing->Release(names);
     return Failure(Status::Unavailable("too many materializations and pushes are waiting. Try again later."));
   }
   return {.status = 202, .body = "{\"status\":\"accepted\",\"feature_views\":" + NamesJson(names) + "}"};

@@ -1,0 +1,356 @@
+#include "server/http/connection.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/write.hpp>
+
+#include <strings.h>
+
+#include <new>
+
+#include "model/value_codec.h"
+#include "server/feast_errors.h"
+
+namespace salver {
+namespace {
+
+namespace asio = boost::asio;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+// How long bytes of a refused request are read and dropped, so that the client gets to read why.
+constexpr std::chrono::milliseconds kDrainTime{2000};
+// Buffers up to this size are kept for the next request.
+constexpr size_t kKeptBytes = 64 << 10;
+
+const char* StatusText(int status) {
+  switch (status) {
+    case 200:
+      return "OK";
+    case 202:
+      return "Accepted";
+    case 400:
+      return "Bad Request";
+    case 403:
+      return "Forbidden";
+    case 404:
+      return "Not Found";
+    case 405:
+      return "Method Not Allowed";
+    case 408:
+      return "Request Timeout";
+    case 409:
+      return "Conflict";
+    case 413:
+      return "Content Too Large";
+    case 422:
+      return "Unprocessable Content";
+    case 431:
+      return "Request Header Fields Too Large";
+    case 501:
+      return "Not Implemented";
+    case 503:
+      return "Service Unavailable";
+    default:
+      return "Internal Server Error";
+  }
+}
+
+void AppendHead(const HttpResponse& response, bool keep_alive, std::string* out) {
+  *out += "HTTP/1.1 ";
+  *out += std::to_string(response.status);
+  *out += ' ';
+  *out += StatusText(response.status);
+  *out += "\r\n";
+  if (!response.content_type.empty()) ((*out += "content-type: ") += response.content_type) += "\r\n";
+  if (response.retry_after) *out += "retry-after: 1\r\n";
+  if (!keep_alive) *out += "connection: close\r\n";
+  ((*out += "content-length: ") += std::to_string(response.body.size())) += "\r\n\r\n";
+}
+
+HttpResponse Refusal(int status, std::string_view reason) {
+  HttpResponse response{.status = status, .body = "{\"detail\":", .close = true};
+  AppendJsonString(reason, &response.body);
+  response.body += '}';
+  return response;
+}
+
+void Empty(std::string* text) {
+  text->clear();
+  if (text->capacity() > kKeptBytes) text->shrink_to_fit();
+}
+
+}  // namespace
+
+const llhttp_settings_t* Connection::Callbacks() {
+  static const llhttp_settings_t callbacks = [] {
+    llhttp_settings_t made;
+    llhttp_settings_init(&made);
+    made.on_message_begin = [](llhttp_t* p) { return Self(p)->OnBegin(); };
+    made.on_method = [](llhttp_t* p, const char* at, size_t size) {
+      return Self(p)->OnHead(&Self(p)->request_.method, at, size);
+    };
+    made.on_url = [](llhttp_t* p, const char* at, size_t size) {
+      return Self(p)->OnHead(&Self(p)->request_.target, at, size);
+    };
+    made.on_header_field = [](llhttp_t* p, const char* at, size_t size) {
+      return Self(p)->OnHead(&Self(p)->header_name_, at, size);
+    };
+    made.on_header_value = [](llhttp_t* p, const char* at, size_t size) {
+      return Self(p)->OnHead(&Self(p)->header_value_, at, size);
+    };
+    made.on_header_value_complete = [](llhttp_t* p) { return Self(p)->OnHeaderEnd(); };
+    made.on_headers_complete = [](llhttp_t* p) { return Self(p)->OnHeadersComplete(); };
+    made.on_body = [](llhttp_t* p, const char* at, size_t size) { return Self(p)->OnBody(at, size); };
+    made.on_message_complete = [](llhttp_t*) { return int{HPE_PAUSED}; };  // one request at a time
+    return made;
+  }();
+  return &callbacks;
+}
+
+Connection::Connection(tcp::socket socket, ServerState* server)
+    : socket_(std::move(socket)), timer_(socket_.get_executor()), server_(server) {
+  ++server_->connections;
+  llhttp_init(&parser_, HTTP_REQUEST, Callbacks());
+  parser_.data = this;
+  error_code ignored;
+  socket_.set_option(tcp::no_delay(true), ignored);
+  socket_.non_blocking(true, ignored);
+}
+
+Connection::~Connection() {
+  --server_->connections;
+}
+
+void Connection::Start() {
+  Read();
+}
+
+void Connection::StartRefused() {
+  Answer({.status = 503,
+          .body = "\"the server has all the connections it takes. Try again later.\"",
+          .retry_after = true,
+          .close = true});
+}
+
+void Connection::Stop() {
+  error_code ignored;
+  const bool idle = stage_ == Stage::kReading && !begun_ && socket_.available(ignored) == 0;
+  if (idle) return Close();
+  if (stage_ == Stage::kReading || stage_ == Stage::kWriting) {
+    SetDeadline(std::min(deadline_, Clock::now() + server_->options.stop_time_max));
+  }
+}
+
+int Connection::OnBegin() {
+  Empty(&request_.body);
+  request_.method.clear();
+  request_.target.clear();
+  header_name_.clear();
+  header_value_.clear();
+  head_bytes_ = 0;
+  wants_continue_ = false;
+  return 0;
+}
+
+int Connection::OnHead(std::string* to, const char* at, size_t size) {
+  head_bytes_ += size;
+  if (head_bytes_ > server_->options.head_bytes_max) {
+    return Refuse(431, "the head of the request has more than " +
+                           std::to_string(server_->options.head_bytes_max) + " bytes.");
+  }
+  to->append(at, size);
+  return 0;
+}
+
+int Connection::OnHeaderEnd() {
+  if (strcasecmp(header_name_.c_str(), "expect") == 0 &&
+      strcasecmp(header_value_.c_str(), "100-continue") == 0) {
+    wants_continue_ = true;
+  }
+  header_name_.clear();
+  header_value_.clear();
+  return 0;
+}
+
+int Connection::OnHeadersComplete() {
+  // Some clients offer another protocol with every request ("Upgrade: h2c"); it goes on in HTTP/1.1.
+  parser_.upgrade = 0;
+  const bool has_length = (parser_.flags & F_CONTENT_LENGTH) != 0;
+  if (has_length && parser_.content_length > server_->options.body_bytes_max) return OnBody(nullptr, SIZE_MAX);
+  if (wants_continue_) {
+    error_code ignored;  // a client that does not get it sends its body after a second
+    socket_.write_some(asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")), ignored);
+  }
+  return 0;
+}
+
+int Connection::OnBody(const char* at, size_t size) {
+  if (size > server_->options.body_bytes_max - request_.body.size()) {
+    return Refuse(413, "the body of the request has more than " +
+                           std::to_string(server_->options.body_bytes_max) + " bytes. Split it.");
+  }
+  request_.body.append(at, size);
+  return 0;
+}
+
+int Connection::Refuse(int status, std::string_view reason) {
+  refusal_ = Refusal(status, reason);
+  return HPE_USER;
+}
+
+void Connection::Read() {
+  stage_ = Stage::kReading;
+  // One limit for the wait between requests, one for all the bytes of a request: a client that sends a byte
+  // now and then gains nothing.
+  const auto limit = server_->stopping ? std::min(server_->options.stop_time_max, server_->options.idle_time_max)
+                                       : server_->options.idle_time_max;
+  SetDeadline((begun_ ? request_start_ : Clock::now()) + limit);
+  auto self = shared_from_this();
+  socket_.async_read_some(asio::buffer(buffer_), [self](error_code error, size_t size) {
+    if (self->stage_ != Stage::kReading) return;  // answered or closed by the clock meanwhile
+    if (error) return self->Close();
+    self->pending_ = std::string_view(self->buffer_.data(), size);
+    self->Parse();
+  });
+}
+
+// Feeds what was read; handles the first whole request in it, or reads on.
+void Connection::Parse() {
+  if (pending_.empty()) {
+    if (server_->stopping && !begun_) return Close();
+    return Read();
+  }
+  if (!begun_) {
+    begun_ = true;
+    request_start_ = Clock::now();
+  }
+  const llhttp_errno_t error = llhttp_execute(&parser_, pending_.data(), pending_.size());
+  if (error == HPE_OK) {
+    pending_ = {};
+    return Read();
+  }
+  if (error == HPE_PAUSED) {
+    pending_.remove_prefix(static_cast<size_t>(llhttp_get_error_pos(&parser_) - pending_.data()));
+    return Handle();
+  }
+  if (refusal_.status == 200) {
+    const char* reason = llhttp_get_error_reason(&parser_);
+    Refuse(400, std::string("the request is not HTTP/1.1: ") + (reason != nullptr ? reason : "it ends early") +
+                    ".");
+  }
+  Answer(std::move(refusal_));
+}
+
+HttpResponse Connection::RunHandler() noexcept {
+  try {
+    return route_->handle(request_, server_->context);
+  } catch (const std::bad_alloc&) {
+    return {.status = 503, .body = "\"out of memory. Ask for less.\"", .retry_after = true};
+  } catch (const std::exception& error) {
+    HttpResponse response{.status = 500};
+    AppendJsonString(error.what(), &response.body);
+    return response;
+  }
+}
+
+void Connection::Handle() {
+  stage_ = Stage::kHandling;
+  keep_alive_ = llhttp_should_keep_alive(&parser_) != 0;
+  llhttp_resume(&parser_);
+  handling_start_ = Clock::now();
+  HttpResponse response;
+  route_ = FindRoute(request_, &response);
+  if (route_ == nullptr) return Answer(std::move(response));
+  if (!route_->slow) return Answer(RunHandler());
+  SetDeadline(Clock::time_point::max());  // a materialization takes the time it takes
+  auto self = shared_from_this();
+  const bool queued = server_->context.run_later([self] {
+    auto answer = std::make_shared<HttpResponse>(self->RunHandler());
+    asio::post(self->socket_.get_executor(), [self, answer] { self->Answer(std::move(*answer)); });
+  });
+  if (!queued) {
+    Answer({.status = 503,
+            .body = "\"too many requests of this kind are waiting. Try again later.\"",
+            .retry_after = true});
+  }
+}
+
+void Connection::Answer(HttpResponse response) {
+  stage_ = Stage::kWriting;
+  if (route_ != nullptr) {
+    server_->metrics.CountRequest(static_cast<size_t>(route_ - HttpRoutes().data()), response.status,
+                                  Clock::now() - handling_start_);
+  }
+  const bool go_on = keep_alive_ && !response.close && !server_->stopping;
+  head_.clear();
+  AppendHead(response, go_on, &head_);
+  body_ = request_.method == "HEAD" ? std::string() : std::move(response.body);
+  SetDeadline(Clock::now() + (server_->stopping ? server_->options.stop_time_max : server_->options.idle_time_max));
+  auto self = shared_from_this();
+  const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head_), asio::buffer(body_)};
+  asio::async_write(socket_, buffers, [self, go_on, drain = response.close](error_code error, size_t) {
+    if (self->stage_ != Stage::kWriting) return;
+    self->begun_ = false;
+    self->route_ = nullptr;
+    Empty(&self->body_);
+    if (error) return self->Close();
+    if (go_on) return self->Parse();
+    return drain ? self->Drain() : self->Close();
+  });
+}
+
+// Closing while bytes of the client are unread would reset the connection, and the answer with it.
+void Connection::Drain() {
+  if (stage_ != Stage::kDraining) {
+    stage_ = Stage::kDraining;
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    SetDeadline(Clock::now() + (server_->stopping ? std::min(kDrainTime, server_->options.stop_time_max) : kDrainTime));
+  }
+  auto self = shared_from_this();
+  socket_.async_read_some(asio::buffer(buffer_), [self](error_code error, size_t) {
+    if (self->stage_ != Stage::kDraining) return;
+    return error ? self->Close() : self->Drain();
+  });
+}
+
+void Connection::Close() {
+  if (stage_ == Stage::kClosed) return;
+  stage_ = Stage::kClosed;
+  error_code ignored;
+  timer_.cancel();
+  socket_.close(ignored);
+}
+
+void Connection::SetDeadline(Clock::time_point deadline) {
+  const bool sooner = deadline < deadline_;
+  deadline_ = deadline;
+  // The wait that is under way looks at deadline_ when it ends; only an earlier end needs another.
+  if (sooner || timer_.expiry() == Clock::time_point()) Watch();
+}
+
+void Connection::Watch() {
+  timer_.expires_at(deadline_);
+  auto self = shared_from_this();
+  timer_.async_wait([self](error_code error) {
+    if (error || self->stage_ == Stage::kClosed) return;
+    if (Clock::now() < self->deadline_) return self->Watch();
+    self->OnTimeout();
+  });
+}
+
+void Connection::OnTimeout() {
+  deadline_ = Clock::time_point::max();
+  error_code ignored;
+  if (stage_ == Stage::kWriting) {
+    // Nobody takes the answer: without this the kernel would go on offering what it has of it.
+    socket_.set_option(tcp::socket::linger(true, 0), ignored);
+    return Close();
+  }
+  if (stage_ != Stage::kReading || !begun_) return Close();
+  stage_ = Stage::kWriting;
+  socket_.cancel(ignored);  // the read; the answer is written below
+  Answer(Refusal(408, "the request was not complete in time."));
+}
+
+}  // namespace salver
