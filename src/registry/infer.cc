@@ -109,13 +109,17 @@ class Inference {
     if (spec->features_size() == 0) Features(kind, source, spec);
   }
 
-  // What a view asks of columns that were read anyway: a file that is not needed for inference is not opened.
+  // That the columns a view names are there. A file that is not there yet is none of this check's business,
+  // nor is the history of a view that rows are pushed to: it may never be read.
   void CheckColumns(const std::string& kind, const feast::core::FeatureViewSpec& spec) {
-    if (!spec.has_batch_source() || spec.has_feature_transformation() || spec.source_views_size() > 0) return;
+    if (!spec.has_batch_source() || spec.has_stream_source() || spec.has_feature_transformation() ||
+        spec.source_views_size() > 0) {
+      return;
+    }
     const SourceProto& source = spec.batch_source();
-    const auto read = columns_.find(source.name());
-    if (read == columns_.end() || !read->second) return;
-    const Columns& columns = *read->second;
+    const Columns* read = ColumnsOf(source, /*must_be_there=*/false);
+    if (read == nullptr) return;
+    const Columns& columns = *read;
     const auto check = [&](const std::string& name, const std::string& what) {
       if (name.empty() || FindColumn(columns, source, name) != nullptr) return;
       const auto names = NamesOf(columns);
@@ -195,24 +199,19 @@ class Inference {
     }
   }
 
-  // The columns of a source, opened once; null (and a problem, once) when it can not be read.
-  const Columns* ColumnsOf(const SourceProto& source) {
+  // The columns of a source, opened once; null, and a problem if they must be there, when it can not be read.
+  const Columns* ColumnsOf(const SourceProto& source, bool must_be_there = true) {
     if (!schemas_) return nullptr;
-    const auto found = columns_.find(source.name());
-    if (found != columns_.end()) return found->second ? &*found->second : nullptr;
-    auto& slot = columns_[source.name()];
-    auto read = schemas_(source);
-    if (read.ok()) {
-      slot = std::move(read).value();
-    } else {
-      to_->AddProblem("data_source", source.name(), read.status().message());
-    }
-    return slot ? &*slot : nullptr;
+    auto found = columns_.find(source.name());
+    if (found == columns_.end()) found = columns_.emplace(source.name(), schemas_(source)).first;
+    if (found->second.ok()) return &*found->second;
+    if (must_be_there) to_->AddProblem("data_source", source.name(), found->second.status().message());
+    return nullptr;
   }
 
   const SourceSchemas& schemas_;
   Definitions* const to_;
-  std::map<std::string, std::optional<Columns>> columns_;
+  std::map<std::string, Result<Columns>> columns_;
 };
 
 // What a projection of a view takes from it once the view is complete.

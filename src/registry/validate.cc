@@ -74,10 +74,14 @@ class Validator {
       to_->AddProblem(kind, name, "a " + Words(kind) + " has no name. Give it one.");
       return false;
     }
-    if (!IsName(name) || name == kDummyEntityName)
+    // A source without a name of its own is named by its path.
+    if (kind != "data_source" && (!IsName(name) || name == kDummyEntityName))
       Say(kind, name, "this can not be a name. Use letters, digits and _, and not __dummy.");
-    if (!names_[kind].insert(Lower(name)).second) {
-      Say(kind, name, "it is defined twice (names differ by more than case). Rename one, or remove it.");
+    if (const auto [first, added] = names_[kind].try_emplace(Lower(name), name); !added) {
+      const std::string& other = first->second;
+      Say(kind, name,
+          (other == name ? "it is defined twice." : "\"" + other + "\" differs from it in case only.") +
+              std::string(" Rename one, or remove it."));
       return false;
     }
     return true;
@@ -161,7 +165,7 @@ class Validator {
       if (const auto [at, added] = view_kinds_.try_emplace(Lower(name), kind); !added)
         Say(kind, name,
             "that name is taken by a " + Words(at->second) +
-                " (names differ by more than case). Rename one.");
+                " (whatever the case of its letters). Rename one.");
     }
     for (const std::string& entity : spec.entities()) {
       if (entity == kDummyEntityName ||
@@ -296,7 +300,8 @@ class Validator {
 
   Definitions* const to_;
   const feast::core::Registry& registry_;
-  std::map<std::string, std::set<std::string>> names_;  // kind -> lower-case names
+  std::map<std::string, std::map<std::string, std::string>>
+      names_;  // kind -> name in lower case -> name  // kind -> lower-case names
   std::vector<std::string> entities_;
   std::map<std::string, std::string> view_kinds_;  // lower-case name -> kind
   std::map<std::string, std::vector<std::string>> view_features_;

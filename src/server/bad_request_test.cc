@@ -72,8 +72,8 @@ TEST_F(BadRequestTest, IsRefusedWithItsReasonAndChangesNothing) {
       {kOnline, R"({"features":["stats:trips","totals:trips"],"entities":{"driver_id":[1]}})", 500,
        "FeatureNameCollisionError"},
       {kOnline, R"({"feature_service":"rankin","entities":{"driver_id":[1]}})", 404, "ranking"},
-      {kOnline, R"({"feature_service":"ranking","features":["stats:score"],"entities":{"driver_id":[1]}})", 500,
-       "Give one of them"},
+      {kOnline, R"({"feature_service":"ranking","features":["stats:score"],"entities":{"driver_id":[1]}})",
+       500, "Give one of them"},
       // Entity rows
       {kOnline, R"({"feature_service":"ranking","entities":{}})", 500, "no entity rows"},
       {kOnline, R"({"feature_service":"ranking","entities":{"driver_id":[]}})", 500, "empty"},
@@ -82,7 +82,8 @@ TEST_F(BadRequestTest, IsRefusedWithItsReasonAndChangesNothing) {
       {kOnline, R"({"feature_service":"ranking","entities":{"driver_id":[null]}})", 500, "null"},
       {kOnline, R"({"feature_service":"ranking","entities":{"driver_id":["one"]}})", 500, "one"},
       {kOnline, R"({"feature_service":"ranking","entities":{"driver_id":[""]}})", 500, "driver_id"},
-      {kOnline, R"({"feature_service":"ranking","entities":{"driver_id":[18446744073709551615]}})", 500, "INT64"},
+      {kOnline, R"({"feature_service":"ranking","entities":{"driver_id":[18446744073709551615]}})", 500,
+       "INT64"},
       {kOnline, R"({"feature_service":"ranking","entities":{"driver_id":[1e300]}})", 500, "INT64"},
       // push
       {kPush, "{}", 422, "push_source_name"},
@@ -217,7 +218,8 @@ TEST_F(BadRequestTest, DamagedRequestsNeverStopTheServer) {
       PostBytes("/get-online-features", kRead),
       PostBytes("/get-online-features",
                 R"({"features":["stats:score"],"entities":{"driver_id":["1",2.5,true]}})"),
-      "POST /get-online-features HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n4\r\n{\"a\"\r\n3\r\n:1}\r\n0\r\n\r\n",
+      "POST /get-online-features HTTP/1.1\r\nTransfer-Encoding: "
+      "chunked\r\n\r\n4\r\n{\"a\"\r\n3\r\n:1}\r\n0\r\n\r\n",
       "GET /metrics?x=1&async=true HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"};
   for (int i = 0; i < 400; ++i) {
     std::string bytes = good[random() % std::size(good)];

@@ -3,11 +3,8 @@
 
 #include <atomic>
 #include <latch>
-#include <map>
-#include <set>
 #include <thread>
 
-#include "server/http/route.h"
 #include "server/serving_fixture.h"
 
 namespace salver {
@@ -24,13 +21,15 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
   TestClient client(port());
   std::string bytes;
   for (int i = 0; i < 200; ++i) {
-    bytes += PostBytes(kOnline, R"({"features":["stats:score"],"entities":{"driver_id":[)" + std::to_string(i) + "]}}");
+    bytes += PostBytes(
+        kOnline, R"({"features":["stats:score"],"entities":{"driver_id":[)" + std::to_string(i) + "]}}");
   }
   std::thread writer([&] { client.Send(bytes); });
   for (int i = 0; i < 200; ++i) {
     const auto answer = client.Receive();
     ASSERT_TRUE(answer && answer->status == 200);
-    EXPECT_NE(answer->body.find("{\"values\":[" + std::to_string(i) + "]"), std::string::npos) << answer->body;
+    EXPECT_NE(answer->body.find("{\"values\":[" + std::to_string(i) + "]"), std::string::npos)
+        << answer->body;
   }
   writer.join();
 }
@@ -83,7 +82,8 @@ TEST_F(HttpServerTest, SendsNoBodyAfterHead) {
 TEST_F(HttpServerTest, ClosesWhenAskedTo) {
   Serve();
   TestClient newer(port()), older(port());
-  EXPECT_EQ(newer.Exchange("GET /health HTTP/1.1\r\nConnection: close\r\n\r\n").headers.at("connection"), "close");
+  EXPECT_EQ(newer.Exchange("GET /health HTTP/1.1\r\nConnection: close\r\n\r\n").headers.at("connection"),
+            "close");
   EXPECT_TRUE(newer.AtEnd());
   EXPECT_EQ(older.Exchange("GET /health HTTP/1.0\r\n\r\n").status, 200);
   EXPECT_TRUE(older.AtEnd());
@@ -94,8 +94,8 @@ TEST_F(HttpServerTest, RefusesABodyOverTheLimitHoweverItComes) {
   const std::string big(1001, ' ');
   TestClient announced(port()), chunked(port()), fits(port());
   EXPECT_EQ(announced.Exchange("POST /push HTTP/1.1\r\nContent-Length: 1001\r\n\r\n").status, 413);
-  const TestAnswer answer =
-      chunked.Exchange("POST /push HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + big + "\r\n0\r\n\r\n");
+  const TestAnswer answer = chunked.Exchange(
+      "POST /push HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3e9\r\n" + big + "\r\n0\r\n\r\n");
   EXPECT_EQ(answer.status, 413);
   EXPECT_NE(answer.body.find("1000 bytes"), std::string::npos) << answer.body;
   EXPECT_EQ(fits.Post("/push", big.substr(1)).status, 422);  // read to its end, and no JSON
@@ -348,7 +348,8 @@ TEST_F(HttpServerTest, ARegistryChangeReachesClientsWithoutAMixedAnswer) {
           ++turned;
           EXPECT_NE(answer.body.find(kTurned), std::string::npos) << answer.body;
           EXPECT_NE(answer.body.find(R"([{"values":[1,2],)"), std::string::npos) << answer.body;
-          EXPECT_LT(answer.body.find(R"("values":["Oslo","Rome"])"), answer.body.find(R"("values":[0.5,0.25])"));
+          EXPECT_LT(answer.body.find(R"("values":["Oslo","Rome"])"),
+                    answer.body.find(R"("values":[0.5,0.25])"));
         }
       }
     });
@@ -393,12 +394,14 @@ TEST_F(HttpServerTest, ReadsSeeWholeRowsWhileTheyAreWritten) {
   TestClient writer(port());
   for (int i = 0; i < 60; ++i) {
     const std::string number = std::to_string(i);
-    const TestAnswer answer = writer.Post(
-        "/write-to-online-store", R"({"feature_view_name":"stats","df":{"driver_id":[7],"score":[1],"trips":[)" +
-                                      number + R"(],"city":["c)" + number + R"("],"event_timestamp":[)" +
-                                      std::to_string(1'800'000'000 + i) + "]}}");
+    const TestAnswer answer =
+        writer.Post("/write-to-online-store",
+                    R"({"feature_view_name":"stats","df":{"driver_id":[7],"score":[1],"trips":[)" + number +
+                        R"(],"city":["c)" + number + R"("],"event_timestamp":[)" +
+                        std::to_string(1'800'000'000 + i) + "]}}");
     EXPECT_EQ(answer.status, 200) << answer.body;
-    const TestAnswer read = writer.Post(kOnline, R"({"features":["stats:trips"],"entities":{"driver_id":[7]}})");
+    const TestAnswer read =
+        writer.Post(kOnline, R"({"features":["stats:trips"],"entities":{"driver_id":[7]}})");
     EXPECT_NE(read.body.find("{\"values\":[" + number + "]"), std::string::npos) << read.body;
   }
   ended = true;
@@ -412,7 +415,8 @@ TEST_F(HttpServerTest, CountsWhatItDoes) {
   client.Post(kOnline, "{}");
   const TestAnswer metrics = client.Get("/metrics");
   EXPECT_EQ(metrics.headers.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-  for (const char* line : {"feast_feature_server_request_total{endpoint=\"/get-online-features\",status=\"2xx\"} 1"}) {
+  for (const char* line :
+       {"feast_feature_server_request_total{endpoint=\"/get-online-features\",status=\"2xx\"} 1"}) {
     EXPECT_NE(metrics.body.find(line), std::string::npos) << line << "\n" << metrics.body;
   }
 }
@@ -425,13 +429,6 @@ TEST_F(HttpServerTest, SaysWhyItCanNotListen) {
   EXPECT_NE(taken.status().ToString().find("--port"), std::string::npos);
   EXPECT_FALSE(HttpServer::Start(store_.get(), {.host = "no address"}).ok());
   EXPECT_FALSE(HttpServer::Start(store_.get(), {.port = 70000}).ok());
-}
-
-TEST(HttpRoutesTest, SayWhatTheyAreFor) {
-  for (const HttpRoute& route : HttpRoutes()) {
-    EXPECT_TRUE(route.path.starts_with("/"));
-    EXPECT_FALSE(route.description.empty());
-  }
 }
 
 }  // namespace

@@ -144,7 +144,7 @@ def _user_location(error: BaseException, repository: str) -> Optional[Tuple[str,
         return error.filename, error.lineno or 0
     place = None
     for frame in traceback.extract_tb(error.__traceback__):
-        if os.path.abspath(frame.filename).startswith(os.path.abspath(repository) + os.sep):
+        if os.path.isabs(frame.filename) and os.path.abspath(frame.filename).startswith(os.path.abspath(repository) + os.sep):
             place = (frame.filename, frame.lineno or 0)
     return place
 

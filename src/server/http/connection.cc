@@ -176,7 +176,8 @@ int Connection::OnHeadersComplete() {
   // Some clients offer another protocol with every request ("Upgrade: h2c"); it goes on in HTTP/1.1.
   parser_.upgrade = 0;
   const bool has_length = (parser_.flags & F_CONTENT_LENGTH) != 0;
-  if (has_length && parser_.content_length > server_->options.body_bytes_max) return OnBody(nullptr, SIZE_MAX);
+  if (has_length && parser_.content_length > server_->options.body_bytes_max)
+    return OnBody(nullptr, SIZE_MAX);
   if (wants_continue_) {
     error_code ignored;  // a client that does not get it sends its body after a second
     socket_.write_some(asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")), ignored);
@@ -202,8 +203,9 @@ void Connection::Read() {
   stage_ = Stage::kReading;
   // One limit for the wait between requests, one for all the bytes of a request: a client that sends a byte
   // now and then gains nothing.
-  const auto limit = server_->stopping ? std::min(server_->options.stop_time_max, server_->options.idle_time_max)
-                                       : server_->options.idle_time_max;
+  const auto limit = server_->stopping
+                         ? std::min(server_->options.stop_time_max, server_->options.idle_time_max)
+                         : server_->options.idle_time_max;
   SetDeadline((begun_ ? request_start_ : Clock::now()) + limit);
   auto self = shared_from_this();
   socket_.async_read_some(asio::buffer(buffer_), [self](error_code error, size_t size) {
@@ -235,8 +237,8 @@ void Connection::Parse() {
   }
   if (refusal_.status == 200) {
     const char* reason = llhttp_get_error_reason(&parser_);
-    Refuse(400, std::string("the request is not HTTP/1.1: ") + (reason != nullptr ? reason : "it ends early") +
-                    ".");
+    Refuse(400, std::string("the request is not HTTP/1.1: ") +
+                    (reason != nullptr ? reason : "it ends early") + ".");
   }
   Answer(std::move(refusal_));
 }
@@ -285,7 +287,8 @@ void Connection::Answer(HttpResponse response) {
   head_.clear();
   AppendHead(response, go_on, &head_);
   body_ = request_.method == "HEAD" ? std::string() : std::move(response.body);
-  SetDeadline(Clock::now() + (server_->stopping ? server_->options.stop_time_max : server_->options.idle_time_max));
+  SetDeadline(Clock::now() +
+              (server_->stopping ? server_->options.stop_time_max : server_->options.idle_time_max));
   auto self = shared_from_this();
   const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head_), asio::buffer(body_)};
   asio::async_write(socket_, buffers, [self, go_on, drain = response.close](error_code error, size_t) {
@@ -305,7 +308,8 @@ void Connection::Drain() {
     stage_ = Stage::kDraining;
     error_code ignored;
     socket_.shutdown(tcp::socket::shutdown_send, ignored);
-    SetDeadline(Clock::now() + (server_->stopping ? std::min(kDrainTime, server_->options.stop_time_max) : kDrainTime));
+    SetDeadline(Clock::now() +
+                (server_->stopping ? std::min(kDrainTime, server_->options.stop_time_max) : kDrainTime));
   }
   auto self = shared_from_this();
   socket_.async_read_some(asio::buffer(buffer_), [self](error_code error, size_t) {
