@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "base/clock.h"
+#include "model/value_codec.h"
 
 namespace salver::cli {
 namespace {
@@ -71,35 +72,9 @@ std::string ToYaml(const google::protobuf::Message& message) {
 }
 
 std::string JsonString(std::string_view text) {
-  std::string json = "\"";
-  for (const char c : text) {
-    switch (c) {
-      case '"':
-        json += "\\\"";
-        break;
-      case '\\':
-        json += "\\\\";
-        break;
-      case '\n':
-        json += "\\n";
-        break;
-      case '\t':
-        json += "\\t";
-        break;
-      case '\r':
-        json += "\\r";
-        break;
-      default:
-        if (static_cast<unsigned char>(c) < 0x20) {
-          char code[8];
-          std::snprintf(code, sizeof code, "\\u%04x", c);
-          json += code;
-        } else {
-          json += c;
-        }
-    }
-  }
-  return json + "\"";
+  std::string json;
+  AppendJsonString(text, &json);
+  return json;
 }
 
 Result<int64_t> ParseTimeArgument(const std::string& argument, const std::string& text) {

@@ -5,6 +5,7 @@
 
 #include <cstdio>
 
+#include "base/nearest.h"
 #include "cli/command.h"
 
 namespace salver::cli {
@@ -23,6 +24,19 @@ int Report(const Context& context, const Status& status) {
                  color ? "\033[0m" : "");
   }
   return kRefused;
+}
+
+// When a verb was required and a word was there that is none: what to say of it.
+std::string UnknownVerb(const CLI::App& app) {
+  const CLI::App* at = &app;
+  while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
+  const std::vector<std::string> words = at->remaining();
+  std::vector<std::string> verbs;
+  for (const CLI::App* verb : at->get_subcommands([](const CLI::App*) { return true; }))
+    verbs.push_back(verb->get_name());
+  if (words.empty() || verbs.empty()) return "";
+  return "\"" + words[0] + "\" is no verb of " + at->get_name() + "." + NearestNameHint(words[0], verbs) +
+         " Run with --help for more information.";
 }
 
 int Main(int argc, char** argv) {
@@ -56,6 +70,12 @@ int Main(int argc, char** argv) {
   AddVersion(&app, &context);
   try {
     app.parse(argc, argv);
+  } catch (const CLI::RequiredError& error) {
+    if (const std::string verb = UnknownVerb(app); !verb.empty()) {
+      std::fprintf(stderr, "%s\n", verb.c_str());
+      return kUsage;
+    }
+    return app.exit(error), kUsage;
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kDone : kUsage;  // --help is no error
   }

@@ -2,6 +2,7 @@
 #include <pthread.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <thread>
 
@@ -28,6 +29,14 @@ class StopSignal {
 
  private:
   sigset_t signals_;
+};
+
+// What `feast serve` has besides, so that its command lines work.
+struct FeastOptions {
+  int keep_alive_s = 0, worker_connections = 0;  // 0: the server's own
+  std::string key;
+  bool ignored_flag = false;
+  int ignored_number = 0;
 };
 
 Status Run(const Context& context, const HttpServerOptions& options, const std::string& type) {
@@ -57,10 +66,32 @@ void AddServe(CLI::App* app, Context* context) {
   verb->add_option("-p,--port", options->port, "Port; 0 takes a free one and prints it");
   verb->add_option("-t,--type", *type, "http");
   verb->add_option("-w,--workers", options->workers, "Event loops; 0: one a core");
-  auto no_access_log = std::make_shared<bool>(false);
-  verb->add_flag("--no-access-log", *no_access_log, "Accepted, as Feast has it; there is no access log yet");
-  verb->callback(
-      [=] { context->action = [=, ignored = no_access_log] { return Run(*context, *options, *type); }; });
+  auto feast = std::make_shared<FeastOptions>();
+  verb->add_option("--keep-alive-timeout", feast->keep_alive_s, "Seconds that an idle connection is kept")
+      ->check(CLI::Range(1, 86'400));
+  verb->add_option("--worker-connections", feast->worker_connections, "Connections that an event loop takes at most")
+      ->check(CLI::Range(1, 1'000'000));
+  verb->add_option("-k,--key", feast->key, "Not in this release: put a TLS proxy in front");
+  verb->add_option("-c,--cert", feast->key, "Not in this release: put a TLS proxy in front");
+  for (const char* name : {"--no-access-log", "-m,--metrics"})
+    verb->add_flag(name, feast->ignored_flag, "As Feast has it. No access log is written; /metrics is always there");
+  for (const char* name : {"--max-requests", "--max-requests-jitter", "-r,--registry_ttl_sec"})
+    verb->add_option(name, feast->ignored_number,
+                     "As Feast has it. No worker needs restarts; registry changes are seen at once");
+  verb->callback([=] {
+    context->action = [=] {
+      if (!feast->key.empty()) {
+        return Status::Unimplemented("serve --key and --cert are not in this release: it speaks plain HTTP. Put a "
+                                     "TLS proxy in front of it.");
+      }
+      if (feast->keep_alive_s > 0) options->idle_time_max = std::chrono::seconds(feast->keep_alive_s);
+      if (feast->worker_connections > 0) {
+        const int workers = options->workers > 0 ? options->workers : static_cast<int>(std::thread::hardware_concurrency());
+        options->connections_max = feast->worker_connections * std::max(1, workers);
+      }
+      return Run(*context, *options, *type);
+    };
+  });
 }
 
 }  // namespace salver::cli
