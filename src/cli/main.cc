@@ -30,7 +30,7 @@ int Report(const Context& context, const Status& status) {
 std::string UnknownVerb(const CLI::App& app) {
   const CLI::App* at = &app;
   while (!at->get_subcommands().empty()) at = at->get_subcommands().front();
-  const std::vector<std::string> words = at->remaining();
+  const std::vector<std::string> words = app.remaining(/*recurse=*/true);
   std::vector<std::string> verbs;
   for (const CLI::App* verb : at->get_subcommands([](const CLI::App*) { return true; }))
     verbs.push_back(verb->get_name());
