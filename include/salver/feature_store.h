@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -54,7 +55,8 @@ struct ApplyOptions {
   bool skip_source_validation = false;  // sources are not opened; nothing can be inferred from them
   // Definitions in the JSON that the Python package prints; empty: read the repository's *.py and *.yaml.
   std::string definitions_json;
-  bool partial = false;  // true: objects that the definitions lack stay (the SDK's apply)
+  bool partial = false;           // true: objects that the definitions lack stay (the SDK's apply)
+  std::set<std::string> deletes;  // with partial: "feature_view:trips", objects that go all the same
 };
 
 struct MaterializeProgress {

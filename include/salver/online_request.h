@@ -47,6 +47,7 @@ struct OnlineColumn {
   const OnlineCell* cells = nullptr;  // N cells; expired ones are already null (config `expired_values`)
   std::vector<FieldStatus> statuses;  // N
   const int64_t* event_us = nullptr;  // N; null: all 1970-01-01 (join keys)
+  std::string_view struct_schema;     // of a STRUCT: its fields, as Field has them; owned by OnlineResponse
 };
 
 // Join keys first, then features in request (or service) order.

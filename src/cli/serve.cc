@@ -69,24 +69,28 @@ void AddServe(CLI::App* app, Context* context) {
   auto feast = std::make_shared<FeastOptions>();
   verb->add_option("--keep-alive-timeout", feast->keep_alive_s, "Seconds that an idle connection is kept")
       ->check(CLI::Range(1, 86'400));
-  verb->add_option("--worker-connections", feast->worker_connections, "Connections that an event loop takes at most")
+  verb->add_option("--worker-connections", feast->worker_connections,
+                   "Connections that an event loop takes at most")
       ->check(CLI::Range(1, 1'000'000));
   verb->add_option("-k,--key", feast->key, "Not in this release: put a TLS proxy in front");
   verb->add_option("-c,--cert", feast->key, "Not in this release: put a TLS proxy in front");
   for (const char* name : {"--no-access-log", "-m,--metrics"})
-    verb->add_flag(name, feast->ignored_flag, "As Feast has it. No access log is written; /metrics is always there");
+    verb->add_flag(name, feast->ignored_flag,
+                   "As Feast has it. No access log is written; /metrics is always there");
   for (const char* name : {"--max-requests", "--max-requests-jitter", "-r,--registry_ttl_sec"})
     verb->add_option(name, feast->ignored_number,
                      "As Feast has it. No worker needs restarts; registry changes are seen at once");
   verb->callback([=] {
     context->action = [=] {
       if (!feast->key.empty()) {
-        return Status::Unimplemented("serve --key and --cert are not in this release: it speaks plain HTTP. Put a "
-                                     "TLS proxy in front of it.");
+        return Status::Unimplemented(
+            "serve --key and --cert are not in this release: it speaks plain HTTP. Put a "
+            "TLS proxy in front of it.");
       }
       if (feast->keep_alive_s > 0) options->idle_time_max = std::chrono::seconds(feast->keep_alive_s);
       if (feast->worker_connections > 0) {
-        const int workers = options->workers > 0 ? options->workers : static_cast<int>(std::thread::hardware_concurrency());
+        const int workers =
+            options->workers > 0 ? options->workers : static_cast<int>(std::thread::hardware_concurrency());
         options->connections_max = feast->worker_connections * std::max(1, workers);
       }
       return Run(*context, *options, *type);

@@ -209,10 +209,10 @@ Result<std::shared_ptr<const T>> Get(const char* kind, Reason reason, std::strin
                                      const std::string& project,
                                      const std::vector<std::shared_ptr<const T>>& list, const Index& index) {
   if (const auto found = index.find(name); found != index.end()) return list[found->second];
-  return Status::NotFound(std::string(kind) + " \"" + std::string(name) + "\" is not in project \"" +
-                              project + "\"." +
-                              (index.empty() ? " It has none: run salver apply." : NearestNameHint(name, NamesIn(index))),
-                          reason);
+  return Status::NotFound(
+      std::string(kind) + " \"" + std::string(name) + "\" is not in project \"" + project + "\"." +
+          (index.empty() ? " It has none: run salver apply." : NearestNameHint(name, NamesIn(index))),
+      reason);
 }
 
 }  // namespace

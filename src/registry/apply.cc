@@ -59,7 +59,7 @@ class Applier {
       }
       report_.changes.push_back(std::move(change));
     }
-    if (remove && !rules_.partial) Remove(type, names, have, name, project);
+    if (remove) Remove(type, kind, names, have, name, project);
   }
 
   template <typename T, typename OnWrite>
@@ -96,11 +96,14 @@ class Applier {
 
  private:
   template <typename T, typename Name, typename Project>
-  void Remove(const std::string& type, const std::set<std::string>& names, RepeatedPtrField<T>* have,
-              Name name, Project project) {
+  void Remove(const std::string& type, const std::string& kind, const std::set<std::string>& names,
+              RepeatedPtrField<T>* have, Name name, Project project) {
     const bool stores = type.ends_with("feature view") || type == "label view";
+    const auto stays = [&](const std::string& one) {
+      return names.contains(one) || (rules_.partial && !rules_.deletes.contains(kind + ":" + one));
+    };
     for (int i = 0; i < have->size();) {
-      if (project((*have)[i]) != rules_.project || names.contains(name((*have)[i]))) {
+      if (project((*have)[i]) != rules_.project || stays(name((*have)[i]))) {
         ++i;
         continue;
       }

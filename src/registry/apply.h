@@ -16,6 +16,7 @@ struct ApplyRules {
   bool partial = false;  // keep objects that the definitions lack
   int64_t now_us = 0;
   std::string sqlite_path;  // absolute; not empty: Feast's infra objects for this database are written
+  std::set<std::string> deletes = {};  // with partial: "kind:name" of what goes all the same
 };
 
 // Edits `registry` so that it holds the (inferred, validated) definitions and returns what changed. Objects

@@ -48,7 +48,7 @@ Definitions Ready(Definitions definitions, const std::string& project = "p") {
 ApplyReport Apply(const std::string& text, int64_t now_us, RegistryProto* registry,
                   const std::string& project = "p", bool partial = false) {
   Definitions definitions = Parse(text);
-  if (partial) KeepRegistered(*registry, project, &definitions);
+  if (partial) KeepRegistered(*registry, project, {}, &definitions);
   return ApplyDefinitions(Ready(std::move(definitions), project), {project, partial, now_us, "/r/online.db"},
                           registry);
 }

@@ -38,7 +38,8 @@ Status Definitions::ToStatus() const {
 }
 
 void KeepRegistered(const feast::core::Registry& current, const std::string& project,
-                    Definitions* definitions) {
+                    const std::set<std::string>& deletes, Definitions* definitions) {
+  std::set<std::string> not_there = deletes;
   const auto keep = [&](const std::string& kind, const auto& have, auto* wanted, auto name_of,
                         auto project_of) {
     std::set<std::string> named;
@@ -46,6 +47,7 @@ void KeepRegistered(const feast::core::Registry& current, const std::string& pro
     for (const auto& object : have) {
       if (project_of(object) != project || named.contains(name_of(object))) continue;
       if (name_of(object) == kDummyEntityName) continue;  // apply adds it by itself
+      if (not_there.erase(kind + ":" + name_of(object)) > 0) continue;
       *wanted->Add() = object;
       definitions->kept.insert(kind + ":" + name_of(object));
     }
@@ -66,6 +68,13 @@ void KeepRegistered(const feast::core::Registry& current, const std::string& pro
              to->mutable_on_demand_feature_views());
   keep_specs("label_view", current.label_views(), to->mutable_label_views());
   keep_specs("feature_service", current.feature_services(), to->mutable_feature_services());
+  keep_specs("permission", current.permissions(), to->mutable_permissions());
+  for (const std::string& one : not_there) {
+    const size_t colon = one.find(':');
+    definitions->AddProblem(one.substr(0, colon), one.substr(colon + 1),
+                            "\"" + one.substr(colon + 1) + "\" can not be deleted: project \"" + project +
+                                "\" has no " + one.substr(0, colon) + " of that name.");
+  }
 }
 
 }  // namespace salver

@@ -44,9 +44,10 @@ struct Definitions {
 Result<Definitions> ParseDefinitionsJson(const std::string& json);
 
 // A partial apply names only some objects: adds those of `project` in `current` that `definitions` lacks, so
-// that what is named can refer to them.
+// that what is named can refer to them; but not what is to be deleted ("kind:name"). Something to delete that
+// is not there is a problem.
 void KeepRegistered(const feast::core::Registry& current, const std::string& project,
-                    Definitions* definitions);
+                    const std::set<std::string>& deletes, Definitions* definitions);
 
 // A column of a source, for inference.
 struct SourceColumnInfo {

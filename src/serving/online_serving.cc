@@ -186,9 +186,10 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
     OnlineRows& read = data->rows[v];
     const auto statuses = JudgeRows(*view.view, now_us, serve_expired, &read);
     for (size_t i = 0; i < view.columns.size(); ++i) {
+      const Field& feature = view.view->features[view.columns[i]];
       response.columns[plan.key_columns.size() + view.positions[i]] = {
-          view.names[i], view.view->features[view.columns[i]].type, read.cells.data() + i * rows, statuses,
-          read.event_us.data()};
+          view.names[i], feature.type,         read.cells.data() + i * rows,
+          statuses,      read.event_us.data(), feature.struct_schema()};
     }
     response.views.push_back({view.view->name, view.view->version_number});
   }

@@ -203,7 +203,7 @@ class LocalFeatureStore final : public FeatureStore {
     }
     if (options.partial) {
       SALVER_ASSIGN(const auto current, registry_->Load());
-      KeepRegistered(*current, config_.project, &definitions);
+      KeepRegistered(*current, config_.project, options.deletes, &definitions);
     }
     InferDefinitions(schemas, config_.project, &definitions);
     ValidateDefinitions(&definitions);
@@ -213,7 +213,7 @@ class LocalFeatureStore final : public FeatureStore {
 
   ApplyRules RulesFor(const ApplyOptions& options) const {
     return {config_.project, options.partial, Clock::System()->NowMicros(),
-            config_.online_store_type == "sqlite" ? config_.online_store_path : ""};
+            config_.online_store_type == "sqlite" ? config_.online_store_path : "", options.deletes};
   }
 
   static std::vector<std::shared_ptr<const FeatureView>> OnlineViews(const RegistrySnapshot& snapshot) {

@@ -155,7 +155,8 @@ OnlineAnswer ToAnswer(const OnlineResponse& response) {
   arrow::FieldVector fields;
   std::vector<std::shared_ptr<arrow::Array>> columns;
   for (const OnlineColumn& column : response.columns) {
-    const Field field{.name = std::string(column.name), .type = column.type};
+    Field field{.name = std::string(column.name), .type = column.type};
+    if (!column.struct_schema.empty()) field.tags["feast:struct_schema"] = column.struct_schema;
     auto array = Take(CellsToArray(std::span(column.cells, response.row_count), field));
     answer.names.push_back(field.name);
     fields.push_back(arrow::field(field.name, array->type()));
@@ -177,9 +178,12 @@ class Store {
 
   std::string Project() const { return store_->project(); }
 
-  std::string Apply(const std::string& definitions_json, bool partial, bool plan_only) {
+  // Of the project's other objects only `deletes` ("kind:name") are changed.
+  std::string Apply(const std::string& definitions_json, const std::vector<std::string>& deletes,
+                    bool plan_only) {
     nb::gil_scoped_release release;
-    const ApplyOptions options{.definitions_json = definitions_json, .partial = partial};
+    const ApplyOptions options{
+        .definitions_json = definitions_json, .partial = true, .deletes = {deletes.begin(), deletes.end()}};
     return ToJson(Take(plan_only ? store_->Plan(options) : store_->Apply(options)));
   }
 

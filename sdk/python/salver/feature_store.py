@@ -6,9 +6,11 @@ from typing import Any, Dict, List, Optional, Union
 
 from salver import definitions
 from salver.data_source import PushMode
-from salver.errors import from_core
+from salver.errors import (FeastObjectNotFoundException, FeatureServiceNotFoundException, FeatureViewNotFoundException,
+                           from_core)
 from salver.feature_service import FeatureService
-from salver.registered import Registered, wrap
+from salver.nearest import nearest_hint
+from salver.registered import Registered, RegistryObjects
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -107,14 +109,17 @@ class FeatureStore:
         return self._core.project()
 
     def apply(self, objects: Any, objects_to_delete: Any = None, partial: bool = True) -> Dict[str, Any]:
-        """Adds or changes these objects; with partial=False, what they lack is deleted. Returns what changed."""
-        listed = objects if isinstance(objects, (list, tuple)) else [objects]
-        return json.loads(_call(self._core.apply, definitions.to_json(listed, self.project), partial, False))
+        """Adds or changes these objects; with partial=False, objects_to_delete go. Returns what changed."""
+        return self._apply(objects, None if partial else objects_to_delete, plan_only=False)
 
-    def plan(self, objects: Any) -> Dict[str, Any]:
-        """What apply would change."""
+    def plan(self, objects: Any, objects_to_delete: Any = None) -> Dict[str, Any]:
+        """What apply (with partial=False) would change."""
+        return self._apply(objects, objects_to_delete, plan_only=True)
+
+    def _apply(self, objects: Any, objects_to_delete: Any, plan_only: bool) -> Dict[str, Any]:
         listed = objects if isinstance(objects, (list, tuple)) else [objects]
-        return json.loads(_call(self._core.apply, definitions.to_json(listed, self.project), True, True))
+        deletes = [f"{entry.kind}:{entry.name}" for entry in objects_to_delete or []]
+        return json.loads(_call(self._core.apply, definitions.to_json(listed, self.project), deletes, plan_only))
 
     def teardown(self) -> None:
         _call(self._core.teardown)
@@ -125,6 +130,9 @@ class FeatureStore:
     def get_historical_features(self, entity_df: Any = None, features: Any = None, full_feature_names: bool = False,
                                 start_date: Optional[datetime] = None, end_date: Optional[datetime] = None,
                                 filter_by_created_timestamp: bool = False) -> RetrievalJob:
+        if isinstance(entity_df, str):
+            raise TypeError("entity_df is a text. SQL needs an offline store that runs it; this one reads files: give a DataFrame "
+                            "or an Arrow table.")
         references, service = _selection(features)
         rows = None if entity_df is None else _stream(entity_df)
         return RetrievalJob(_call(self._core.historical, rows, references, service, full_feature_names, _micros(start_date),
@@ -156,70 +164,71 @@ class FeatureStore:
                               allow_registry_cache: bool = True, transform_on_write: bool = True) -> None:
         _call(self._core.write_online, feature_view_name, _stream(df if df is not None else inputs))
 
-    def _list(self, member: str, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        registry = json.loads(_call(self._core.registry_json))
-        return wrap(registry.get(member, []), self.project, tags)
+    def _objects(self) -> RegistryObjects:
+        return RegistryObjects(json.loads(_call(self._core.registry_json)), self.project)
 
-    def list_projects(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return wrap(json.loads(_call(self._core.registry_json)).get("projects", []), None, tags)
+    def list_projects(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return _with_tags(self._objects().projects(), tags)
 
-    def list_entities(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return [entity for entity in self._list("entities", tags) if entity.name != "__dummy"]
+    def list_entities(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return _with_tags(self._objects().entities(), tags)
 
-    def list_data_sources(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return self._list("data_sources", tags)
+    def list_data_sources(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return _with_tags(self._objects().data_sources(), tags)
 
-    def list_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return self._list("feature_views", tags)
+    def list_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return _with_tags(self._objects().feature_views(), tags)
 
     list_batch_feature_views = list_feature_views
 
-    def list_stream_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return self._list("stream_feature_views", tags)
+    def list_stream_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return _with_tags(self._objects().others("stream_feature_views"), tags)
 
-    def list_on_demand_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return self._list("on_demand_feature_views", tags)
+    def list_on_demand_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return _with_tags(self._objects().others("on_demand_feature_views"), tags)
 
-    def list_label_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return self._list("label_views", tags)
+    def list_label_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return _with_tags(self._objects().others("label_views"), tags)
 
-    def list_all_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return [view for member in ("feature_views", "stream_feature_views", "on_demand_feature_views", "label_views")
-                for view in self._list(member, tags)]
+    def list_all_feature_views(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return [*self.list_feature_views(tags=tags), *self.list_stream_feature_views(tags=tags),
+                *self.list_on_demand_feature_views(tags=tags), *self.list_label_views(tags=tags)]
 
-    def list_feature_services(self, tags: Optional[Dict[str, str]] = None) -> List[Registered]:
-        return self._list("feature_services", tags)
+    def list_feature_services(self, tags: Optional[Dict[str, str]] = None) -> List[Any]:
+        return _with_tags(self._objects().feature_services(), tags)
 
-    def _get(self, kind: str, error: str, name: str, candidates: List[Registered]) -> Registered:
-        from salver import errors
-        from salver.nearest import nearest_hint
-
+    def _get(self, kind: str, error: type, name: str, candidates: List[Any]) -> Any:
         for candidate in candidates:
             if candidate.name == name:
                 return candidate
         hint = nearest_hint(name, [candidate.name for candidate in candidates])
-        raise getattr(errors, error)("NotFound", f'{kind} "{name}" is not in project "{self.project}".{hint}')
+        raise error("NotFound", f'{kind} "{name}" is not in project "{self.project}".{hint or " It has none: run apply."}')
 
-    def get_entity(self, name: str, allow_registry_cache: bool = False) -> Registered:
-        return self._get("entity", "FeastObjectNotFoundException", name, self.list_entities())
+    def get_entity(self, name: str, allow_registry_cache: bool = False) -> Any:
+        return self._get("entity", FeastObjectNotFoundException, name, self.list_entities())
 
-    def get_data_source(self, name: str) -> Registered:
-        return self._get("data source", "FeastObjectNotFoundException", name, self.list_data_sources())
+    def get_data_source(self, name: str) -> Any:
+        return self._get("data source", FeastObjectNotFoundException, name, self.list_data_sources())
 
-    def get_feature_view(self, name: str, allow_registry_cache: bool = False) -> Registered:
-        return self._get("feature view", "FeatureViewNotFoundException", name, self.list_feature_views())
+    def get_feature_view(self, name: str, allow_registry_cache: bool = False) -> Any:
+        return self._get("feature view", FeatureViewNotFoundException, name, self.list_feature_views())
 
-    def get_on_demand_feature_view(self, name: str, allow_registry_cache: bool = False) -> Registered:
-        return self._get("on-demand feature view", "FeatureViewNotFoundException", name, self.list_on_demand_feature_views())
+    def get_on_demand_feature_view(self, name: str, allow_registry_cache: bool = False) -> Any:
+        return self._get("on-demand feature view", FeatureViewNotFoundException, name, self.list_on_demand_feature_views())
 
-    def get_stream_feature_view(self, name: str, allow_registry_cache: bool = False) -> Registered:
-        return self._get("stream feature view", "FeatureViewNotFoundException", name, self.list_stream_feature_views())
+    def get_stream_feature_view(self, name: str, allow_registry_cache: bool = False) -> Any:
+        return self._get("stream feature view", FeatureViewNotFoundException, name, self.list_stream_feature_views())
 
-    def get_label_view(self, name: str, allow_registry_cache: bool = False) -> Registered:
-        return self._get("label view", "FeatureViewNotFoundException", name, self.list_label_views())
+    def get_label_view(self, name: str, allow_registry_cache: bool = False) -> Any:
+        return self._get("label view", FeatureViewNotFoundException, name, self.list_label_views())
 
-    def get_feature_service(self, name: str, allow_cache: bool = False) -> Registered:
-        return self._get("feature service", "FeatureServiceNotFoundException", name, self.list_feature_services())
+    def get_feature_service(self, name: str, allow_cache: bool = False) -> Any:
+        return self._get("feature service", FeatureServiceNotFoundException, name, self.list_feature_services())
 
-    def get_project(self, name: Optional[str] = None) -> Registered:
-        return self._get("project", "FeastObjectNotFoundException", name or self.project, self.list_projects())
+    def get_project(self, name: Optional[str] = None) -> Any:
+        return self._get("project", FeastObjectNotFoundException, name or self.project, self.list_projects())
+
+
+def _with_tags(objects: List[Any], tags: Optional[Dict[str, str]]) -> List[Any]:
+    """Those that have all of `tags`."""
+    return [entry for entry in objects if all(entry.tags.get(key) == value for key, value in (tags or {}).items())]

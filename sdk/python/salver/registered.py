@@ -1,7 +1,27 @@
-"""Objects as the registry holds them, with Feast's attribute names."""
+"""Messages of the registry as the objects that were applied, so that what list_... and get_... return can be read,
+changed and applied again.
 
+Views of streams, on-demand views, label views, permissions, and sources that this release does not read come as
+Registered: their message, for reading.
+"""
+
+import json
 from datetime import datetime, timedelta
-from typing import Any, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
+
+from salver.data_format import DeltaFormat
+from salver.data_source import DataSource, FileSource, PushSource, RequestSource
+from salver.definition import Definition
+from salver.entity import Entity
+from salver.feature_service import FeatureService
+from salver.feature_view import FeatureView
+from salver.field import Field
+from salver.project import Project
+from salver.projection import FeatureViewProjection
+from salver.types import STRUCT_SCHEMA_TAG, Array, FeastType, Set, Struct, from_value_type
+from salver.value_type import ValueType
+
+DUMMY_ENTITY = "__dummy"  # of views without entities; Feast's registries have it too
 
 
 def _time(text: Optional[str]) -> Optional[datetime]:
@@ -11,12 +31,32 @@ def _time(text: Optional[str]) -> Optional[datetime]:
     return datetime.fromisoformat(f"{head}.{(fraction + '000000')[:6]}+00:00")
 
 
-class Registered:
-    """One object of the registry. Its message is in `message`; every field of the spec is an attribute too."""
+def _duration(text: Optional[str]) -> Optional[timedelta]:
+    if not text:
+        return None
+    seconds, _, fraction = text.rstrip("s").partition(".")
+    micros = int((fraction + "000000")[:6])
+    return timedelta(seconds=int(seconds), microseconds=-micros if seconds.startswith("-") else micros)
 
-    def __init__(self, message: Dict[str, Any]) -> None:
-        self.message = message
+
+def _mark(target: Any, message: Dict[str, Any]) -> Any:
+    """The state that the registry keeps beside a definition, as attributes."""
+    meta = message.get("meta", {})
+    target.created_timestamp = _time(meta.get("created_timestamp"))
+    target.last_updated_timestamp = _time(meta.get("last_updated_timestamp"))
+    target.materialization_intervals = [(_time(i["start_time"]), _time(i["end_time"]))
+                                        for i in meta.get("materialization_intervals", [])]
+    target.message = message
+    return target
+
+
+class Registered:
+    """One object of the registry. Its message is in `message`; every field of its spec is an attribute."""
+
+    def __init__(self, message: Dict[str, Any], kind: str = "data_source") -> None:
+        self.kind = kind
         self._spec = message.get("spec", message)
+        _mark(self, message)
 
     @property
     def name(self) -> str:
@@ -35,26 +75,12 @@ class Registered:
         return self._spec.get("owner", "")
 
     @property
-    def features(self) -> List["Registered"]:
-        return [Registered(feature) for feature in self._spec.get("features", [])]
+    def features(self) -> List[Field]:
+        return [field(feature) for feature in self._spec.get("features", [])]
 
     @property
     def ttl(self) -> Optional[timedelta]:
-        text = self._spec.get("ttl")
-        return timedelta(seconds=float(text.rstrip("s"))) if text else None
-
-    @property
-    def created_timestamp(self) -> Optional[datetime]:
-        return _time(self.message.get("meta", {}).get("created_timestamp"))
-
-    @property
-    def last_updated_timestamp(self) -> Optional[datetime]:
-        return _time(self.message.get("meta", {}).get("last_updated_timestamp"))
-
-    @property
-    def materialization_intervals(self) -> List[tuple]:
-        return [(_time(i["start_time"]), _time(i["end_time"]))
-                for i in self.message.get("meta", {}).get("materialization_intervals", [])]
+        return _duration(self._spec.get("ttl"))
 
     def __getattr__(self, name: str) -> Any:
         spec = self.__dict__.get("_spec", {})
@@ -66,7 +92,127 @@ class Registered:
         return f"<Registered({self.name})>"
 
 
-def wrap(messages: List[Dict[str, Any]], project: Optional[str], tags: Optional[Dict[str, str]]) -> List[Registered]:
-    """The project's objects that have all of `tags`; project None: of every project."""
-    objects = [Registered(m) for m in messages if project is None or m.get("spec", m).get("project") == project]
-    return [o for o in objects if all(o.tags.get(k) == v for k, v in (tags or {}).items())]
+def _type(value_type: ValueType, tags: Dict[str, str]) -> FeastType:
+    if value_type in (ValueType.STRUCT, ValueType.STRUCT_LIST):
+        members = json.loads(tags.get(STRUCT_SCHEMA_TAG, "{}"))
+        if not members:
+            return FeastType(value_type.name, value_type)
+        struct = Struct({name: _type(ValueType[member], {}) for name, member in members.items()})
+        return struct if value_type == ValueType.STRUCT else Array(struct)
+    if value_type in (ValueType.VALUE_LIST, ValueType.VALUE_SET):  # the registry does not say of what
+        return FeastType(value_type.name, value_type)
+    return from_value_type(value_type)
+
+
+def field(message: Dict[str, Any]) -> Field:
+    tags = message.get("tags", {})
+    own_tags = {key: value for key, value in tags.items() if key != STRUCT_SCHEMA_TAG}
+    return Field(name=message["name"], dtype=_type(ValueType[message["value_type"]], tags), tags=own_tags,
+                 description=message.get("description", ""), vector_index=message.get("vector_index", False),
+                 vector_length=message.get("vector_length", 0), vector_search_metric=message.get("vector_search_metric"))
+
+
+def _common(message: Dict[str, Any]) -> Dict[str, Any]:
+    return {name: message[name] for name in ("description", "tags", "owner") if name in message}
+
+
+def data_source(message: Dict[str, Any]) -> Any:
+    """A FileSource, PushSource or RequestSource; others are Registered."""
+    kind = message.get("type")
+    common = {"name": message.get("name", ""), **_common(message)}
+    if kind == "BATCH_FILE":
+        options = message.get("file_options", {})
+        delta = options.get("file_format", {}).get("delta_format")
+        source: Any = FileSource(
+            path=options.get("uri", ""), timestamp_field=message.get("timestamp_field"), **common,
+            created_timestamp_column=message.get("created_timestamp_column"), field_mapping=message.get("field_mapping"),
+            s3_endpoint_override=options.get("s3_endpoint_override"),
+            file_format=DeltaFormat(delta.get("checkpoint_location"), delta.get("properties")) if delta is not None else None)
+        source.date_partition_column = message.get("date_partition_column", "")
+    elif kind == "PUSH_SOURCE":
+        batch = message.get("batch_source")
+        inner = data_source(batch) if batch else None
+        if inner is not None and not isinstance(inner, DataSource):
+            return Registered(message)
+        source = PushSource(batch_source=inner, **common)
+    elif kind == "REQUEST_SOURCE":
+        schema = message.get("request_data_options", {}).get("schema", [])
+        source = RequestSource(schema=[field(f) for f in schema], timestamp_field=message.get("timestamp_field"), **common)
+    else:
+        return Registered(message)
+    return _mark(source, message)
+
+
+def entity(message: Dict[str, Any]) -> Entity:
+    spec = message["spec"]
+    made = Entity(name=spec["name"], join_keys=[spec["join_key"]] if spec.get("join_key") else None,
+                  value_type=ValueType[spec.get("value_type", "INVALID").replace("INVALID", "UNKNOWN")], **_common(spec))
+    return _mark(made, message)
+
+
+def project(message: Dict[str, Any]) -> Project:
+    return _mark(Project(name=message["spec"]["name"], **_common(message["spec"])), message)
+
+
+def feature_view(message: Dict[str, Any], entities: Dict[str, Entity]) -> Any:
+    """A FeatureView; Registered when it has a transformation or a source that has no class here."""
+    spec = message["spec"]
+    source = data_source(spec.get("stream_source") or spec.get("batch_source") or {})
+    names = [name for name in spec.get("entities", []) if name != DUMMY_ENTITY]
+    if not isinstance(source, DataSource) or "feature_transformation" in spec or any(n not in entities for n in names):
+        return Registered(message, "feature_view")
+    columns = [column for column in spec.get("entity_columns", []) if column["name"] != DUMMY_ENTITY + "_id"]
+    view = FeatureView(
+        name=spec["name"], entities=[entities[name] for name in names], source=source,
+        schema=[field(f) for f in columns + spec.get("features", [])], ttl=_duration(spec.get("ttl")),
+        online=spec.get("online", False), offline=spec.get("offline", False), org=spec.get("org", ""), mode=spec.get("mode"),
+        enable_validation=spec.get("enable_validation", False), version=spec.get("version", "latest"),
+        enabled=not spec.get("disabled", False), **_common(spec))
+    return _mark(view, message)
+
+
+def _projection(message: Dict[str, Any]) -> FeatureViewProjection:
+    projection = FeatureViewProjection(message["feature_view_name"], [field(f) for f in message.get("feature_columns", [])])
+    projection.name_alias = message.get("feature_view_name_alias")
+    projection.join_key_map = dict(message.get("join_key_map", {}))
+    return projection
+
+
+def feature_service(message: Dict[str, Any]) -> Any:
+    """A FeatureService; Registered when it logs what it serves."""
+    spec = message["spec"]
+    if "logging_config" in spec:
+        return Registered(message, "feature_service")
+    service = FeatureService(name=spec["name"], features=[_projection(p) for p in spec.get("features", [])],
+                             precompute_online=spec.get("precompute_online", False), **_common(spec))
+    return _mark(service, message)
+
+
+class RegistryObjects:
+    """The objects of one project (None: of all), made from the registry as protobuf JSON."""
+
+    def __init__(self, registry: Dict[str, Any], project_name: Optional[str]) -> None:
+        self._registry, self._project = registry, project_name
+
+    def _read(self, member: str, make: Callable[[Dict[str, Any]], Any]) -> List[Any]:
+        return [make(message) for message in self._registry.get(member, [])
+                if self._project is None or message.get("spec", message).get("project") == self._project]
+
+    def projects(self) -> List[Project]:
+        return [project(message) for message in self._registry.get("projects", [])]
+
+    def entities(self) -> List[Entity]:
+        return [made for made in self._read("entities", entity) if made.name != DUMMY_ENTITY]
+
+    def data_sources(self) -> List[Any]:
+        return self._read("data_sources", data_source)
+
+    def feature_views(self) -> List[Any]:
+        by_name = {made.name: made for made in self.entities()}
+        return self._read("feature_views", lambda message: feature_view(message, by_name))
+
+    def feature_services(self) -> List[Any]:
+        return self._read("feature_services", feature_service)
+
+    def others(self, member: str) -> List[Registered]:
+        return self._read(member, lambda message: Registered(message, member.rstrip("s")))
