@@ -193,7 +193,7 @@ TEST(Apply, APartialApplyMayNameWhatIsRegisteredAndLeavesItAlone) {
   EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(registry, before));
 
   Definitions definitions = Parse("feature_services: [{name: third, features: [driver_stat]}]");
-  KeepRegistered(registry, "p", &definitions);
+  KeepRegistered(registry, "p", {}, &definitions);
   InferDefinitions(nullptr, "p", &definitions);
   ValidateDefinitions(&definitions);
   EXPECT_NE(definitions.ToStatus().message().find("Did you mean \"driver_stats\"?"), std::string::npos);
@@ -226,13 +226,27 @@ TEST(Materialized, IntervalsJoinAndKeepTheirCounts) {
   EXPECT_EQ(intervals(), "10-50:15 60-70:0 ");
 }
 
-TEST(Materialized, StatesAreSet) {
+TEST(Apply, APartialApplyDeletesWhatItIsToldTo) {
   RegistryProto registry;
   Apply(kText, 1, &registry);
-  ASSERT_TRUE(SetState("p", "driver_stats", FeatureViewState::kMaterializing, 5, &registry).ok());
-  EXPECT_EQ(registry.feature_views(0).meta().state(), feast::core::MATERIALIZING);
-  EXPECT_EQ(MicrosOf(registry.feature_views(0).meta().last_updated_timestamp()), 5);
-  EXPECT_EQ(SetState("p", "x", FeatureViewState::kCreated, 5, &registry).reason(), Reason::kViewNotFound);
+  const auto delete_all = [&](const std::set<std::string>& deletes) {
+    Definitions definitions;
+    KeepRegistered(registry, "p", deletes, &definitions);
+    InferDefinitions(nullptr, "p", &definitions);
+    ValidateDefinitions(&definitions);
+    const Status status = definitions.ToStatus();
+    if (status.ok()) ApplyDefinitions(definitions, {"p", true, 2, "", deletes}, &registry);
+    return status;
+  };
+  const RegistryProto before = registry;
+  EXPECT_NE(delete_all({"entity:driver"}).message().find("driver"), std::string::npos);  // a view joins on it
+  EXPECT_NE(delete_all({"entity:drivr"}).message().find("no entity of that name"), std::string::npos);
+  EXPECT_TRUE(google::protobuf::util::MessageDifferencer::Equals(registry, before));
+  const int services = registry.feature_services_size();
+  const std::string service = registry.feature_services(0).spec().name();
+  ASSERT_TRUE(delete_all({"feature_service:" + service}).ok());
+  EXPECT_EQ(registry.feature_services_size(), services - 1);
+  EXPECT_EQ(registry.feature_views_size(), before.feature_views_size());
 }
 
 }  // namespace

@@ -56,18 +56,4 @@ Status RecordInterval(const std::string& project, const std::string& view, TimeI
   return Status::OK();
 }
 
-Status SetState(const std::string& project, const std::string& view, FeatureViewState state, int64_t now_us,
-                feast::core::Registry* registry) {
-  const auto set = [&](auto* meta) {
-    meta->set_state(static_cast<feast::core::FeatureViewState>(state));
-    SetMicros(now_us, meta->mutable_last_updated_timestamp());
-    return Status::OK();
-  };
-  if (auto* meta = MaterializedMeta(project, view, registry)) return set(meta);
-  if (auto* meta = MetaOf(project, view, registry->mutable_on_demand_feature_views())) return set(meta);
-  return Status::NotFound(
-      "feature view \"" + view + "\" is not in project \"" + project + "\". Its state was not changed.",
-      Reason::kViewNotFound);
-}
-
 }  // namespace salver

@@ -19,8 +19,4 @@ namespace salver {
 Status RecordInterval(const std::string& project, const std::string& view, TimeInterval interval,
                       int64_t rows_written, int64_t now_us, feast::core::Registry* registry);
 
-// Sets the state of a feature, stream or on-demand view. Errors: NotFound (kViewNotFound).
-Status SetState(const std::string& project, const std::string& view, FeatureViewState state, int64_t now_us,
-                feast::core::Registry* registry);
-
 }  // namespace salver

@@ -7,13 +7,15 @@ import json
 import os
 import random
 import shutil
+import signal
+import subprocess
 import time
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from salver_command import check, needs_command, run, start, write_repository
+from salver_command import COMMAND, check, environment, needs_command, run, write_repository
 
 pytestmark = needs_command
 KILLS = int(os.environ.get("SALVER_KILLS", "200"))
@@ -61,63 +63,102 @@ def intervals(repository):
     return view["meta"].get("materialization_intervals", [])
 
 
-def kill_after(process, seconds):
-    """True when the process was still running."""
+def kill_after(command, seconds):
+    """Runs the command and kills it; True when it was still running."""
+    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment(),
+                               start_new_session=True)
     try:
         process.wait(timeout=seconds)
         return False
-    except Exception:
-        process.kill()
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         return True
-    finally:
-        process.stdout.close()
-        process.stderr.close()
 
 
-@pytest.mark.parametrize("online_store", ["{type: lmdb, path: data/online.lmdb}", "{type: sqlite, path: data/online.db}"],
-                         ids=["lmdb", "sqlite"])
-def test_materialize_killed_at_any_moment_is_as_if_it_never_was(tmp_path, seed, online_store):
-    repository = repository_with_data(tmp_path / "repo", online_store)
-    check(repository, "apply")
-    shutil.copytree(repository / "data", tmp_path / "applied")
+def seconds_of(work):
     began = time.monotonic()
-    check(repository, *MATERIALIZE)
-    whole = time.monotonic() - began
+    work()
+    return time.monotonic() - began
+
+
+def survive_materializations(repository, command, kills):
+    """Kills `command`, which materializes, again and again; fails when what it leaves is not as it should be."""
+    applied = repository.parent / "applied"
+    shutil.copytree(repository / "data", applied)
+    whole = seconds_of(lambda: check(repository, *MATERIALIZE))
+    shutil.copy(repository / "data/registry.db", repository.parent / "claimed.db")
     expected = online_rows(repository)
     assert expected["trips"] == [3 * ENTITIES + key for key in ASKED]
     killed = 0
-    for _ in range(KILLS // 2):
+    for _ in range(kills):
         shutil.rmtree(repository / "data")
-        shutil.copytree(tmp_path / "applied", repository / "data")
-        killed += kill_after(start(repository, *MATERIALIZE), random.uniform(0, whole))
+        shutil.copytree(applied, repository / "data")
+        killed += kill_after(command, random.uniform(0, whole))
         if intervals(repository):  # claimed: then its rows are there
-            assert online_rows(repository) == expected
+            assert online_rows(repository) == expected, "an interval was claimed without its rows"
         check(repository, *MATERIALIZE)
-        assert online_rows(repository) == expected
+        assert online_rows(repository) == expected, "rows are lost, or older than they were"
         assert len(intervals(repository)) == 1
-    assert killed > KILLS // 8, "too few kills hit a running process to prove anything"
+    assert killed > kills // 4, "too few kills hit a running process to prove anything"
+
+
+STORES = pytest.mark.parametrize(
+    "online_store", ["{type: lmdb, path: data/online.lmdb}", "{type: sqlite, path: data/online.db}"], ids=["lmdb", "sqlite"])
+
+
+@STORES
+def test_materialize_killed_at_any_moment_is_as_if_it_never_was(tmp_path, seed, online_store):
+    repository = repository_with_data(tmp_path / "repo", online_store)
+    check(repository, "apply")
+    survive_materializations(repository, [COMMAND, "-c", repository, *MATERIALIZE], KILLS // 2)
+
+
+def test_the_harness_finds_a_materialization_that_claims_its_interval_first(tmp_path, seed):
+    repository = repository_with_data(tmp_path / "repo", "{type: lmdb, path: data/online.lmdb}")
+    check(repository, "apply")
+    planted = f"cp {tmp_path}/claimed.db {repository}/data/registry.db && exec {COMMAND} -c {repository} {' '.join(MATERIALIZE)}"
+    with pytest.raises(AssertionError, match="claimed without its rows"):
+        survive_materializations(repository, ["sh", "-c", planted], KILLS)
+
+
+def description(repository):
+    """Of the view, as the registry has it."""
+    code, out, err = run(repository, "--output", "json", "feature-views", "describe", "stats")
+    assert code == 0, f"the registry can not be read: {err}"
+    return json.loads(out)["spec"].get("description")
+
+
+def survive_applies(repository, command, whole, kills):
+    """Kills `command`, which applies a changed description, again and again; `whole`: how long it takes."""
+    check(repository, "apply")
+    check(repository, *MATERIALIZE)
+    expected = online_rows(repository)
+    killed = 0
+    for turn in range(kills):
+        text = f"turn {turn}"
+        (repository / "definitions.yaml").write_text(
+            DEFINITIONS.replace("{name: stats, entities", f'{{name: stats, description: "{text}", entities'))
+        before = description(repository)
+        killed += kill_after(command, random.uniform(0, whole))
+        assert description(repository) in (before, text)
+        assert len(intervals(repository)) == 1
+        check(repository, "apply")
+        assert description(repository) == text
+    assert online_rows(repository) == expected
+    assert killed > kills // 8, "too few kills hit a running process to prove anything"
 
 
 def test_apply_killed_at_any_moment_leaves_the_old_registry_or_the_new(tmp_path, seed):
     repository = repository_with_data(tmp_path / "repo", "{type: lmdb, path: data/online.lmdb}")
-    check(repository, "apply")
-    check(repository, *MATERIALIZE)
-    expected = online_rows(repository)
-    began = time.monotonic()
-    check(repository, "plan")
-    whole = 2 * (time.monotonic() - began)
-    killed = 0
-    for turn in range(KILLS):
-        text = f"turn {turn}"
-        (repository / "definitions.yaml").write_text(DEFINITIONS.replace("{name: stats, entities", f'{{name: stats, description: "{text}", entities'))
-        before = json.loads(check(repository, "--output", "json", "feature-views", "describe", "stats"))["spec"].get("description")
-        killed += kill_after(start(repository, "apply"), random.uniform(0, whole))
-        code, out, err = run(repository, "--output", "json", "feature-views", "describe", "stats")
-        assert code == 0, err
-        assert json.loads(out)["spec"].get("description") in (before, text)
-        assert len(intervals(repository)) == 1
-        check(repository, "apply")
-        assert json.loads(check(repository, "--output", "json", "feature-views", "describe", "stats"))["spec"]["description"] == text
-    assert online_rows(repository) == expected
-    assert killed > KILLS // 8, "too few kills hit a running process to prove anything"
+    whole = 2 * seconds_of(lambda: check(repository, "plan"))
+    survive_applies(repository, [COMMAND, "-c", repository, "apply"], whole, KILLS)
+
+
+def test_the_harness_finds_an_apply_that_writes_in_place(tmp_path, seed):
+    repository = repository_with_data(tmp_path / "repo", "{type: lmdb, path: data/online.lmdb}")
+    registry = repository / "data/registry.db"
+    planted = (f"cp {registry} {tmp_path}/new.db && : > {registry} && "
+               f"for at in $(seq 0 20 100000); do dd if={tmp_path}/new.db bs=1 skip=$at count=20 status=none >> {registry}; done")
+    with pytest.raises(AssertionError, match="registry can not be read"):
+        survive_applies(repository, ["sh", "-c", planted], 0.1, KILLS)
