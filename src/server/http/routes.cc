@@ -147,11 +147,42 @@ bool ReadEntities(const object& entities, OnlineRequest* request, HttpResponse* 
   return true;
 }
 
+// The statuses and times of one column. Columns of a view share them: what the one before has is copied.
+class StateWriter {
+ public:
+  void Append(const OnlineColumn& column, size_t rows, std::string* out) {
+    if (before_ != nullptr && before_->event_us == column.event_us && before_->statuses == column.statuses) {
+      out->append(*out, start_, size_);
+      start_ = out->size() - size_;
+      return;
+    }
+    before_ = &column;
+    start_ = out->size();
+    *out += "],\"statuses\":[";
+    for (size_t row = 0; row < rows; ++row) {
+      ((*out += row > 0 ? ",\"" : "\"") += FieldStatusName(column.statuses[row])) += '"';
+    }
+    *out += "],\"event_timestamps\":[";
+    for (size_t row = 0; row < rows; ++row) {
+      *out += row > 0 ? ",\"" : "\"";
+      AppendTime(column.event_us != nullptr ? column.event_us[row] : 0, out);
+      *out += '"';
+    }
+    *out += "]}";
+    size_ = out->size() - start_;
+  }
+
+ private:
+  const OnlineColumn* before_ = nullptr;
+  size_t start_ = 0, size_ = 0;  // of what was written for it
+};
+
 // {"results": [{"values", "statuses", "event_timestamps"}...], "metadata": {...}}, straight into one string.
 std::string EncodeOnline(const OnlineResponse& response, bool with_versions) {
   std::string out;
   out.reserve(256 + response.row_count * response.columns.size() * 64);
   out += "{\"results\":[";
+  StateWriter states;
   for (size_t c = 0; c < response.columns.size(); ++c) {
     const OnlineColumn& column = response.columns[c];
     out += c > 0 ? ",{\"values\":[" : "{\"values\":[";
@@ -159,17 +190,7 @@ std::string EncodeOnline(const OnlineResponse& response, bool with_versions) {
       if (row > 0) out += ',';
       AppendJson(column.cells[row], column.type, &out);
     }
-    out += "],\"statuses\":[";
-    for (size_t row = 0; row < response.row_count; ++row) {
-      ((out += row > 0 ? ",\"" : "\"") += FieldStatusName(column.statuses[row])) += '"';
-    }
-    out += "],\"event_timestamps\":[";
-    for (size_t row = 0; row < response.row_count; ++row) {
-      out += row > 0 ? ",\"" : "\"";
-      AppendTime(column.event_us != nullptr ? column.event_us[row] : 0, &out);
-      out += '"';
-    }
-    out += "]}";
+    states.Append(column, response.row_count, &out);
   }
   out += "],\"metadata\":{\"feature_names\":[";
   for (size_t c = 0; c < response.columns.size(); ++c) {
