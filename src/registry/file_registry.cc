@@ -109,8 +109,8 @@ std::unique_ptr<Registry> NewFileRegistry(Files* files, Clock* clock, std::strin
 }
 
 std::string NewVersionId() {
-  std::random_device
-      random;  // the system's, not a generator of ours: a forked child must not repeat its parent
+  // The system's, not a generator of ours: a forked child must not repeat its parent.
+  std::random_device random;
   const auto draw = [&random] { return uint64_t{random()} << 32 | random(); };
   uint64_t high = draw(), low = draw();
   high = (high & ~uint64_t{0xf000}) | 0x4000;                // version 4
@@ -125,8 +125,8 @@ std::string NewVersionId() {
 std::string SealRegistry(RegistryProto registry, uint64_t number) {
   registry.clear_seal();
   const std::string body = registry.SerializeAsString();
-  RegistryProto
-      sealed;  // the fields of one message may come in any order, so the seal can go before the rest
+  // The fields of one message may come in any order, so the seal can go before the rest.
+  RegistryProto sealed;
   sealed.mutable_seal()->set_version_id(registry.version_id());
   sealed.mutable_seal()->set_number(number);
   sealed.mutable_seal()->set_checksum(XXH3_64bits(body.data(), body.size()));
