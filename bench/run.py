@@ -8,7 +8,6 @@ the rounds; a ratio is the median of the rounds' ratios. See --help for what can
 import argparse
 import json
 import os
-import platform
 import random
 import shutil
 import socket
@@ -22,29 +21,13 @@ from datetime import date
 from pathlib import Path
 
 import make_repo
+from common import last_json, machine, ratio_text, run, table, wall_time
 
 ROOT = Path(__file__).resolve().parent.parent
 RANGE = ("2026-01-01T00:00:00", "2026-02-01T00:00:00")
 ONLINE_CASES = [(1, 5), (10, 5), (100, 5), (100, 25)]  # entities, views of 10 features
 WARM_SECONDS = 1
 ENOUGH_REQUESTS = 40
-
-
-def last_json(text: str) -> dict:
-    return json.loads(text.strip().splitlines()[-1])
-
-
-def run(command: list, **options) -> str:
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
-    if done.returncode != 0:
-        sys.exit(f"error: {' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def wall_time(command: list) -> float:
-    start = time.perf_counter()
-    run(command)
-    return time.perf_counter() - start
 
 
 class Side:
@@ -184,16 +167,6 @@ def load_enough(address: str, bodies: Path, seconds: int) -> dict:
         seconds *= 2
 
 
-def ratio_text(base: list[float], other: list[float]) -> str:
-    ratios = [one / two for one, two in zip(base, other)]
-    return f"{statistics.median(ratios):.1f} ({min(ratios):.1f}-{max(ratios):.1f})"
-
-
-def table(heading: list[str], rows: list[list[str]]) -> str:
-    lines = [heading, ["---"] * len(heading), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
-
-
 def measure_batch(sides: list[Side], rounds: int, action) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {side.title: [] for side in sides}
     for number in range(rounds):
@@ -234,13 +207,6 @@ def measure_online(sides: list[Side], rounds: int, seconds: int, known: int, fol
                          f"{middle('p50_ms'):.2f}", f"{middle('p99_ms'):.2f}",
                          "1" if side is sides[0] else ratio_text(base, cost)])
     return rows
-
-
-def machine() -> str:
-    model = next((line.split(":")[1].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")), "?")
-    memory = int(open("/proc/meminfo").readline().split()[1]) / 2**20
-    name = platform.freedesktop_os_release()["PRETTY_NAME"]
-    return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB of memory, {name}, Linux {platform.release()}"
 
 
 def main() -> None:
