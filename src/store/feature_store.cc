@@ -65,8 +65,8 @@ class LocalFeatureStore final : public FeatureStore {
     }
     auto loaded = Reload();
     if (loaded.ok()) return loaded;
-    // A registry that can not be read for a moment (Feast writes the file in place) is no reason to stop serving
-    // the version that is known.
+    // A registry that can not be read for a moment (Feast writes the file in place) is no reason to stop
+    // serving the version that is known.
     std::lock_guard lock(snapshot_mutex_);
     if (snapshot_ == nullptr) return loaded.status();
     snapshot_checked_ = std::chrono::steady_clock::now();
