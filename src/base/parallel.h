@@ -16,5 +16,7 @@ int ThreadCount(int threads);
 // that it does not depend on threads. An exception in `work` becomes a Status (ResourceExhausted for want of
 // memory).
 Status ParallelFor(size_t count, int threads, const std::function<Status(size_t)>& work);
+// The same with work(i, worker): calls with the same worker, below ThreadCount(threads), never overlap.
+Status ParallelForWorkers(size_t count, int threads, const std::function<Status(size_t, size_t)>& work);
 
 }  // namespace salver

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <numeric>
 
 #include "base/arrow_status.h"
 #include "base/parallel.h"
@@ -34,12 +35,20 @@ Result<ArrayPtr> TakeRows(const arrow::Array& array, const ArrayPtr& indices) {
   return taken;
 }
 
-// Values of `Word`s size each; types whose array is a validity bitmap and one buffer of equal slots.
+Result<ArrayPtr> ReadColumn(SourceReader* reader, int group, const std::string& column) {
+  SALVER_ASSIGN(const auto table, reader->Read(std::span(&group, 1), {column}));
+  return OneChunk(*table->column(0));
+}
+
+// Types whose array is a validity bitmap and one buffer of equal slots.
 template <typename Word>
 class FixedWidthGatherer final : public ColumnGatherer {
  public:
-  FixedWidthGatherer(std::shared_ptr<arrow::DataType> type, const WantedRows& wanted)
-      : type_(std::move(type)), wanted_(wanted) {}
+  FixedWidthGatherer(const SourceReader& reader, std::string column, const WantedRows& wanted)
+      : column_(std::move(column)),
+        type_(reader.schema()->GetFieldByName(column_)->type()),
+        direct_(reader.IsFixedWidth(column_)),
+        wanted_(wanted) {}
 
   Status Allocate() {
     const int64_t count = static_cast<int64_t>(wanted_.position_count());
@@ -51,16 +60,19 @@ class FixedWidthGatherer final : public ColumnGatherer {
     return Status::OK();
   }
 
-  Status Add(size_t i, const arrow::ChunkedArray& column) override {
-    SALVER_ASSIGN(const auto array, OneChunk(column));
-    const auto rows = wanted_.rows(i), targets = wanted_.targets(i);
-    const Word* from = array->data()->GetValues<Word>(1);
-    Word* to = values_->mutable_data_as<Word>();
+  Status Add(size_t i, SourceReader* reader, ReadScratch* scratch) override {
+    const int group = wanted_.groups()[i];
+    const PickedRows picked = wanted_.picked(i);
+    if (direct_)
+      return reader->GatherFixed(group, column_, picked, scratch, values_->mutable_data(), valid_.data());
+    SALVER_ASSIGN(const auto array, ReadColumn(reader, group, column_));
+    const Word* from = array->data()->template GetValues<Word>(1);
+    Word* to = values_->template mutable_data_as<Word>();
     const bool nulls = array->null_count() > 0;
-    for (size_t k = 0; k < rows.size(); ++k) {
-      if (nulls && array->IsNull(rows[k])) continue;
-      to[targets[k]] = from[rows[k]];
-      valid_[static_cast<size_t>(targets[k])] = 1;
+    for (size_t k = 0; k < picked.rows.size(); ++k) {
+      if (nulls && array->IsNull(picked.rows[k])) continue;
+      to[picked.targets[k]] = from[picked.rows[k]];
+      valid_[picked.targets[k]] = 1;
     }
     return Status::OK();
   }
@@ -76,7 +88,9 @@ class FixedWidthGatherer final : public ColumnGatherer {
   }
 
  private:
+  const std::string column_;
   const std::shared_ptr<arrow::DataType> type_;
+  const bool direct_;
   const WantedRows& wanted_;
   std::shared_ptr<arrow::Buffer> values_;
   std::vector<uint8_t> valid_;  // a byte a value, so that threads do not share a word
@@ -84,14 +98,17 @@ class FixedWidthGatherer final : public ColumnGatherer {
 
 class AnyGatherer final : public ColumnGatherer {
  public:
-  AnyGatherer(std::shared_ptr<arrow::DataType> type, const WantedRows& wanted)
-      : type_(std::move(type)), wanted_(wanted), pieces_(wanted.groups().size()) {}
+  AnyGatherer(const SourceReader& reader, std::string column, const WantedRows& wanted)
+      : column_(std::move(column)),
+        type_(reader.schema()->GetFieldByName(column_)->type()),
+        wanted_(wanted),
+        pieces_(wanted.groups().size()) {}
 
-  Status Add(size_t i, const arrow::ChunkedArray& column) override {
-    SALVER_ASSIGN(const auto array, OneChunk(column));
-    const auto rows = wanted_.rows(i);
-    const auto indices = std::make_shared<arrow::Int64Array>(static_cast<int64_t>(rows.size()),
-                                                             arrow::Buffer::Wrap(rows.data(), rows.size()));
+  Status Add(size_t i, SourceReader* reader, ReadScratch*) override {
+    SALVER_ASSIGN(const auto array, ReadColumn(reader, wanted_.groups()[i], column_));
+    const auto rows = wanted_.picked(i).rows;
+    const auto indices = std::make_shared<arrow::UInt32Array>(static_cast<int64_t>(rows.size()),
+                                                              arrow::Buffer::Wrap(rows.data(), rows.size()));
     SALVER_ASSIGN(pieces_[i], TakeRows(*array, indices));
     return Status::OK();
   }
@@ -104,7 +121,7 @@ class AnyGatherer final : public ColumnGatherer {
     std::vector<int64_t> order(static_cast<size_t>(count), -1);
     int64_t next = 0;
     for (size_t i = 0; i < wanted_.groups().size(); ++i) {
-      for (const int64_t target : wanted_.targets(i)) order[static_cast<size_t>(target)] = next++;
+      for (const uint32_t target : wanted_.picked(i).targets) order[target] = next++;
     }
     arrow::Int64Builder indices;
     SALVER_RETURN_NOT_OK(FromArrow(indices.Reserve(count), "gather"));
@@ -114,65 +131,78 @@ class AnyGatherer final : public ColumnGatherer {
   }
 
  private:
+  const std::string column_;
   const std::shared_ptr<arrow::DataType> type_;
   const WantedRows& wanted_;
   arrow::ArrayVector pieces_;
 };
 
 template <typename Word>
-Result<std::unique_ptr<ColumnGatherer>> NewFixedWidth(std::shared_ptr<arrow::DataType> type,
+Result<std::unique_ptr<ColumnGatherer>> NewFixedWidth(const SourceReader& reader, const std::string& column,
                                                       const WantedRows& wanted) {
-  auto gatherer = std::make_unique<FixedWidthGatherer<Word>>(std::move(type), wanted);
+  auto gatherer = std::make_unique<FixedWidthGatherer<Word>>(reader, column, wanted);
   SALVER_RETURN_NOT_OK(gatherer->Allocate());
   return std::unique_ptr<ColumnGatherer>(std::move(gatherer));
 }
 
+struct Wanted {
+  int64_t position;
+  uint32_t target;
+};
+
 }  // namespace
 
+// A counting sort by blocks of the source, then each block by itself: the blocks are small.
 WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64_t> group_starts)
     : position_count_(positions.size()) {
-  const auto group_of = [&](int64_t position) {
-    return static_cast<size_t>(std::upper_bound(group_starts.begin(), group_starts.end(), position) -
-                               group_starts.begin()) -
-           1;
-  };
-  std::vector<size_t> counts(group_starts.size(), 0);
+  constexpr int kBlockBits = 8;
+  std::vector<uint32_t> next(static_cast<size_t>(group_starts.back() >> kBlockBits) + 2, 0);
   for (const int64_t position : positions) {
-    if (position >= 0) ++counts[group_of(position)];
+    if (position >= 0) ++next[static_cast<size_t>(position >> kBlockBits) + 1];
   }
-  std::vector<size_t> next(group_starts.size(), 0);
-  size_t total = 0;
-  for (size_t group = 0; group < counts.size(); ++group) {
-    next[group] = total;
-    if (counts[group] == 0) continue;
-    total += counts[group];
-    groups_.push_back(static_cast<int>(group));
-    starts_.push_back(total);
-  }
-  rows_.resize(total);
-  targets_.resize(total);
+  std::partial_sum(next.begin(), next.end(), next.begin());
+  std::vector<Wanted> sorted(next.back());
   for (size_t i = 0; i < positions.size(); ++i) {
     if (positions[i] < 0) continue;
-    const size_t group = group_of(positions[i]), to = next[group]++;
-    rows_[to] = positions[i] - group_starts[group];
-    targets_[to] = static_cast<int64_t>(i);
+    sorted[next[static_cast<size_t>(positions[i] >> kBlockBits)]++] = {positions[i],
+                                                                       static_cast<uint32_t>(i)};
   }
+  // After the pass next[block] is the end of the block.
+  for (size_t block = 0, begin = 0; block + 1 < next.size(); begin = next[block++]) {
+    std::sort(sorted.begin() + static_cast<ptrdiff_t>(begin), sorted.begin() + next[block],
+              [](const Wanted& a, const Wanted& b) { return a.position < b.position; });
+  }
+  rows_.reserve(sorted.size());
+  targets_.reserve(sorted.size());
+  size_t group = 0;
+  for (const Wanted& one : sorted) {
+    while (one.position >= group_starts[group + 1]) ++group;
+    if (groups_.empty() || groups_.back() != static_cast<int>(group)) {
+      if (!groups_.empty()) starts_.push_back(rows_.size());
+      groups_.push_back(static_cast<int>(group));
+    }
+    rows_.push_back(static_cast<uint32_t>(one.position - group_starts[group]));
+    targets_.push_back(one.target);
+  }
+  if (!groups_.empty()) starts_.push_back(rows_.size());
 }
 
-Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(std::shared_ptr<arrow::DataType> type,
+Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(const SourceReader& reader,
+                                                          const std::string& column,
                                                           const WantedRows& wanted) {
+  const auto type = reader.schema()->GetFieldByName(column)->type();
   const bool one_slot = arrow::is_primitive(type->id()) && type->id() != arrow::Type::BOOL;
   switch (one_slot ? type->byte_width() : 0) {
     case 1:
-      return NewFixedWidth<uint8_t>(std::move(type), wanted);
+      return NewFixedWidth<uint8_t>(reader, column, wanted);
     case 2:
-      return NewFixedWidth<uint16_t>(std::move(type), wanted);
+      return NewFixedWidth<uint16_t>(reader, column, wanted);
     case 4:
-      return NewFixedWidth<uint32_t>(std::move(type), wanted);
+      return NewFixedWidth<uint32_t>(reader, column, wanted);
     case 8:
-      return NewFixedWidth<uint64_t>(std::move(type), wanted);
+      return NewFixedWidth<uint64_t>(reader, column, wanted);
     default:
-      return std::unique_ptr<ColumnGatherer>(std::make_unique<AnyGatherer>(std::move(type), wanted));
+      return std::unique_ptr<ColumnGatherer>(std::make_unique<AnyGatherer>(reader, column, wanted));
   }
 }
 
@@ -181,15 +211,15 @@ Result<std::vector<ArrayPtr>> GatherColumns(SourceReader* reader, const std::vec
   const WantedRows wanted(positions, RowGroupStarts(*reader));
   std::vector<std::unique_ptr<ColumnGatherer>> gatherers;
   for (const std::string& column : columns) {
-    SALVER_ASSIGN(auto gatherer, NewColumnGatherer(reader->schema()->GetFieldByName(column)->type(), wanted));
+    SALVER_ASSIGN(auto gatherer, NewColumnGatherer(*reader, column, wanted));
     gatherers.push_back(std::move(gatherer));
   }
-  SALVER_RETURN_NOT_OK(ParallelFor(wanted.groups().size(), threads, [&](size_t i) -> Status {
-    SALVER_ASSIGN(const auto table, reader->Read(std::span(&wanted.groups()[i], 1), columns));
-    for (size_t k = 0; k < gatherers.size(); ++k)
-      SALVER_RETURN_NOT_OK(gatherers[k]->Add(i, *table->column(static_cast<int>(k))));
-    return Status::OK();
-  }));
+  std::vector<ReadScratch> scratch(static_cast<size_t>(ThreadCount(threads)));
+  const size_t groups = wanted.groups().size();
+  SALVER_RETURN_NOT_OK(
+      ParallelForWorkers(groups * columns.size(), threads, [&](size_t i, size_t worker) -> Status {
+        return gatherers[i / groups]->Add(i % groups, reader, &scratch[worker]);
+      }));
   std::vector<ArrayPtr> gathered;
   for (const auto& gatherer : gatherers) {
     SALVER_ASSIGN(auto array, gatherer->Finish());

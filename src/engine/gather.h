@@ -13,13 +13,12 @@
 
 namespace arrow {
 class Array;
-class ChunkedArray;
-class DataType;
-}  // namespace arrow
+}
 
 namespace salver {
 
-// Positions (row numbers in a source, -1 for none) sorted by the row group they lie in.
+// Positions (row numbers in a source, -1 for none) in the order of the source, by the row group they lie in.
+// A source has up to 2^32 rows a row group, an answer up to 2^32 rows.
 class WantedRows {
  public:
   // `group_starts` as RowGroupStarts gives them.
@@ -27,12 +26,10 @@ class WantedRows {
 
   // Row groups that hold a wanted row, ascending.
   const std::vector<int>& groups() const { return groups_; }
-  // Of the i-th of groups(): rows within the row group, and which of the positions each answers.
-  std::span<const int64_t> rows(size_t i) const {
-    return std::span(rows_).subspan(starts_[i], starts_[i + 1] - starts_[i]);
-  }
-  std::span<const int64_t> targets(size_t i) const {
-    return std::span(targets_).subspan(starts_[i], starts_[i + 1] - starts_[i]);
+  // Of the i-th of groups(): rows within the row group, ascending, and which of the positions each answers.
+  PickedRows picked(size_t i) const {
+    const size_t begin = starts_[i], count = starts_[i + 1] - begin;
+    return {std::span(rows_).subspan(begin, count), std::span(targets_).subspan(begin, count)};
   }
   size_t position_count() const { return position_count_; }
 
@@ -40,7 +37,7 @@ class WantedRows {
   size_t position_count_;
   std::vector<int> groups_;
   std::vector<size_t> starts_ = {0};
-  std::vector<int64_t> rows_, targets_;
+  std::vector<uint32_t> rows_, targets_;
 };
 
 // Gathers one column, a row group at a time. Fixed-width values go straight to their place; others are taken
@@ -49,13 +46,14 @@ class WantedRows {
 class ColumnGatherer {
  public:
   virtual ~ColumnGatherer() = default;
-  // `column` is the whole i-th of wanted.groups().
-  virtual Status Add(size_t i, const arrow::ChunkedArray& column) = 0;
+  // Reads what is wanted of the i-th of wanted.groups().
+  virtual Status Add(size_t i, SourceReader* reader, ReadScratch* scratch) = 0;
   // position_count() values; null where the position is -1.
   virtual Result<std::shared_ptr<arrow::Array>> Finish() = 0;
 };
 // `wanted` must outlive the gatherer.
-Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(std::shared_ptr<arrow::DataType> type,
+Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(const SourceReader& reader,
+                                                          const std::string& column,
                                                           const WantedRows& wanted);
 
 // All of it at once: for each of `columns` its values at `positions`.

@@ -31,15 +31,14 @@ class LocalLatestRows final : public LatestRows {
     const std::vector<int> groups = GroupsInRange(*reader_, node_.start_us, node_.end_us);
     const size_t window =
         static_cast<size_t>(ThreadCount(context_.threads)) * 2;  // row groups in memory at once
+    std::vector<ScannedRows> scanned(std::min(window, groups.size()));
     for (size_t first = 0; first < groups.size(); first += window) {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      std::vector<ScannedRows> scanned(std::min(window, groups.size() - first));
-      SALVER_RETURN_NOT_OK(ParallelFor(scanned.size(), context_.threads, [&](size_t i) -> Status {
-        SALVER_ASSIGN(scanned[i],
-                      ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, groups[first + i]));
-        return Status::OK();
+      const size_t count = std::min(window, groups.size() - first);
+      SALVER_RETURN_NOT_OK(ParallelFor(count, context_.threads, [&](size_t i) {
+        return ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, groups[first + i], &scanned[i]);
       }));
-      for (const ScannedRows& rows : scanned) KeepNewest(rows);
+      for (size_t i = 0; i < count; ++i) KeepNewest(scanned[i]);
     }
     // In order of the source, so that reading goes forward.
     std::erase_if(winners_, [](const Winner& winner) { return winner.position < 0; });

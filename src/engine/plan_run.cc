@@ -176,22 +176,30 @@ class PlanRun {
       for (size_t k = 0; k < scans_[i].groups.size(); ++k) tasks.push_back({i, k});
       for (const size_t index : scans_[i].indexes) indexes_[index].parts.resize(scans_[i].groups.size());
     }
-    return ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
+    struct Memory {
+      ScannedRows rows;
+      std::vector<int32_t> ids;
+    };
+    std::vector<Memory> memory(static_cast<size_t>(ThreadCount(context_.threads)));
+    return ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
       const SourceScan& scan = scans_[tasks[i].owner];
-      SALVER_ASSIGN(const ScannedRows rows, ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
-                                                             scan.groups[tasks[i].item]));
+      auto& [rows, ids] = memory[worker];
+      SALVER_RETURN_NOT_OK(ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
+                                            scan.groups[tasks[i].item], &rows));
       for (const size_t index : scan.indexes)
-        indexes_[index].parts[tasks[i].item] = Candidates(indexes_[index], scan, rows);
+        indexes_[index].parts[tasks[i].item] = Candidates(indexes_[index], scan, rows, &ids);
       return Status::OK();
     });
   }
 
   // Rows of a key that is asked for, at a time that may be.
-  BuildRows Candidates(const JoinIndex& index, const SourceScan& scan, const ScannedRows& rows) const {
+  BuildRows Candidates(const JoinIndex& index, const SourceScan& scan, const ScannedRows& rows,
+                       std::vector<int32_t>* key_ids) const {
     std::vector<ArrayPtr> columns;
     for (const size_t field : index.key_fields) columns.push_back(rows.keys[field]);
-    const auto ids = keys_[index.keys]->dictionary.Find(columns, static_cast<int64_t>(rows.event_us.size()));
+    std::vector<int32_t>& ids = *key_ids;
+    keys_[index.keys]->dictionary.Find(columns, static_cast<int64_t>(rows.event_us.size()), &ids);
     const auto wanted = [&](size_t row) {
       return ids[row] >= 0 && rows.event_us[row] >= scan.range.min_us &&
              rows.event_us[row] <= scan.range.max_us;
@@ -243,33 +251,36 @@ class PlanRun {
   }
 
   Status GatherFeatures() {
-    std::vector<Task> tasks;
-    for (size_t at = 0; at < outputs_.size(); ++at) {
+    SALVER_RETURN_NOT_OK(ParallelFor(outputs_.size(), context_.threads, [&](size_t at) -> Status {
       const SourceReader& reader = *scans_[plan_.joins[at].scan].reader;
-      outputs_[at].wanted = std::make_unique<WantedRows>(outputs_[at].winners, RowGroupStarts(reader));
-      for (const auto& output : plan_.joins[at].outputs) {
-        const auto type = reader.schema()->GetFieldByName(output.source_column)->type();
-        SALVER_ASSIGN(auto column, NewColumnGatherer(type, *outputs_[at].wanted));
-        outputs_[at].columns.push_back(std::move(column));
+      JoinOutput& output = outputs_[at];
+      output.wanted = std::make_unique<WantedRows>(output.winners, RowGroupStarts(reader));
+      output.winners = {};
+      for (const auto& column : plan_.joins[at].outputs) {
+        SALVER_ASSIGN(auto gatherer, NewColumnGatherer(reader, column.source_column, *output.wanted));
+        output.columns.push_back(std::move(gatherer));
       }
-      for (size_t k = 0; k < outputs_[at].wanted->groups().size(); ++k) tasks.push_back({at, k});
-    }
-    SALVER_RETURN_NOT_OK(ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
-      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      return GatherGroup(plan_.joins[tasks[i].owner], outputs_[tasks[i].owner], tasks[i].item);
+      return Status::OK();
     }));
-    return FinishColumns();
-  }
-
-  Status GatherGroup(const JoinNode& join, const JoinOutput& output, size_t item) const {
-    std::vector<std::string> columns;
-    for (const auto& column : join.outputs) columns.push_back(column.source_column);
-    SALVER_ASSIGN(const auto table,
-                  scans_[join.scan].reader->Read(std::span(&output.wanted->groups()[item], 1), columns));
-    for (size_t i = 0; i < columns.size(); ++i) {
-      SALVER_RETURN_NOT_OK(output.columns[i]->Add(item, *table->column(static_cast<int>(i))));
+    struct ColumnTask {
+      size_t join, group, column;
+    };
+    std::vector<ColumnTask> tasks;
+    for (size_t at = 0; at < outputs_.size(); ++at) {
+      for (size_t group = 0; group < outputs_[at].wanted->groups().size(); ++group) {
+        for (size_t column = 0; column < outputs_[at].columns.size(); ++column)
+          tasks.push_back({at, group, column});
+      }
     }
-    return Status::OK();
+    std::vector<ReadScratch> scratch(static_cast<size_t>(ThreadCount(context_.threads)));
+    SALVER_RETURN_NOT_OK(
+        ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
+          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+          const auto [join, group, column] = tasks[i];
+          return outputs_[join].columns[column]->Add(group, scans_[plan_.joins[join].scan].reader.get(),
+                                                     &scratch[worker]);
+        }));
+    return FinishColumns();
   }
 
   Status FinishColumns() {

@@ -1,7 +1,11 @@
 #include "engine/scan.h"
 
 #include <arrow/array.h>
+#include <arrow/buffer.h>
 #include <arrow/table.h>
+#include <arrow/util/bitmap_builders.h>
+
+#include "base/arrow_status.h"
 
 #include "kernel/asof_join.h"
 #include "kernel/columns.h"
@@ -26,35 +30,106 @@ std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64
   return groups;
 }
 
-Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
-                                     std::span<const Field> key_fields, int group) {
-  std::vector<std::string> columns = {scan.event_column};
-  if (!scan.created_column.empty()) columns.push_back(scan.created_column);
-  for (const Field& key : key_fields) columns.push_back(key.name);
-  SALVER_ASSIGN(const auto table, reader->Read(std::span(&group, 1), columns));
-  const auto what = [&](const std::string& column) {
-    return "data source \"" + scan.source.name + "\", column \"" + column + "\"";
-  };
-  ScannedRows rows;
+namespace {
+
+// One row group of one source, column by column.
+class GroupScan {
+ public:
+  GroupScan(SourceReader* reader, const ScanNode& scan, int group, ScannedRows* rows)
+      : reader_(reader),
+        scan_(scan),
+        group_(group),
+        row_count_(static_cast<size_t>(reader->row_groups()[static_cast<size_t>(group)].rows)),
+        rows_(rows) {}
+
+  Status Times(const std::string& column, int64_t null_value, std::vector<int64_t>* to) {
+    const auto type = reader_->schema()->GetFieldByName(column);
+    const bool direct =
+        type != nullptr && type->type()->id() == arrow::Type::TIMESTAMP &&
+        static_cast<const arrow::TimestampType&>(*type->type()).unit() == arrow::TimeUnit::MICRO;
+    if (!direct || !reader_->IsFixedWidth(column)) {
+      SALVER_ASSIGN(const auto read, Column(column));
+      SALVER_RETURN_NOT_OK(TimesInto(*read, null_value, What(column), to));
+      return CheckRows(column, to->size());
+    }
+    SALVER_ASSIGN(const bool nulls, Numbers(column, to));
+    for (size_t row = 0; nulls && row < row_count_; ++row) {
+      if (rows_->valid[row] == 0) (*to)[row] = null_value;
+    }
+    return Status::OK();
+  }
+
+  Status Key(const Field& field, std::vector<int64_t>* numbers) {
+    const auto type = ArrowType(field.type, field.struct_schema());
+    const auto written = reader_->schema()->GetFieldByName(field.name);
+    if (written == nullptr || !written->type()->Equals(*type) || !reader_->IsFixedWidth(field.name)) {
+      SALVER_ASSIGN(const auto column, Column(field.name));
+      SALVER_ASSIGN(auto key, CastColumn(*column, field, What(field.name)));
+      SALVER_RETURN_NOT_OK(CheckRows(field.name, static_cast<size_t>(key->length())));
+      rows_->keys.push_back(std::move(key));
+      return Status::OK();
+    }
+    SALVER_ASSIGN(const bool nulls, Numbers(field.name, numbers));
+    std::shared_ptr<arrow::Buffer> validity;
+    if (nulls) {
+      SALVER_ASSIGN(validity, FromArrow(arrow::internal::BytesToBits({rows_->valid.data(), row_count_}),
+                                        What(field.name)));
+    }
+    auto values = std::make_shared<arrow::Buffer>(reinterpret_cast<const uint8_t*>(numbers->data()),
+                                                  static_cast<int64_t>(numbers->size() * sizeof(int64_t)));
+    rows_->keys.push_back(arrow::MakeArray(arrow::ArrayData::Make(type, static_cast<int64_t>(row_count_),
+                                                                  {std::move(validity), std::move(values)})));
+    return Status::OK();
+  }
+
+ private:
+  std::string What(const std::string& column) const {
+    return "data source \"" + scan_.source.name + "\", column \"" + column + "\"";
+  }
+
+  // Values of 4 or 8 bytes, one after another from the start of `to`; true when some are null.
+  Result<bool> Numbers(const std::string& column, std::vector<int64_t>* to) {
+    to->resize(row_count_);
+    if (rows_->valid.size() < row_count_) rows_->valid.resize(row_count_);
+    return reader_->ReadFixed(group_, column, &rows_->scratch, to->data(), rows_->valid.data());
+  }
+
+  Result<std::shared_ptr<arrow::ChunkedArray>> Column(const std::string& column) {
+    SALVER_ASSIGN(const auto table, reader_->Read(std::span(&group_, 1), {column}));
+    return table->column(0);
+  }
+
+  Status CheckRows(const std::string& column, size_t rows) const {
+    if (rows == row_count_) return Status::OK();
+    return Status::DataLoss(What(column) + ": row group " + std::to_string(group_) + " says " +
+                            std::to_string(row_count_) + " rows and holds " + std::to_string(rows) +
+                            ". Write the file again.");
+  }
+
+  SourceReader* const reader_;
+  const ScanNode& scan_;
+  const int group_;
+  const size_t row_count_;
+  ScannedRows* const rows_;
+};
+
+}  // namespace
+
+Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
+                        int group, ScannedRows* rows) {
+  rows->first_position = 0;
   for (int before = 0; before < group; ++before)
-    rows.first_position += reader->row_groups()[static_cast<size_t>(before)].rows;
-  SALVER_ASSIGN(rows.event_us, TimesOf(*table->column(0), kNoTime, what(scan.event_column)));
-  if (!scan.created_column.empty()) {
-    SALVER_ASSIGN(rows.created_us, TimesOf(*table->column(1), kNoCreatedTime, what(scan.created_column)));
-  }
-  const int first_key = scan.created_column.empty() ? 1 : 2;
-  for (size_t i = 0; i < key_fields.size(); ++i) {
-    const auto& column = table->column(first_key + static_cast<int>(i));
-    SALVER_ASSIGN(auto key, CastColumn(*column, key_fields[i], what(key_fields[i].name)));
-    rows.keys.push_back(std::move(key));
-  }
-  const int64_t promised = reader->row_groups()[static_cast<size_t>(group)].rows;
-  if (promised != static_cast<int64_t>(rows.event_us.size())) {
-    return Status::DataLoss(what(scan.event_column) + ": row group " + std::to_string(group) + " says " +
-                            std::to_string(promised) + " rows and holds " +
-                            std::to_string(rows.event_us.size()) + ". Write the file again.");
-  }
-  return rows;
+    rows->first_position += reader->row_groups()[static_cast<size_t>(before)].rows;
+  rows->keys.clear();
+  rows->created_us.clear();
+  rows->numbers.resize(key_fields.size());
+  GroupScan read(reader, scan, group, rows);
+  SALVER_RETURN_NOT_OK(read.Times(scan.event_column, kNoTime, &rows->event_us));
+  if (!scan.created_column.empty())
+    SALVER_RETURN_NOT_OK(read.Times(scan.created_column, kNoCreatedTime, &rows->created_us));
+  for (size_t i = 0; i < key_fields.size(); ++i)
+    SALVER_RETURN_NOT_OK(read.Key(key_fields[i], &rows->numbers[i]));
+  return Status::OK();
 }
 
 }  // namespace salver

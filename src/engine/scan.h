@@ -17,12 +17,16 @@ class Array;
 
 namespace salver {
 
-// The rows of one row group.
+// The rows of one row group. Scanned into again, it uses its memory again; what it held is gone then.
 struct ScannedRows {
   int64_t first_position = 0;                       // row number of the first in the whole source
-  std::vector<std::shared_ptr<arrow::Array>> keys;  // of ArrowType(key field)
+  std::vector<std::shared_ptr<arrow::Array>> keys;  // of ArrowType(key field); they point into `numbers`
   std::vector<int64_t> event_us;                    // kNoTime where null
   std::vector<int64_t> created_us;                  // empty when the source has no created column
+
+  std::vector<std::vector<int64_t>> numbers;  // per key field that is read as numbers
+  std::vector<uint8_t> valid;
+  ReadScratch scratch;
 };
 
 // First row number of each row group, and the total at the end.
@@ -32,7 +36,7 @@ std::vector<int64_t> RowGroupStarts(const SourceReader& reader);
 std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64_t max_us);
 
 // Reads key, time and created columns of a row group. `key_fields` name columns of the source.
-Result<ScannedRows> ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan,
-                                     std::span<const Field> key_fields, int group);
+Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
+                        int group, ScannedRows* rows);
 
 }  // namespace salver

@@ -148,6 +148,13 @@ Result<std::shared_ptr<arrow::Array>> CastTimeColumn(const arrow::ChunkedArray& 
 
 Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value,
                                      const std::string& what) {
+  std::vector<int64_t> values;
+  SALVER_RETURN_NOT_OK(TimesInto(column, null_value, what, &values));
+  return values;
+}
+
+Status TimesInto(const arrow::ChunkedArray& column, int64_t null_value, const std::string& what,
+                 std::vector<int64_t>* values) {
   if (!IsTime(*column.type())) {
     return Status::InvalidArgument(
         what + " holds " + column.type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
@@ -156,12 +163,12 @@ Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t 
   SALVER_ASSIGN(const auto array, CastTimeColumn(column, what));
   const auto& times = static_cast<const arrow::TimestampArray&>(*array);
   const int64_t* raw = times.raw_values();
-  std::vector<int64_t> values(raw, raw + times.length());
-  if (times.null_count() == 0) return values;
+  values->assign(raw, raw + times.length());
+  if (times.null_count() == 0) return Status::OK();
   for (int64_t row = 0; row < times.length(); ++row) {
-    if (times.IsNull(row)) values[static_cast<size_t>(row)] = null_value;
+    if (times.IsNull(row)) (*values)[static_cast<size_t>(row)] = null_value;
   }
-  return values;
+  return Status::OK();
 }
 
 }  // namespace salver

@@ -41,5 +41,8 @@ Result<std::shared_ptr<arrow::Array>> CastTimeColumn(const arrow::ChunkedArray& 
 // A timestamp column (any unit, any zone) as UTC microseconds; `null_value` where null.
 Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value,
                                      const std::string& what);
+// The same into memory that is there.
+Status TimesInto(const arrow::ChunkedArray& column, int64_t null_value, const std::string& what,
+                 std::vector<int64_t>* values);
 
 }  // namespace salver

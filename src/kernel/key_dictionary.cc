@@ -161,19 +161,19 @@ std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::A
   return ids;
 }
 
-std::vector<int32_t> KeyDictionary::Find(std::span<const std::shared_ptr<arrow::Array>> columns,
-                                         int64_t rows) const {
-  std::vector<int32_t> ids(static_cast<size_t>(rows), columns_ == 0 ? 0 : -1);
-  if (columns_ == 0) return ids;
+void KeyDictionary::Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
+                         std::vector<int32_t>* found) const {
+  std::vector<int32_t>& ids = *found;
+  ids.assign(static_cast<size_t>(rows), columns_ == 0 ? 0 : -1);
+  if (columns_ == 0) return;
   if (numbers_) {
     WithNumbers(*columns[0], [&](auto number_of) { FindNumbers(*columns[0], number_of, &ids); });
-    return ids;
+    return;
   }
   std::string key;
   for (int64_t row = 0; row < rows; ++row) {
     if (RowBytes(columns, row, &key)) ids[static_cast<size_t>(row)] = slots_[SlotOf(HashOf(key), key)].id;
   }
-  return ids;
 }
 
 }  // namespace salver

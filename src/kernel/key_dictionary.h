@@ -29,8 +29,9 @@ class KeyDictionary {
   // Ids of the rows of `columns`, adding what is new; -1 where any column is null.
   //   columns  one array per join key, of ArrowType(its type), all of length `rows`.
   std::vector<int32_t> Add(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows);
-  // As Add, but -1 for a key that was never added.
-  std::vector<int32_t> Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows) const;
+  // As Add, but -1 for a key that was never added; into `ids`, whose memory is used again.
+  void Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
+            std::vector<int32_t>* ids) const;
 
   int32_t size() const { return columns_ == 0 ? 1 : size_; }
 

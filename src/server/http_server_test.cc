@@ -2,7 +2,8 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <latch>
+#include <condition_variable>
+#include <mutex>
 #include <thread>
 
 #include "server/serving_fixture.h"
@@ -24,7 +25,7 @@ TEST_F(HttpServerTest, AnswersPipelinedRequestsInOrder) {
     bytes += PostBytes(
         kOnline, R"({"features":["stats:score"],"entities":{"driver_id":[)" + std::to_string(i) + "]}}");
   }
-  std::thread writer([&] { client.Send(bytes); });
+  std::jthread writer([&] { client.Send(bytes); });
   for (int i = 0; i < 200; ++i) {
     const auto answer = client.Receive();
     ASSERT_TRUE(answer && answer->status == 200);
@@ -164,7 +165,7 @@ TEST_F(HttpServerTest, AClientThatDripsItsRequestIsCutOff) {
   TestClient client(port());
   const auto start = std::chrono::steady_clock::now();
   std::atomic<bool> ended{false};
-  std::thread dripping([&] {
+  std::jthread dripping([&] {
     for (client.Send("GET /health?"); !ended;) client.Send("a");
   });
   const auto answer = client.Receive();
@@ -194,26 +195,37 @@ TEST_F(HttpServerTest, AClientThatDoesNotReadIsCutOffAndHoldsUpNobody) {
       std::runtime_error);
 }
 
-// Requests to materialize wait at this gate until the test opens it.
+// Materializations wait at this gate until the test opens it. It must outlive the server: Stop first.
 class Gate {
  public:
   void Wait() {
-    arrived_.count_down();
-    open_.wait();
+    std::unique_lock lock(mutex_);
+    arrived_ = true;
+    changed_.notify_all();
+    changed_.wait(lock, [this] { return open_; });
   }
-  void AwaitArrival() { arrived_.wait(); }
-  void Open() { open_.count_down(); }
+  void AwaitArrival() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return arrived_; });
+  }
+  void Open() {
+    std::lock_guard lock(mutex_);
+    open_ = true;
+    changed_.notify_all();
+  }
 
  private:
-  std::latch arrived_{1}, open_{1};
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool arrived_ = false, open_ = false;
 };
 
 TEST_F(HttpServerTest, ReadsGoOnBesideSlowRequestsAndAFullQueueAnswers503) {
   std::atomic<int> started{0};
-  std::latch open(1);
+  Gate gate;
   store_->on_materialize = [&] {
     ++started;
-    open.wait();
+    gate.Wait();
   };
   Serve({.workers = 1, .slow_requests_max = 3});
   std::vector<std::unique_ptr<TestClient>> waiting;
@@ -229,9 +241,10 @@ TEST_F(HttpServerTest, ReadsGoOnBesideSlowRequestsAndAFullQueueAnswers503) {
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.headers.at("retry-after"), "1");
   EXPECT_EQ(client.Post(kOnline, kRead).body, kAnswer);
-  open.count_down();
+  gate.Open();
   for (const auto& one : waiting) EXPECT_EQ(one->Receive()->status, 200);
   EXPECT_EQ(started, 3);
+  server_->Stop();
 }
 
 TEST_F(HttpServerTest, AsynchronousMaterializationIsAcceptedOnceAtATime) {
@@ -249,6 +262,7 @@ TEST_F(HttpServerTest, AsynchronousMaterializationIsAcceptedOnceAtATime) {
   while (client.Post("/materialize?async=true", kDay).status == 409) {
     // Until the first has let go of its views.
   }
+  server_->Stop();
 }
 
 TEST_F(HttpServerTest, StopFinishesWhatHasBegun) {
@@ -261,7 +275,7 @@ TEST_F(HttpServerTest, StopFinishesWhatHasBegun) {
   half.Send(request.substr(0, 80));
   slow.Send(PostBytes("/materialize", kDay));
   gate.AwaitArrival();
-  std::thread stopping([&] { server_->Stop(); });
+  std::jthread stopping([&] { server_->Stop(); });
   EXPECT_TRUE(idle.AtEnd());  // so the server is stopping now
   half.Send(request.substr(80));
   const auto read = half.Receive();

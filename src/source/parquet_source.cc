@@ -15,6 +15,7 @@
 #include "base/arrow_status.h"
 #include "base/files.h"
 #include "base/nearest.h"
+#include "source/parquet_pages.h"
 #include "source/source_reader.h"
 
 namespace salver {
@@ -22,6 +23,7 @@ namespace {
 
 struct ParquetFile {
   std::string path;
+  std::shared_ptr<arrow::io::RandomAccessFile> bytes;
   std::unique_ptr<parquet::arrow::FileReader> reader;
   int first_group = 0;
   int group_count = 0;
@@ -171,14 +173,57 @@ class ParquetSource final : public SourceReader {
     return FromArrow(arrow::ConcatenateTables(parts), "data source \"" + source_.name + "\"");
   }
 
+  bool IsFixedWidth(const std::string& column) const override {
+    const int index = schema_->GetFieldIndex(column);
+    if (index < 0) return false;
+    return std::all_of(files_.begin(), files_.end(), [&](const ParquetFile& file) {
+      const int leaf = file.reader->manifest().schema_fields[static_cast<size_t>(index)].column_index;
+      return leaf >= 0 &&
+             HasFixedPages(*file.reader->parquet_reader()->metadata(), leaf, *schema_->field(index)->type());
+    });
+  }
+
+  Result<bool> ReadFixed(int group, const std::string& column, ReadScratch* scratch, void* values,
+                         uint8_t* valid) override {
+    return WithChunk(group, column,
+                     [&](const ColumnChunk& chunk) { return ReadFixedPages(chunk, scratch, values, valid); });
+  }
+
+  Status GatherFixed(int group, const std::string& column, const PickedRows& picked, ReadScratch* scratch,
+                     void* values, uint8_t* valid) override {
+    return WithChunk(group, column,
+                     [&](const ColumnChunk& chunk) {
+                       GatherFixedPages(chunk, picked, scratch, values, valid);
+                       return true;
+                     })
+        .status();
+  }
+
  private:
+  template <typename Use>
+  Result<bool> WithChunk(int group, const std::string& column, Use use) const {
+    const ParquetFile& file = *std::find_if(files_.begin(), files_.end(), [&](const ParquetFile& one) {
+      return group < one.first_group + one.group_count;
+    });
+    const auto index = static_cast<size_t>(schema_->GetFieldIndex(column));
+    try {
+      return use(ColumnChunk{file.bytes.get(), file.reader->parquet_reader()->metadata().get(),
+                             group - file.first_group,
+                             file.reader->manifest().schema_fields[index].column_index});
+    } catch (const std::bad_alloc&) {
+      throw;
+    } catch (const std::exception& error) {
+      return Damaged(source_, file.path, error.what());
+    }
+  }
+
   Status OpenFile(const std::string& path) {
     auto opened = arrow::io::ReadableFile::Open(path);
     if (!opened.ok()) return FromArrow(opened.status(), Name(source_, path));
     parquet::arrow::FileReaderBuilder builder;
     if (const auto status = builder.Open(*opened); !status.ok())
       return Damaged(source_, path, status.message());
-    ParquetFile file{.path = path};
+    ParquetFile file{.path = path, .bytes = *opened};
     // Threads are the caller's, a row group each. Without pre-buffering the reader has no state that a read
     // changes.
     parquet::ArrowReaderProperties properties(/*use_threads=*/false);

@@ -29,6 +29,19 @@ struct RowGroup {
   std::optional<int64_t> min_event_us, max_event_us;
 };
 
+// Memory that reads use again. One a thread.
+struct ReadScratch {
+  std::vector<uint8_t> bytes;
+  std::vector<int16_t> levels;
+  std::vector<int32_t> indices;
+  std::vector<int64_t> decoded;
+};
+
+// Rows of one row group that are wanted, ascending, and where the value of each goes.
+struct PickedRows {
+  std::span<const uint32_t> rows, targets;
+};
+
 class SourceReader {
  public:
   virtual ~SourceReader() = default;
@@ -39,6 +52,20 @@ class SourceReader {
   // Errors: DataLoss for a file that is damaged, NotFound when it has gone; the message names the file.
   virtual Result<std::shared_ptr<arrow::Table>> Read(std::span<const int> groups,
                                                      const std::vector<std::string>& columns) = 0;
+
+  // True when the two below take the column: numbers and times of 4 or 8 bytes, not nested. They go past
+  // Arrow, into memory of the caller, and cost no allocation.
+  virtual bool IsFixedWidth(const std::string& column) const = 0;
+  // All values of a row group, as its Arrow type has them. False when none is null, and then `valid` is not
+  // written.
+  //   values, valid  one a row of the group; valid is 1 where there is a value, elsewhere values holds
+  //   anything.
+  virtual Result<bool> ReadFixed(int group, const std::string& column, ReadScratch* scratch, void* values,
+                                 uint8_t* valid) = 0;
+  // values[target] and valid[target] = 1 for every picked row that is not null; others are left as they are.
+  // Pages without a picked row are not decompressed.
+  virtual Status GatherFixed(int group, const std::string& column, const PickedRows& picked,
+                             ReadScratch* scratch, void* values, uint8_t* valid) = 0;
 };
 
 // Opens a file source; relative paths start at `folder`. Row groups take their time range from the statistics

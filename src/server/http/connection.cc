@@ -133,6 +133,12 @@ void Connection::StartRefused() {
 }
 
 void Connection::Stop() {
+  // Bytes that the loop has taken from the socket already may wait for their turn behind this call: after
+  // them.
+  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->StopNow(); });
+}
+
+void Connection::StopNow() {
   error_code ignored;
   const bool idle = stage_ == Stage::kReading && !begun_ && socket_.available(ignored) == 0;
   if (idle) return Close();

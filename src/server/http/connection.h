@@ -60,6 +60,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   int OnBody(const char* at, size_t size);
   int Refuse(int status, std::string_view reason);
 
+  void StopNow();
   void Read();
   void Parse();
   void Handle();

@@ -97,11 +97,9 @@ class Listener {
 
   void Accept() {
     acceptor_.async_accept(NextWorker().loop(), [this](error_code error, tcp::socket socket) {
+      if (!error) Deal(std::move(socket));  // accepted before the acceptor was closed, too
       if (error == asio::error::operation_aborted || !acceptor_.is_open()) return;
-      if (!error) {
-        Deal(std::move(socket));
-        return Accept();
-      }
+      if (!error) return Accept();
       // Out of file descriptors, most likely: asking again at once would only burn the core.
       pause_.expires_after(kAcceptPause);
       pause_.async_wait([this](error_code stopped) {
@@ -123,7 +121,8 @@ class Listener {
       }
       acceptor_.close(error);
       pause_.cancel();
-      done();
+      asio::post(acceptor_.get_executor(),
+                 done);  // after the connection that may have been accepted just before
     });
   }
 

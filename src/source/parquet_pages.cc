@@ -1,0 +1,335 @@
+#include "source/parquet_pages.h"
+
+#include <arrow/buffer.h>
+#include <arrow/io/interfaces.h>
+#include <arrow/io/memory.h>
+#include <arrow/type.h>
+#include <parquet/column_page.h>
+#include <parquet/column_reader.h>
+#include <parquet/encoding.h>
+#include <parquet/exception.h>
+#include <parquet/metadata.h>
+#include <parquet/properties.h>
+#include <parquet/schema.h>
+
+#include <algorithm>
+#include <cstring>
+
+namespace salver {
+namespace {
+
+// Values [first_row, first_row + rows) of the chunk.
+struct Page {
+  std::shared_ptr<parquet::DataPage> page;  // keeps `data`
+  int64_t first_row = 0;
+  int rows = 0, present = 0;
+  const int16_t* levels = nullptr;  // 1 where there is a value; null: everywhere
+  const uint8_t* data = nullptr;    // of the values, after the levels
+  int size = 0;
+};
+
+[[noreturn]] void Damaged(const std::string& what) {
+  throw parquet::ParquetException(what);
+}
+
+// Bytes of the chunk, read into the scratch.
+std::shared_ptr<arrow::Buffer> ReadBytes(const ColumnChunk& chunk, const parquet::ColumnChunkMetaData& about,
+                                         ReadScratch* scratch) {
+  int64_t start = about.data_page_offset();
+  if (about.has_dictionary_page() && about.dictionary_page_offset() > 0)
+    start = std::min(start, about.dictionary_page_offset());
+  const int64_t size = about.total_compressed_size();
+  if (start < 0 || size < 0) Damaged("a column chunk lies outside of the file");
+  if (scratch->bytes.size() < static_cast<size_t>(size)) {
+    PARQUET_ASSIGN_OR_THROW(const int64_t file_size, chunk.file->GetSize());
+    if (size > file_size - start) Damaged("the file ends inside a column chunk");
+    scratch->bytes.resize(static_cast<size_t>(size));
+  }
+  PARQUET_ASSIGN_OR_THROW(const int64_t got, chunk.file->ReadAt(start, size, scratch->bytes.data()));
+  if (got != size) Damaged("the file ends inside a column chunk");
+  return std::make_shared<arrow::Buffer>(scratch->bytes.data(), size);
+}
+
+template <typename Type>
+class ChunkReader {
+ public:
+  using T = typename Type::c_type;
+
+  // `wanted(first, end)`: whether any of these rows is; other pages are passed over.
+  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, std::function<bool(int64_t, int64_t)> wanted)
+      : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch) {
+    const auto group = chunk.metadata->RowGroup(chunk.group);
+    const auto about = group->ColumnChunk(chunk.leaf);
+    group_rows_ = group->num_rows();
+    static const parquet::ReaderProperties properties = parquet::default_reader_properties();
+    pages_ = parquet::PageReader::Open(
+        std::make_shared<arrow::io::BufferReader>(ReadBytes(chunk, *about, scratch)), about->num_values(),
+        about->compression(), properties, *column_);
+    pages_->set_data_page_filter([this, wanted = std::move(wanted)](const parquet::DataPageStats& page) {
+      page_first_ = rows_seen_;
+      rows_seen_ += page.num_values;
+      if (page.num_values < 0 || rows_seen_ > group_rows_) Damaged("a row group holds more rows than it says");
+      return !wanted(page_first_, rows_seen_);
+    });
+  }
+
+  bool Next(Page* page) {
+    while (const auto next = pages_->NextPage()) {
+      if (next->type() == parquet::PageType::DICTIONARY_PAGE) {
+        SetDictionary(static_cast<const parquet::DictionaryPage&>(*next));
+        continue;
+      }
+      if (next->type() != parquet::PageType::DATA_PAGE && next->type() != parquet::PageType::DATA_PAGE_V2) continue;
+      Open(std::static_pointer_cast<parquet::DataPage>(next), page);
+      return true;
+    }
+    if (rows_seen_ != group_rows_)
+      Damaged("a row group says " + std::to_string(group_rows_) + " rows and holds " + std::to_string(rows_seen_));
+    return false;
+  }
+
+  bool IsPlain(const Page& page) const { return page.page->encoding() == parquet::Encoding::PLAIN; }
+  bool IsDictionary(const Page& page) const {
+    return page.page->encoding() == parquet::Encoding::RLE_DICTIONARY ||
+           page.page->encoding() == parquet::Encoding::PLAIN_DICTIONARY;
+  }
+
+  // The values that are present, one after another.
+  void Decode(const Page& page, T* to) {
+    int count = 0;
+    if (IsPlain(page)) {
+      std::memcpy(to, PlainValues(page), static_cast<size_t>(page.present) * sizeof(T));
+      return;
+    }
+    if (IsDictionary(page)) {
+      Dictionary().SetData(page.present, page.data, page.size);
+      count = Dictionary().Decode(to, page.present);
+    } else {
+      const auto decoder = parquet::MakeTypedDecoder<Type>(page.page->encoding(), column_);
+      decoder->SetData(page.present, page.data, page.size);
+      count = decoder->Decode(to, page.present);
+    }
+    if (count != page.present) Damaged("a page holds fewer values than it says");
+  }
+
+  // `present` values, perhaps not aligned.
+  const uint8_t* PlainValues(const Page& page) const {
+    if (static_cast<size_t>(page.size) < static_cast<size_t>(page.present) * sizeof(T))
+      Damaged("a page holds fewer values than it says");
+    return page.data;
+  }
+
+  // Indices into `dictionary` of the values that are present.
+  const int32_t* DictionaryIndices(const Page& page, std::span<const T>* dictionary) {
+    auto& indices = scratch_->indices;
+    if (indices.size() < static_cast<size_t>(page.present)) indices.resize(static_cast<size_t>(page.present));
+    Dictionary().SetData(page.present, page.data, page.size);
+    if (Dictionary().DecodeIndices(page.present, indices.data()) != page.present)
+      Damaged("a page holds fewer values than it says");
+    const T* values = nullptr;
+    int32_t size = 0;
+    Dictionary().GetDictionary(&values, &size);
+    *dictionary = {values, static_cast<size_t>(size)};
+    return indices.data();
+  }
+
+  T* DecodedScratch(int count) {
+    auto& decoded = scratch_->decoded;
+    if (decoded.size() < static_cast<size_t>(count)) decoded.resize(static_cast<size_t>(count));
+    return reinterpret_cast<T*>(decoded.data());  // 8 bytes a value, aligned for all
+  }
+
+ private:
+  void SetDictionary(const parquet::DictionaryPage& page) {
+    if (page.encoding() != parquet::Encoding::PLAIN && page.encoding() != parquet::Encoding::PLAIN_DICTIONARY)
+      Damaged("a dictionary has an encoding that there is not");
+    plain_ = parquet::MakeTypedDecoder<Type>(parquet::Encoding::PLAIN, column_);
+    plain_->SetData(page.num_values(), page.data(), page.size());
+    dictionary_ = parquet::MakeDictDecoder<Type>(column_);
+    dictionary_->SetDict(plain_.get());
+  }
+
+  parquet::DictDecoder<Type>& Dictionary() {
+    if (dictionary_ == nullptr) Damaged("a page needs a dictionary, and there is none before it");
+    return *dictionary_;
+  }
+
+  void Open(std::shared_ptr<parquet::DataPage> data, Page* page) {
+    page->first_row = page_first_;
+    page->rows = page->present = data->num_values();
+    page->levels = nullptr;
+    page->data = data->data();
+    page->size = data->size();
+    page->page = std::move(data);
+    if (column_->max_definition_level() > 0) ReadLevels(page);
+  }
+
+  void ReadLevels(Page* page) {
+    const auto begin = [&] {
+      if (page->page->type() == parquet::PageType::DATA_PAGE_V2) {
+        const auto& v2 = static_cast<const parquet::DataPageV2&>(*page->page);
+        const int bytes = v2.definition_levels_byte_length();
+        if (bytes < 0 || bytes > page->page->size()) Damaged("the levels of a page lie outside of it");
+        levels_.SetDataV2(bytes, 1, page->rows, page->page->data());
+        return bytes;
+      }
+      const auto& v1 = static_cast<const parquet::DataPageV1&>(*page->page);
+      return levels_.SetData(v1.definition_level_encoding(), 1, page->rows, page->page->data(), page->page->size());
+    };
+    const int bytes = begin();
+    page->data = page->page->data() + bytes;
+    page->size = page->page->size() - bytes;
+    // Mostly there are no nulls, and one run says so.
+    if (const auto all = levels_.CountUpTo(1, page->rows); all.processed_count == page->rows) {
+      page->present = all.matching_count;
+      if (page->present == page->rows) return;
+    }
+    begin();
+    auto& levels = scratch_->levels;
+    if (levels.size() < static_cast<size_t>(page->rows)) levels.resize(static_cast<size_t>(page->rows));
+    if (levels_.Decode(page->rows, levels.data()) != page->rows) Damaged("a page holds fewer levels than it says");
+    page->present = static_cast<int>(std::count(levels.begin(), levels.begin() + page->rows, int16_t{1}));
+    page->levels = levels.data();
+  }
+
+  const parquet::ColumnDescriptor* const column_;
+  ReadScratch* const scratch_;
+  int64_t group_rows_ = 0, rows_seen_ = 0, page_first_ = 0;
+  std::unique_ptr<parquet::PageReader> pages_;
+  parquet::LevelDecoder levels_;
+  std::unique_ptr<parquet::TypedDecoder<Type>> plain_;
+  std::unique_ptr<parquet::DictDecoder<Type>> dictionary_;
+};
+
+template <typename Type>
+bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t* valid) {
+  using T = typename Type::c_type;
+  ChunkReader<Type> reader(chunk, scratch, [](int64_t, int64_t) { return true; });
+  Page page;
+  bool nulls = false;
+  while (reader.Next(&page)) {
+    T* values = static_cast<T*>(to) + page.first_row;
+    reader.Decode(page, values);
+    if (page.levels == nullptr) {
+      if (nulls) std::fill_n(valid + page.first_row, page.rows, uint8_t{1});
+      continue;
+    }
+    if (!nulls) std::fill_n(valid, page.first_row, uint8_t{1});
+    nulls = true;
+    // Apart, from the back: each value goes to its row.
+    for (int row = page.rows - 1, from = page.present - 1; row >= 0; --row) {
+      const bool present = page.levels[row] != 0;
+      valid[page.first_row + row] = present;
+      if (present) values[row] = values[from--];
+    }
+  }
+  return nulls;
+}
+
+template <typename Type>
+void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* to, uint8_t* valid) {
+  using T = typename Type::c_type;
+  T* const values = static_cast<T*>(to);
+  size_t next = 0;  // of the picked rows
+  ChunkReader<Type> reader(chunk, scratch, [&](int64_t, int64_t end) {
+    return next < picked.rows.size() && static_cast<int64_t>(picked.rows[next]) < end;
+  });
+  Page page;
+  // The pages in front of the next picked row were passed over by the filter.
+  while (next < picked.rows.size() && reader.Next(&page)) {
+    const size_t begin = next;
+    const int64_t end_row = page.first_row + page.rows;
+    while (next < picked.rows.size() && static_cast<int64_t>(picked.rows[next]) < end_row) ++next;
+    const auto place = [&](auto value_at) {
+      for (size_t i = begin; i < next; ++i) {
+        const size_t target = picked.targets[i];
+        values[target] = value_at(static_cast<int>(picked.rows[i] - page.first_row));
+        valid[target] = 1;
+      }
+    };
+    if (page.levels == nullptr && reader.IsPlain(page)) {
+      const uint8_t* plain = reader.PlainValues(page);
+      place([plain](int row) {
+        T value;
+        std::memcpy(&value, plain + static_cast<size_t>(row) * sizeof(T), sizeof(T));
+        return value;
+      });
+    } else if (page.levels == nullptr && reader.IsDictionary(page)) {
+      std::span<const T> dictionary;
+      const int32_t* indices = reader.DictionaryIndices(page, &dictionary);
+      place([&](int row) {
+        const auto index = static_cast<size_t>(indices[row]);
+        if (index >= dictionary.size()) Damaged("a page names a value that its dictionary does not have");
+        return dictionary[index];
+      });
+    } else {
+      T* decoded = reader.DecodedScratch(page.present);
+      reader.Decode(page, decoded);
+      int row = 0, rank = 0;  // values before `row`
+      for (size_t i = begin; i < next; ++i) {
+        const int wanted = static_cast<int>(picked.rows[i] - page.first_row);
+        for (; row < wanted; ++row) rank += page.levels == nullptr || page.levels[row] != 0;
+        if (page.levels != nullptr && page.levels[wanted] == 0) continue;
+        values[picked.targets[i]] = decoded[rank];
+        valid[picked.targets[i]] = 1;
+      }
+    }
+  }
+  if (next < picked.rows.size()) Damaged("a row group holds fewer rows than it says");
+}
+
+// Calls use(type) with the physical type of the column.
+template <typename Use>
+auto WithType(const ColumnChunk& chunk, Use use) {
+  switch (chunk.metadata->schema()->Column(chunk.leaf)->physical_type()) {
+    case parquet::Type::INT32:
+      return use(parquet::Int32Type());
+    case parquet::Type::INT64:
+      return use(parquet::Int64Type());
+    case parquet::Type::FLOAT:
+      return use(parquet::FloatType());
+    default:
+      return use(parquet::DoubleType());
+  }
+}
+
+int PhysicalWidth(parquet::Type::type type) {
+  switch (type) {
+    case parquet::Type::INT32:
+    case parquet::Type::FLOAT:
+      return 4;
+    case parquet::Type::INT64:
+    case parquet::Type::DOUBLE:
+      return 8;
+    default:
+      return 0;
+  }
+}
+
+}  // namespace
+
+bool HasFixedPages(const parquet::FileMetaData& metadata, int leaf, const arrow::DataType& type) {
+  // Older Java writers gave chunks wrong sizes; Arrow's reader knows how to take that.
+  if (metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_816_FIXED_VERSION())) return false;
+  if (metadata.is_encryption_algorithm_set()) return false;
+  const parquet::ColumnDescriptor& column = *metadata.schema()->Column(leaf);
+  const bool flat = column.max_repetition_level() == 0 && column.max_definition_level() <= 1 &&
+                    column.schema_node()->parent() == metadata.schema()->group_node();
+  const int width = PhysicalWidth(column.physical_type());
+  return flat && width > 0 && arrow::is_primitive(type.id()) && type.id() != arrow::Type::BOOL &&
+         type.byte_width() == width;
+}
+
+bool ReadFixedPages(const ColumnChunk& chunk, ReadScratch* scratch, void* values, uint8_t* valid) {
+  return WithType(chunk, [&](auto type) { return ReadChunk<decltype(type)>(chunk, scratch, values, valid); });
+}
+
+void GatherFixedPages(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* values,
+                      uint8_t* valid) {
+  WithType(chunk, [&](auto type) {
+    GatherChunk<decltype(type)>(chunk, picked, scratch, values, valid);
+    return true;
+  });
+}
+
+}  // namespace salver
