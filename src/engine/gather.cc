@@ -7,7 +7,6 @@
 #include <arrow/chunked_array.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/table.h>
-#include <arrow/util/bitmap_builders.h>
 
 #include <algorithm>
 #include <cstring>
@@ -40,6 +39,30 @@ Result<ArrayPtr> ReadColumn(SourceReader* reader, int group, const std::string& 
   return OneChunk(*table->column(0));
 }
 
+// A LargeVector as an Arrow buffer.
+template <typename T>
+class VectorBuffer final : public arrow::Buffer {
+ public:
+  explicit VectorBuffer(LargeVector<T> vector) : arrow::Buffer(nullptr, 0), vector_(std::move(vector)) {
+    data_ = reinterpret_cast<const uint8_t*>(vector_.data());
+    size_ = capacity_ = static_cast<int64_t>(vector_.size() * sizeof(T));
+  }
+
+ private:
+  const LargeVector<T> vector_;
+};
+
+// A bit for each byte, which is 0 or 1.
+std::shared_ptr<arrow::Buffer> ToBits(const LargeVector<uint8_t>& bytes) {
+  LargeVector<uint8_t> bits((bytes.size() + 7) / 8);
+  for (size_t i = 0; i < bits.size(); ++i) {
+    uint64_t eight = 0;
+    std::memcpy(&eight, bytes.data() + i * 8, std::min<size_t>(8, bytes.size() - i * 8));
+    bits[i] = static_cast<uint8_t>((eight * 0x0102040810204080ULL) >> 56);
+  }
+  return std::make_shared<VectorBuffer<uint8_t>>(std::move(bits));
+}
+
 // Types whose array is a validity bitmap and one buffer of equal slots.
 template <typename Word>
 class FixedWidthGatherer final : public ColumnGatherer {
@@ -48,30 +71,20 @@ class FixedWidthGatherer final : public ColumnGatherer {
       : column_(std::move(column)),
         type_(reader.schema()->GetFieldByName(column_)->type()),
         direct_(reader.IsFixedWidth(column_)),
-        wanted_(wanted) {}
-
-  Status Allocate() {
-    const int64_t count = static_cast<int64_t>(wanted_.position_count());
-    SALVER_ASSIGN(auto buffer,
-                  FromArrow(arrow::AllocateBuffer(count * static_cast<int64_t>(sizeof(Word))), "gather"));
-    values_ = std::move(buffer);
-    std::memset(values_->mutable_data(), 0, static_cast<size_t>(values_->size()));
-    valid_.assign(static_cast<size_t>(count), 0);
-    return Status::OK();
-  }
+        wanted_(wanted),
+        values_(wanted.position_count(), Word{0}),
+        valid_(wanted.position_count(), 0) {}
 
   Status Add(size_t i, SourceReader* reader, ReadScratch* scratch) override {
     const int group = wanted_.groups()[i];
     const PickedRows picked = wanted_.picked(i);
-    if (direct_)
-      return reader->GatherFixed(group, column_, picked, scratch, values_->mutable_data(), valid_.data());
+    if (direct_) return reader->GatherFixed(group, column_, picked, scratch, values_.data(), valid_.data());
     SALVER_ASSIGN(const auto array, ReadColumn(reader, group, column_));
     const Word* from = array->data()->template GetValues<Word>(1);
-    Word* to = values_->template mutable_data_as<Word>();
     const bool nulls = array->null_count() > 0;
     for (size_t k = 0; k < picked.rows.size(); ++k) {
       if (nulls && array->IsNull(picked.rows[k])) continue;
-      to[picked.targets[k]] = from[picked.rows[k]];
+      values_[picked.targets[k]] = from[picked.rows[k]];
       valid_[picked.targets[k]] = 1;
     }
     return Status::OK();
@@ -80,11 +93,9 @@ class FixedWidthGatherer final : public ColumnGatherer {
   Result<ArrayPtr> Finish() override {
     const int64_t count = static_cast<int64_t>(valid_.size());
     const int64_t nulls = std::count(valid_.begin(), valid_.end(), 0);
-    std::shared_ptr<arrow::Buffer> validity;
-    if (nulls > 0) {
-      SALVER_ASSIGN(validity, FromArrow(arrow::internal::BytesToBits(valid_), "gather"));
-    }
-    return arrow::MakeArray(arrow::ArrayData::Make(type_, count, {std::move(validity), values_}, nulls));
+    auto values = std::make_shared<VectorBuffer<Word>>(std::move(values_));
+    return arrow::MakeArray(arrow::ArrayData::Make(
+        type_, count, {nulls > 0 ? ToBits(valid_) : nullptr, std::move(values)}, nulls));
   }
 
  private:
@@ -92,8 +103,8 @@ class FixedWidthGatherer final : public ColumnGatherer {
   const std::shared_ptr<arrow::DataType> type_;
   const bool direct_;
   const WantedRows& wanted_;
-  std::shared_ptr<arrow::Buffer> values_;
-  std::vector<uint8_t> valid_;  // a byte a value, so that threads do not share a word
+  LargeVector<Word> values_;
+  LargeVector<uint8_t> valid_;  // a byte a value, so that threads do not share a word
 };
 
 class AnyGatherer final : public ColumnGatherer {
@@ -137,14 +148,6 @@ class AnyGatherer final : public ColumnGatherer {
   arrow::ArrayVector pieces_;
 };
 
-template <typename Word>
-Result<std::unique_ptr<ColumnGatherer>> NewFixedWidth(const SourceReader& reader, const std::string& column,
-                                                      const WantedRows& wanted) {
-  auto gatherer = std::make_unique<FixedWidthGatherer<Word>>(reader, column, wanted);
-  SALVER_RETURN_NOT_OK(gatherer->Allocate());
-  return std::unique_ptr<ColumnGatherer>(std::move(gatherer));
-}
-
 struct Wanted {
   int64_t position;
   uint32_t target;
@@ -161,7 +164,7 @@ WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64
     if (position >= 0) ++next[static_cast<size_t>(position >> kBlockBits) + 1];
   }
   std::partial_sum(next.begin(), next.end(), next.begin());
-  std::vector<Wanted> sorted(next.back());
+  LargeVector<Wanted> sorted(next.back());
   for (size_t i = 0; i < positions.size(); ++i) {
     if (positions[i] < 0) continue;
     sorted[next[static_cast<size_t>(positions[i] >> kBlockBits)]++] = {positions[i],
@@ -187,22 +190,21 @@ WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64
   if (!groups_.empty()) starts_.push_back(rows_.size());
 }
 
-Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(const SourceReader& reader,
-                                                          const std::string& column,
-                                                          const WantedRows& wanted) {
+std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, const std::string& column,
+                                                  const WantedRows& wanted) {
   const auto type = reader.schema()->GetFieldByName(column)->type();
   const bool one_slot = arrow::is_primitive(type->id()) && type->id() != arrow::Type::BOOL;
   switch (one_slot ? type->byte_width() : 0) {
     case 1:
-      return NewFixedWidth<uint8_t>(reader, column, wanted);
+      return std::make_unique<FixedWidthGatherer<uint8_t>>(reader, column, wanted);
     case 2:
-      return NewFixedWidth<uint16_t>(reader, column, wanted);
+      return std::make_unique<FixedWidthGatherer<uint16_t>>(reader, column, wanted);
     case 4:
-      return NewFixedWidth<uint32_t>(reader, column, wanted);
+      return std::make_unique<FixedWidthGatherer<uint32_t>>(reader, column, wanted);
     case 8:
-      return NewFixedWidth<uint64_t>(reader, column, wanted);
+      return std::make_unique<FixedWidthGatherer<uint64_t>>(reader, column, wanted);
     default:
-      return std::unique_ptr<ColumnGatherer>(std::make_unique<AnyGatherer>(reader, column, wanted));
+      return std::make_unique<AnyGatherer>(reader, column, wanted);
   }
 }
 
@@ -211,8 +213,7 @@ Result<std::vector<ArrayPtr>> GatherColumns(SourceReader* reader, const std::vec
   const WantedRows wanted(positions, RowGroupStarts(*reader));
   std::vector<std::unique_ptr<ColumnGatherer>> gatherers;
   for (const std::string& column : columns) {
-    SALVER_ASSIGN(auto gatherer, NewColumnGatherer(*reader, column, wanted));
-    gatherers.push_back(std::move(gatherer));
+    gatherers.push_back(NewColumnGatherer(*reader, column, wanted));
   }
   std::vector<ReadScratch> scratch(static_cast<size_t>(ThreadCount(threads)));
   const size_t groups = wanted.groups().size();

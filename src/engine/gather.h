@@ -37,7 +37,7 @@ class WantedRows {
   size_t position_count_;
   std::vector<int> groups_;
   std::vector<size_t> starts_ = {0};
-  std::vector<uint32_t> rows_, targets_;
+  LargeVector<uint32_t> rows_, targets_;
 };
 
 // Gathers one column, a row group at a time. Fixed-width values go straight to their place; others are taken
@@ -52,9 +52,8 @@ class ColumnGatherer {
   virtual Result<std::shared_ptr<arrow::Array>> Finish() = 0;
 };
 // `wanted` must outlive the gatherer.
-Result<std::unique_ptr<ColumnGatherer>> NewColumnGatherer(const SourceReader& reader,
-                                                          const std::string& column,
-                                                          const WantedRows& wanted);
+std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, const std::string& column,
+                                                  const WantedRows& wanted);
 
 // All of it at once: for each of `columns` its values at `positions`.
 Result<std::vector<std::shared_ptr<arrow::Array>>> GatherColumns(SourceReader* reader,

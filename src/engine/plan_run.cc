@@ -60,7 +60,7 @@ struct JoinIndex {
 
 // A join's answer while it is gathered.
 struct JoinOutput {
-  std::vector<int64_t> winners;  // per entity row
+  LargeVector<int64_t> winners;  // per entity row
   std::unique_ptr<WantedRows> wanted;
   std::vector<std::unique_ptr<ColumnGatherer>> columns;
 };
@@ -102,6 +102,7 @@ class PlanRun {
         columns.push_back(std::move(column));
       }
       encoded->ids = encoded->dictionary.Add(columns, entities_.num_rows());
+      encoded->dictionary.Seal();
       keys_.push_back(std::move(encoded));
     }
     return Status::OK();
@@ -257,8 +258,7 @@ class PlanRun {
       output.wanted = std::make_unique<WantedRows>(output.winners, RowGroupStarts(reader));
       output.winners = {};
       for (const auto& column : plan_.joins[at].outputs) {
-        SALVER_ASSIGN(auto gatherer, NewColumnGatherer(reader, column.source_column, *output.wanted));
-        output.columns.push_back(std::move(gatherer));
+        output.columns.push_back(NewColumnGatherer(reader, column.source_column, *output.wanted));
       }
       return Status::OK();
     }));
@@ -325,7 +325,7 @@ class PlanRun {
   const Table& entities_;
   const ExecutionContext& context_;
   ArrayPtr time_column_;
-  std::vector<int64_t> times_;  // of the entity rows
+  LargeVector<int64_t> times_;  // of the entity rows
   std::vector<std::unique_ptr<EncodedKeys>> keys_;
   std::vector<SourceScan> scans_;
   std::vector<JoinIndex> indexes_;

@@ -42,7 +42,7 @@ class GroupScan {
         row_count_(static_cast<size_t>(reader->row_groups()[static_cast<size_t>(group)].rows)),
         rows_(rows) {}
 
-  Status Times(const std::string& column, int64_t null_value, std::vector<int64_t>* to) {
+  Status Times(const std::string& column, int64_t null_value, LargeVector<int64_t>* to) {
     const auto type = reader_->schema()->GetFieldByName(column);
     const bool direct =
         type != nullptr && type->type()->id() == arrow::Type::TIMESTAMP &&
@@ -59,7 +59,7 @@ class GroupScan {
     return Status::OK();
   }
 
-  Status Key(const Field& field, std::vector<int64_t>* numbers) {
+  Status Key(const Field& field, LargeVector<int64_t>* numbers) {
     const auto type = ArrowType(field.type, field.struct_schema());
     const auto written = reader_->schema()->GetFieldByName(field.name);
     if (written == nullptr || !written->type()->Equals(*type) || !reader_->IsFixedWidth(field.name)) {
@@ -88,7 +88,7 @@ class GroupScan {
   }
 
   // Values of 4 or 8 bytes, one after another from the start of `to`; true when some are null.
-  Result<bool> Numbers(const std::string& column, std::vector<int64_t>* to) {
+  Result<bool> Numbers(const std::string& column, LargeVector<int64_t>* to) {
     to->resize(row_count_);
     if (rows_->valid.size() < row_count_) rows_->valid.resize(row_count_);
     return reader_->ReadFixed(group_, column, &rows_->scratch, to->data(), rows_->valid.data());

@@ -21,10 +21,10 @@ namespace salver {
 struct ScannedRows {
   int64_t first_position = 0;                       // row number of the first in the whole source
   std::vector<std::shared_ptr<arrow::Array>> keys;  // of ArrowType(key field); they point into `numbers`
-  std::vector<int64_t> event_us;                    // kNoTime where null
-  std::vector<int64_t> created_us;                  // empty when the source has no created column
+  LargeVector<int64_t> event_us;                    // kNoTime where null
+  LargeVector<int64_t> created_us;                  // empty when the source has no created column
 
-  std::vector<std::vector<int64_t>> numbers;  // per key field that is read as numbers
+  std::vector<LargeVector<int64_t>> numbers;  // per key field that is read as numbers
   std::vector<uint8_t> valid;
   ReadScratch scratch;
 };

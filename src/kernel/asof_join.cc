@@ -1,6 +1,7 @@
 #include "kernel/asof_join.h"
 
 #include <algorithm>
+#include <array>
 #include <numeric>
 
 #include "base/parallel.h"
@@ -74,7 +75,7 @@ void AsofIndex::SortKey(size_t begin, size_t end) {
   std::vector<size_t> order(end - begin);
   std::iota(order.begin(), order.end(), begin);
   std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) { return IsEarlier(a, b); });
-  const auto arrange = [&](std::vector<int64_t>* column) {
+  const auto arrange = [&](LargeVector<int64_t>* column) {
     if (column->empty()) return;
     std::vector<int64_t> arranged(order.size());
     for (size_t i = 0; i < order.size(); ++i) arranged[i] = (*column)[order[i]];
@@ -85,21 +86,57 @@ void AsofIndex::SortKey(size_t begin, size_t end) {
   arrange(&positions_);
 }
 
+// Binary searches in step: each step halves the rest of every search and asks memory for where the next one
+// looks.
+void AsofIndex::FindLast(std::span<const Search> searches, std::span<size_t> after) const {
+  size_t longest = 0;
+  std::array<size_t, kLanes> count;
+  for (size_t i = 0; i < searches.size(); ++i) {
+    after[i] = searches[i].begin;
+    count[i] = searches[i].end - searches[i].begin;
+    longest = std::max(longest, count[i]);
+    __builtin_prefetch(&event_us_[0] + searches[i].begin + count[i] / 2);
+  }
+  for (; longest > 0; longest /= 2) {
+    for (size_t i = 0; i < searches.size(); ++i) {
+      if (count[i] == 0) continue;
+      const size_t half = count[i] / 2;
+      const bool right = event_us_[after[i] + half] <= searches[i].time;
+      after[i] = right ? after[i] + half + 1 : after[i];
+      count[i] = right ? count[i] - half - 1 : half;
+      __builtin_prefetch(&event_us_[0] + after[i] + count[i] / 2);
+    }
+  }
+}
+
 void AsofIndex::Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us,
                      bool created_cut, std::span<int64_t> positions) const {
   const bool cut = created_cut && !created_us_.empty();
+  std::array<Search, kLanes> searches;
+  std::array<size_t, kLanes> rows, after;
+  size_t lanes = 0;
+  const auto answer = [&] {
+    FindLast(std::span(searches).first(lanes), std::span(after).first(lanes));
+    for (size_t i = 0; i < lanes; ++i) {
+      const auto [begin, end, time] = searches[i];
+      size_t at = after[i];
+      // The last row at or before t is the newest; under the cut, the last of those that existed at t.
+      while (cut && at > begin && created_us_[at - 1] > time) --at;
+      if (at > begin && IsVisible(event_us_[at - 1], time, ttl_us)) positions[rows[i]] = positions_[at - 1];
+    }
+    lanes = 0;
+  };
   for (size_t row = 0; row < keys.size(); ++row) {
     positions[row] = -1;
+    if (row + kLanes < keys.size() && keys[row + kLanes] >= 0)
+      __builtin_prefetch(&starts_[static_cast<size_t>(keys[row + kLanes])]);
     if (keys[row] < 0 || times[row] == kNoTime) continue;
-    const size_t begin = starts_[static_cast<size_t>(keys[row])],
-                 end = starts_[static_cast<size_t>(keys[row]) + 1];
-    const auto after = std::upper_bound(event_us_.begin() + static_cast<ptrdiff_t>(begin),
-                                        event_us_.begin() + static_cast<ptrdiff_t>(end), times[row]);
-    size_t at = static_cast<size_t>(after - event_us_.begin());
-    // The last row at or before t is the newest; under the cut, the last of those that existed at t.
-    while (cut && at > begin && created_us_[at - 1] > times[row]) --at;
-    if (at > begin && IsVisible(event_us_[at - 1], times[row], ttl_us)) positions[row] = positions_[at - 1];
+    const size_t key = static_cast<size_t>(keys[row]);
+    searches[lanes] = {starts_[key], starts_[key + 1], times[row]};
+    rows[lanes++] = row;
+    if (lanes == kLanes) answer();
   }
+  answer();
 }
 
 }  // namespace salver

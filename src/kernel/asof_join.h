@@ -10,6 +10,7 @@
 #include <span>
 #include <vector>
 
+#include "base/large_vector.h"
 #include "salver/status.h"
 
 namespace salver {
@@ -17,11 +18,11 @@ namespace salver {
 // Build rows that may be wanted, a part of the source in source order. Columns of equal length.
 struct BuildRows {
   int64_t first_position = 0;  // row number in the source that `rows` count from
-  std::vector<int32_t> keys;   // id of KeyDictionary, 0 or more
-  std::vector<int64_t> event_us;
-  std::vector<int64_t>
+  LargeVector<int32_t> keys;   // id of KeyDictionary, 0 or more
+  LargeVector<int64_t> event_us;
+  LargeVector<int64_t>
       created_us;              // kNoCreatedTime where there is none; empty when the source has no such column
-  std::vector<uint32_t> rows;  // first_position + row is what the join answers
+  LargeVector<uint32_t> rows;  // first_position + row is what the join answers
 };
 
 // A time that nothing is visible at: the event time of a label row that has none.
@@ -48,8 +49,17 @@ class AsofIndex {
   void SortKey(size_t begin, size_t end);
   bool IsEarlier(size_t a, size_t b) const;
 
-  std::vector<size_t> starts_;  // key k's rows are [starts_[k], starts_[k + 1])
-  std::vector<int64_t> event_us_, created_us_, positions_;
+  // The last row of [begin, end) at or before each time, or begin - 1: several searches at once, so that
+  // their waits for memory overlap.
+  static constexpr size_t kLanes = 16;
+  struct Search {
+    size_t begin, end;
+    int64_t time;
+  };
+  void FindLast(std::span<const Search> searches, std::span<size_t> after) const;
+
+  LargeVector<size_t> starts_;  // key k's rows are [starts_[k], starts_[k + 1])
+  LargeVector<int64_t> event_us_, created_us_, positions_;
 };
 
 }  // namespace salver

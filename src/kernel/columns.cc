@@ -146,15 +146,15 @@ Result<std::shared_ptr<arrow::Array>> CastTimeColumn(const arrow::ChunkedArray& 
   return FromArrow(times.Finish(), what);
 }
 
-Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value,
+Result<LargeVector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value,
                                      const std::string& what) {
-  std::vector<int64_t> values;
+  LargeVector<int64_t> values;
   SALVER_RETURN_NOT_OK(TimesInto(column, null_value, what, &values));
   return values;
 }
 
 Status TimesInto(const arrow::ChunkedArray& column, int64_t null_value, const std::string& what,
-                 std::vector<int64_t>* values) {
+                 LargeVector<int64_t>* values) {
   if (!IsTime(*column.type())) {
     return Status::InvalidArgument(
         what + " holds " + column.type()->ToString() + ", not a timestamp. Write it as a timestamp column.",

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "base/large_vector.h"
 #include "salver/feature_view.h"
 #include "salver/status.h"
 
@@ -39,10 +40,10 @@ Result<std::shared_ptr<arrow::Array>> CastTimeColumn(const arrow::ChunkedArray& 
                                                      const std::string& what);
 
 // A timestamp column (any unit, any zone) as UTC microseconds; `null_value` where null.
-Result<std::vector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value,
+Result<LargeVector<int64_t>> TimesOf(const arrow::ChunkedArray& column, int64_t null_value,
                                      const std::string& what);
 // The same into memory that is there.
 Status TimesInto(const arrow::ChunkedArray& column, int64_t null_value, const std::string& what,
-                 std::vector<int64_t>* values);
+                 LargeVector<int64_t>* values);
 
 }  // namespace salver

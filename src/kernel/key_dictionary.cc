@@ -3,6 +3,8 @@
 #include <arrow/array.h>
 #include <xxhash.h>
 
+#include <algorithm>
+
 namespace salver {
 namespace {
 
@@ -123,9 +125,37 @@ void KeyDictionary::AddNumbers(const arrow::Array& column, NumberOf number_of, s
   }
 }
 
+void KeyDictionary::Seal() {
+  dense_.clear();
+  if (!numbers_) return;
+  int64_t first = INT64_MAX, last = INT64_MIN;
+  for (const Slot& slot : slots_) {
+    if (slot.id < 0) continue;
+    first = std::min(first, slot.key);
+    last = std::max(last, slot.key);
+  }
+  constexpr uint64_t kAlwaysDense = 256 << 10;  // numbers: 1 MiB of ids, which stay in a core's cache
+  const uint64_t range = static_cast<uint64_t>(last) - static_cast<uint64_t>(first);
+  if (size_ == 0 || range >= std::max<uint64_t>(kAlwaysDense, static_cast<uint64_t>(size_) * 4)) return;
+  dense_.assign(range + 1, -1);
+  dense_first_ = first;
+  for (const Slot& slot : slots_) {
+    if (slot.id >= 0) dense_[static_cast<size_t>(slot.key - first)] = slot.id;
+  }
+}
+
 template <typename NumberOf>
 void KeyDictionary::FindNumbers(const arrow::Array& column, NumberOf number_of,
                                 std::vector<int32_t>* ids) const {
+  if (!dense_.empty()) {
+    const uint64_t range = dense_.size();
+    const bool some_null = column.null_count() > 0;
+    for (int64_t row = 0; row < column.length(); ++row) {
+      const uint64_t at = static_cast<uint64_t>(number_of(row)) - static_cast<uint64_t>(dense_first_);
+      if (at < range && !(some_null && column.IsNull(row))) (*ids)[static_cast<size_t>(row)] = dense_[at];
+    }
+    return;
+  }
   constexpr int64_t kAhead = 16;  // rows between asking memory for a slot and reading it
   const int64_t rows = column.length();
   const bool nulls = column.null_count() > 0;
@@ -140,6 +170,7 @@ std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::A
                                         int64_t rows) {
   std::vector<int32_t> ids(static_cast<size_t>(rows), columns_ == 0 ? 0 : -1);
   if (columns_ == 0) return ids;
+  dense_.clear();
   if (numbers_) {
     WithNumbers(*columns[0], [&](auto number_of) { AddNumbers(*columns[0], number_of, &ids); });
     return ids;

@@ -29,6 +29,9 @@ class KeyDictionary {
   // Ids of the rows of `columns`, adding what is new; -1 where any column is null.
   //   columns  one array per join key, of ArrowType(its type), all of length `rows`.
   std::vector<int32_t> Add(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows);
+  // After the last Add: makes Find look up whole numbers that lie close together by position instead of by
+  // hash.
+  void Seal();
   // As Add, but -1 for a key that was never added; into `ids`, whose memory is used again.
   void Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
             std::vector<int32_t>* ids) const;
@@ -62,6 +65,8 @@ class KeyDictionary {
   int32_t size_ = 0;
   int shift_ = 64 - 4;
   std::vector<Slot> slots_ = std::vector<Slot>(size_t{1} << 4);
+  std::vector<int32_t> dense_;  // id of number dense_first_ + i, or -1; empty: numbers lie too far apart
+  int64_t dense_first_ = 0;
   std::string bytes_;
   std::vector<uint64_t> ends_;  // of each id in bytes_
 };

@@ -77,7 +77,7 @@ LatestRowsNode NodeFor(const FeatureView& view, TimeInterval range) {
 // Encodes and writes one batch of rows.
 Result<WriteCounts> WriteBatch(const FeatureView& view,
                                const std::vector<std::shared_ptr<arrow::Array>>& join_keys,
-                               const std::vector<int64_t>& event_us, const std::vector<int64_t>& created_us,
+                               std::span<const int64_t> event_us, std::span<const int64_t> created_us,
                                const arrow::RecordBatch& features, const MaterializeContext& context) {
   SALVER_ASSIGN(const auto encoder, EntityKeyEncoder::Make(view.join_keys, context.entity_key_version));
   std::string bytes;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/large_vector.h"
 #include "engine/compute_engine.h"
 #include "salver/feature_store.h"
 #include "salver/online_store.h"
@@ -44,8 +45,8 @@ Result<MaterializeReport> Materialize(const RegistrySnapshot& snapshot, const Ma
 struct ViewRows {
   std::shared_ptr<const FeatureView> view;
   std::vector<std::shared_ptr<arrow::Array>> join_keys;
-  std::vector<int64_t> event_us;
-  std::vector<int64_t> created_us;  // empty: the rows have no such column
+  LargeVector<int64_t> event_us;
+  LargeVector<int64_t> created_us;  // empty: the rows have no such column
   std::shared_ptr<arrow::RecordBatch> features;
 };
 

@@ -68,7 +68,8 @@ class ChunkReader {
     pages_->set_data_page_filter([this, wanted = std::move(wanted)](const parquet::DataPageStats& page) {
       page_first_ = rows_seen_;
       rows_seen_ += page.num_values;
-      if (page.num_values < 0 || rows_seen_ > group_rows_) Damaged("a row group holds more rows than it says");
+      if (page.num_values < 0 || rows_seen_ > group_rows_)
+        Damaged("a row group holds more rows than it says");
       return !wanted(page_first_, rows_seen_);
     });
   }
@@ -79,12 +80,14 @@ class ChunkReader {
         SetDictionary(static_cast<const parquet::DictionaryPage&>(*next));
         continue;
       }
-      if (next->type() != parquet::PageType::DATA_PAGE && next->type() != parquet::PageType::DATA_PAGE_V2) continue;
+      if (next->type() != parquet::PageType::DATA_PAGE && next->type() != parquet::PageType::DATA_PAGE_V2)
+        continue;
       Open(std::static_pointer_cast<parquet::DataPage>(next), page);
       return true;
     }
     if (rows_seen_ != group_rows_)
-      Damaged("a row group says " + std::to_string(group_rows_) + " rows and holds " + std::to_string(rows_seen_));
+      Damaged("a row group says " + std::to_string(group_rows_) + " rows and holds " +
+              std::to_string(rows_seen_));
     return false;
   }
 
@@ -174,7 +177,8 @@ class ChunkReader {
         return bytes;
       }
       const auto& v1 = static_cast<const parquet::DataPageV1&>(*page->page);
-      return levels_.SetData(v1.definition_level_encoding(), 1, page->rows, page->page->data(), page->page->size());
+      return levels_.SetData(v1.definition_level_encoding(), 1, page->rows, page->page->data(),
+                             page->page->size());
     };
     const int bytes = begin();
     page->data = page->page->data() + bytes;
@@ -187,7 +191,8 @@ class ChunkReader {
     begin();
     auto& levels = scratch_->levels;
     if (levels.size() < static_cast<size_t>(page->rows)) levels.resize(static_cast<size_t>(page->rows));
-    if (levels_.Decode(page->rows, levels.data()) != page->rows) Damaged("a page holds fewer levels than it says");
+    if (levels_.Decode(page->rows, levels.data()) != page->rows)
+      Damaged("a page holds fewer levels than it says");
     page->present = static_cast<int>(std::count(levels.begin(), levels.begin() + page->rows, int16_t{1}));
     page->levels = levels.data();
   }
@@ -227,7 +232,8 @@ bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t
 }
 
 template <typename Type>
-void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* to, uint8_t* valid) {
+void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* to,
+                 uint8_t* valid) {
   using T = typename Type::c_type;
   T* const values = static_cast<T*>(to);
   size_t next = 0;  // of the picked rows
@@ -310,7 +316,8 @@ int PhysicalWidth(parquet::Type::type type) {
 
 bool HasFixedPages(const parquet::FileMetaData& metadata, int leaf, const arrow::DataType& type) {
   // Older Java writers gave chunks wrong sizes; Arrow's reader knows how to take that.
-  if (metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_816_FIXED_VERSION())) return false;
+  if (metadata.writer_version().VersionLt(parquet::ApplicationVersion::PARQUET_816_FIXED_VERSION()))
+    return false;
   if (metadata.is_encryption_algorithm_set()) return false;
   const parquet::ColumnDescriptor& column = *metadata.schema()->Column(leaf);
   const bool flat = column.max_repetition_level() == 0 && column.max_definition_level() <= 1 &&

@@ -1,6 +1,7 @@
-// Columns of fixed-width values straight from Parquet's pages into memory of the caller: no Arrow array between, pages
-// without a wanted row are not even decompressed, and nothing is allocated a second time. All throw what the Parquet
-// library throws, and parquet::ParquetException for a chunk that is not what its metadata says.
+// Columns of fixed-width values straight from Parquet's pages into memory of the caller: no Arrow array
+// between, pages without a wanted row are not even decompressed, and nothing is allocated a second time. All
+// throw what the Parquet library throws, and parquet::ParquetException for a chunk that is not what its
+// metadata says.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,8 @@ struct ColumnChunk {
   int group, leaf;
 };
 
-// True when the functions below take the column `leaf`, which Arrow reads as `type`: a flat column whose values have
-// 4 or 8 bytes in the file and in Arrow alike.
+// True when the functions below take the column `leaf`, which Arrow reads as `type`: a flat column whose
+// values have 4 or 8 bytes in the file and in Arrow alike.
 bool HasFixedPages(const parquet::FileMetaData& metadata, int leaf, const arrow::DataType& type);
 
 // As SourceReader::ReadFixed and GatherFixed.

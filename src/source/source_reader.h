@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "base/large_vector.h"
 #include "salver/data_source.h"
 #include "salver/status.h"
 
@@ -31,10 +32,10 @@ struct RowGroup {
 
 // Memory that reads use again. One a thread.
 struct ReadScratch {
-  std::vector<uint8_t> bytes;
-  std::vector<int16_t> levels;
-  std::vector<int32_t> indices;
-  std::vector<int64_t> decoded;
+  LargeVector<uint8_t> bytes;
+  LargeVector<int16_t> levels;
+  LargeVector<int32_t> indices;
+  LargeVector<int64_t> decoded;
 };
 
 // Rows of one row group that are wanted, ascending, and where the value of each goes.

@@ -43,6 +43,13 @@ def _selection(features: Union[List[str], FeatureService, Registered, None]) -> 
     return [], features.name
 
 
+def _table(stream: Any) -> Any:
+    """An Arrow table from a stream of the core. (pyarrow.table() would import pandas to see what it was given.)"""
+    import pyarrow
+
+    return pyarrow.RecordBatchReader.from_stream(stream).read_all()
+
+
 class RetrievalJob:
     """A training set that is known but not yet computed; each to_... computes it."""
 
@@ -53,9 +60,7 @@ class RetrievalJob:
         return self._job.explain()
 
     def to_arrow(self, validation_reference: Any = None, timeout: Optional[int] = None) -> Any:
-        import pyarrow
-
-        return pyarrow.table(_call(self._job.run))
+        return _table(_call(self._job.run))
 
     def to_df(self, validation_reference: Any = None, timeout: Optional[int] = None) -> Any:
         return self.to_arrow().to_pandas()
@@ -68,9 +73,7 @@ class OnlineResponse:
         self._answer = answer
 
     def to_arrow(self, include_event_timestamps: bool = False) -> Any:
-        import pyarrow
-
-        return pyarrow.table(self._answer.table())
+        return _table(self._answer.table())
 
     def to_dict(self, include_event_timestamps: bool = False) -> Dict[str, List[Any]]:
         values = self.to_arrow().to_pydict()
