@@ -35,3 +35,14 @@ build_jobs() {
   if [ "$cores" -lt 1 ]; then cores=1; fi
   echo "$cores"
 }
+
+# pip builds the package against this tree; again only when a file it is made from has changed.
+install_python_package() {
+  local stamp
+  stamp="$(git ls-files -co --exclude-standard include src proto cmake sdk/python CMakeLists.txt pyproject.toml packages |
+    sort | xargs sha256sum 2>/dev/null | sha256sum | cut -d' ' -f1)"
+  if [ "$(cat .venv/salver.sha256 2>/dev/null)" != "$stamp" ]; then
+    .venv/bin/python -m pip install --disable-pip-version-check --no-build-isolation --no-deps .
+    echo "$stamp" >.venv/salver.sha256
+  fi
+}
