@@ -1,6 +1,6 @@
-// Vectors for millions of numbers that are filled right after they are made: their elements are not zeroed first, and
-// where the system has huge pages they get them, which saves most of the page faults and of the misses in the tables
-// that translate addresses. Small ones are as std::vector.
+// Vectors for millions of numbers that are filled right after they are made: their elements are not zeroed
+// first, and where the system has huge pages they get them, which saves most of the page faults and of the
+// misses in the tables that translate addresses. Small ones are as std::vector.
 #pragma once
 
 #include <sys/mman.h>

@@ -2,7 +2,6 @@
 
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
-#include <arrow/io/memory.h>
 #include <arrow/type.h>
 #include <parquet/column_page.h>
 #include <parquet/column_reader.h>
@@ -32,22 +31,70 @@ struct Page {
   throw parquet::ParquetException(what);
 }
 
-// Bytes of the chunk, read into the scratch.
-std::shared_ptr<arrow::Buffer> ReadBytes(const ColumnChunk& chunk, const parquet::ColumnChunkMetaData& about,
-                                         ReadScratch* scratch) {
-  int64_t start = about.data_page_offset();
-  if (about.has_dictionary_page() && about.dictionary_page_offset() > 0)
-    start = std::min(start, about.dictionary_page_offset());
-  const int64_t size = about.total_compressed_size();
-  if (start < 0 || size < 0) Damaged("a column chunk lies outside of the file");
-  if (scratch->bytes.size() < static_cast<size_t>(size)) {
-    PARQUET_ASSIGN_OR_THROW(const int64_t file_size, chunk.file->GetSize());
-    if (size > file_size - start) Damaged("the file ends inside a column chunk");
-    scratch->bytes.resize(static_cast<size_t>(size));
+// The bytes of a column chunk as a stream with one page of them in memory, in the scratch. What Read and Peek
+// return is gone with the next call.
+class ChunkStream final : public arrow::io::InputStream {
+ public:
+  ChunkStream(arrow::io::RandomAccessFile* file, int64_t begin, int64_t size, LargeVector<uint8_t>* window)
+      : file_(file), at_(begin), begin_(begin), end_(begin + size), window_(window) {}
+
+  arrow::Result<std::string_view> Peek(int64_t size) override {
+    size = std::min(size, end_ - at_);
+    ARROW_RETURN_NOT_OK(Hold(size));
+    return std::string_view(reinterpret_cast<const char*>(Here()), static_cast<size_t>(size));
   }
-  PARQUET_ASSIGN_OR_THROW(const int64_t got, chunk.file->ReadAt(start, size, scratch->bytes.data()));
-  if (got != size) Damaged("the file ends inside a column chunk");
-  return std::make_shared<arrow::Buffer>(scratch->bytes.data(), size);
+  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t size) override {
+    size = std::min(size, end_ - at_);
+    ARROW_RETURN_NOT_OK(Hold(size));
+    auto bytes = std::make_shared<arrow::Buffer>(Here(), size);
+    at_ += size;
+    return bytes;
+  }
+  arrow::Result<int64_t> Read(int64_t size, void* to) override {
+    ARROW_ASSIGN_OR_RAISE(const auto bytes, Read(size));
+    std::memcpy(to, bytes->data(), static_cast<size_t>(bytes->size()));
+    return bytes->size();
+  }
+  arrow::Result<int64_t> Tell() const override { return at_ - begin_; }
+  arrow::Status Close() override { return arrow::Status::OK(); }
+  bool closed() const override { return false; }
+
+ private:
+  const uint8_t* Here() const { return window_->data() + (at_ - window_begin_); }
+
+  // Makes [at_, at_ + size) lie in the window, and what is likely a header after it.
+  arrow::Status Hold(int64_t size) {
+    if (at_ >= window_begin_ && at_ + size <= window_end_) return arrow::Status::OK();
+    constexpr int64_t kAhead = 16 << 10;
+    const int64_t wanted = std::min(size + kAhead, end_ - at_);
+    const int64_t kept = at_ >= window_begin_ && at_ < window_end_ ? window_end_ - at_ : 0;
+    if (kept > 0) std::memmove(window_->data(), Here(), static_cast<size_t>(kept));
+    if (window_->size() < static_cast<size_t>(wanted)) window_->resize(static_cast<size_t>(wanted));
+    ARROW_ASSIGN_OR_RAISE(const int64_t got,
+                          file_->ReadAt(at_ + kept, wanted - kept, window_->data() + kept));
+    if (got != wanted - kept) return arrow::Status::IOError("the file ends inside a column chunk");
+    window_begin_ = at_;
+    window_end_ = at_ + wanted;
+    return arrow::Status::OK();
+  }
+
+  arrow::io::RandomAccessFile* const file_;
+  int64_t at_, begin_, end_;
+  LargeVector<uint8_t>* const window_;
+  int64_t window_begin_ = 0, window_end_ = 0;  // of the file, what the window holds
+};
+
+std::shared_ptr<arrow::io::InputStream> OpenChunk(const ColumnChunk& chunk,
+                                                  const parquet::ColumnChunkMetaData& about,
+                                                  ReadScratch* scratch) {
+  int64_t begin = about.data_page_offset();
+  if (about.has_dictionary_page() && about.dictionary_page_offset() > 0)
+    begin = std::min(begin, about.dictionary_page_offset());
+  const int64_t size = about.total_compressed_size();
+  PARQUET_ASSIGN_OR_THROW(const int64_t file_size, chunk.file->GetSize());
+  if (begin < 0 || size < 0 || begin > file_size || size > file_size - begin)
+    Damaged("a column chunk lies outside of the file");
+  return std::make_shared<ChunkStream>(chunk.file, begin, size, &scratch->bytes);
 }
 
 template <typename Type>
@@ -62,9 +109,8 @@ class ChunkReader {
     const auto about = group->ColumnChunk(chunk.leaf);
     group_rows_ = group->num_rows();
     static const parquet::ReaderProperties properties = parquet::default_reader_properties();
-    pages_ = parquet::PageReader::Open(
-        std::make_shared<arrow::io::BufferReader>(ReadBytes(chunk, *about, scratch)), about->num_values(),
-        about->compression(), properties, *column_);
+    pages_ = parquet::PageReader::Open(OpenChunk(chunk, *about, scratch), about->num_values(),
+                                       about->compression(), properties, *column_);
     pages_->set_data_page_filter([this, wanted = std::move(wanted)](const parquet::DataPageStats& page) {
       page_first_ = rows_seen_;
       rows_seen_ += page.num_values;
