@@ -34,8 +34,10 @@ struct HistoricalRequest {
 class RetrievalJob {
  public:
   virtual ~RetrievalJob() = default;
-  // The plan as a tree of text, a node a line, without running it.
-  virtual std::string Explain() const = 0;
+  // The plan as a tree of text, a node a line, with the rows, bytes, files and row groups that each node will
+  // read. `analyze` runs it, forgets the answer, and says what it did read and how long each step took.
+  // Errors: those of Run.
+  virtual Result<std::string> Explain(bool analyze) = 0;
   // Entity columns in order, then features in request (or service) order.
   // Errors: Unavailable or NotFound when a source can not be read, Cancelled after Cancel().
   virtual Result<std::shared_ptr<arrow::Table>> Run() = 0;

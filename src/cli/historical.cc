@@ -14,7 +14,7 @@ namespace {
 struct Arguments {
   std::string entities, out, service, start, end;
   std::vector<std::string> features;
-  bool full_names = false, created_cut = false, explain = false;
+  bool full_names = false, created_cut = false, explain = false, analyze = false;
 };
 
 Status Run(const Context& context, const Arguments& arguments) {
@@ -34,8 +34,9 @@ Status Run(const Context& context, const Arguments& arguments) {
   }
   SALVER_ASSIGN(auto store, context.OpenStore());
   SALVER_ASSIGN(auto job, store->GetHistoricalFeatures(request));
-  if (arguments.explain) {
-    std::printf("%s", job->Explain().c_str());
+  if (arguments.explain || arguments.analyze) {
+    SALVER_ASSIGN(const std::string text, job->Explain(arguments.analyze));
+    std::printf("%s", text.c_str());
     return Status::OK();
   }
   SALVER_ASSIGN(const auto table, job->Run());
@@ -69,7 +70,10 @@ void AddHistorical(CLI::App* app, Context* context) {
   verb->add_flag("--full-feature-names", arguments->full_names, "view__feature instead of feature");
   verb->add_flag("--filter-by-created-timestamp", arguments->created_cut,
                  "Do not see rows that were created after the label's moment");
-  verb->add_flag("--explain", arguments->explain, "Print the plan instead of running it");
+  verb->add_flag("--explain", arguments->explain,
+                 "Print the plan and what it will read, instead of running it");
+  verb->add_flag("--explain-analyze", arguments->analyze,
+                 "Run it, and print the plan and what each step did");
   verb->callback([=] { context->action = [=] { return Run(*context, *arguments); }; });
 }
 

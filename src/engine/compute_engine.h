@@ -58,8 +58,12 @@ class ComputeEngine {
  public:
   virtual ~ComputeEngine() = default;
   // The entity rows, in order, with the plan's feature columns after them. `entities` has the plan's columns.
+  // `report` may be null.
   virtual Result<std::shared_ptr<arrow::Table>> Run(const ExecutionPlan& plan, const arrow::Table& entities,
-                                                    const ExecutionContext& context) = 0;
+                                                    const ExecutionContext& context, PlanReport* report) = 0;
+  // What Run would read for entity rows with these times. Opens the sources, reads no rows.
+  virtual Result<PlanReport> Describe(const ExecutionPlan& plan, const LabelTimes& labels,
+                                      const ExecutionContext& context) = 0;
   virtual Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node,
                                                      const ExecutionContext& context) = 0;
   // The distinct keys of `join` that have a row in [start_us, end_us], as a table of its KeyNode's entity

@@ -13,8 +13,13 @@ namespace {
 class LocalEngine final : public ComputeEngine {
  public:
   Result<std::shared_ptr<arrow::Table>> Run(const ExecutionPlan& plan, const arrow::Table& entities,
-                                            const ExecutionContext& context) override {
-    return RunPlan(plan, entities, context);
+                                            const ExecutionContext& context, PlanReport* report) override {
+    return RunPlan(plan, entities, context, report);
+  }
+
+  Result<PlanReport> Describe(const ExecutionPlan& plan, const LabelTimes& labels,
+                              const ExecutionContext& context) override {
+    return DescribePlan(plan, labels, context);
   }
 
   Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node,

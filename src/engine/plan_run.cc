@@ -13,8 +13,10 @@
 #include <arrow/table.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/arrow_status.h"
+#include "base/memory.h"
 #include "base/parallel.h"
 #include "engine/gather.h"
 #include "engine/scan.h"
@@ -71,24 +73,47 @@ struct Task {
 
 class PlanRun {
  public:
-  PlanRun(const ExecutionPlan& plan, const Table& entities, const ExecutionContext& context)
-      : plan_(plan), entities_(entities), context_(context) {}
+  // `report` may be null: then nothing is measured that costs anything.
+  PlanRun(const ExecutionPlan& plan, const ExecutionContext& context, PlanReport* report)
+      : plan_(plan),
+        context_(context),
+        measure_(report != nullptr),
+        report_(measure_ ? *report : own_report_) {}
 
-  Result<std::shared_ptr<Table>> Run() {
+  Result<std::shared_ptr<Table>> Run(const Table& entities) {
+    entities_ = &entities;
+    const int64_t before = measure_ ? RestartPeakMemory() : 0;
     SALVER_RETURN_NOT_OK(EncodeEntities());
-    SALVER_RETURN_NOT_OK(OpenSources());
-    SALVER_RETURN_NOT_OK(ScanSources());
-    SALVER_RETURN_NOT_OK(BuildIndexes());
-    SALVER_RETURN_NOT_OK(JoinLabels());
-    SALVER_RETURN_NOT_OK(GatherFeatures());
+    SALVER_RETURN_NOT_OK(Timed(&PlanRun::OpenSources, &report_.open_us));
+    SALVER_RETURN_NOT_OK(Timed(&PlanRun::ScanSources, &report_.scan_us));
+    SALVER_RETURN_NOT_OK(Timed(&PlanRun::BuildIndexes, &report_.index_us));
+    SALVER_RETURN_NOT_OK(Timed(&PlanRun::JoinLabels, &report_.join_us));
+    SALVER_RETURN_NOT_OK(Timed(&PlanRun::GatherFeatures, &report_.gather_us));
+    report_.ran = true;
+    if (measure_) report_.peak_bytes = std::max<int64_t>(0, PeakMemory() - before);
     return Assemble();
   }
 
+  Status Describe(const LabelTimes& labels) {
+    report_.labels = labels;
+    return OpenSources();
+  }
+
  private:
+  Status Timed(Status (PlanRun::*step)(), int64_t* micros) {
+    const auto start = std::chrono::steady_clock::now();
+    const Status status = (this->*step)();
+    *micros = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
+                  .count();
+    return status;
+  }
+
   Status EncodeEntities() {
     const std::string what = "entity column \"" + plan_.time_column + "\"";
-    SALVER_ASSIGN(time_column_, CastTimeColumn(*entities_.GetColumnByName(plan_.time_column), what));
+    SALVER_ASSIGN(time_column_, CastTimeColumn(*entities_->GetColumnByName(plan_.time_column), what));
     SALVER_ASSIGN(times_, TimesOf(arrow::ChunkedArray(time_column_), kNoTime, what));
+    report_.labels = TimesRange(times_);
+    report_.keys.resize(plan_.keys.size());
     for (size_t node = 0; node < plan_.keys.size(); ++node) {
       const KeyNode& keys = plan_.keys[node];
       auto encoded = std::make_unique<EncodedKeys>(keys);
@@ -97,12 +122,13 @@ class PlanRun {
         const std::string& name = keys.entity_columns[i];
         const std::string reason =
             "feature view \"" + ViewOn(node) + "\" joins on " + ValueTypeName(keys.join_keys[i].type);
-        SALVER_ASSIGN(auto column, CastKeyColumn(*entities_.GetColumnByName(name), keys.join_keys[i],
+        SALVER_ASSIGN(auto column, CastKeyColumn(*entities_->GetColumnByName(name), keys.join_keys[i],
                                                  "entity column \"" + name + "\"", reason));
         columns.push_back(std::move(column));
       }
-      encoded->ids = encoded->dictionary.Add(columns, entities_.num_rows());
+      encoded->ids = encoded->dictionary.Add(columns, entities_->num_rows());
       encoded->dictionary.Seal();
+      report_.keys[node].distinct = encoded->dictionary.size();
       keys_.push_back(std::move(encoded));
     }
     return Status::OK();
@@ -122,21 +148,63 @@ class PlanRun {
       scans_[i].range = NeededRange(i);
     }
     for (const JoinNode& join : plan_.joins) join_index_.push_back(IndexFor(join));
-    return ParallelFor(scans_.size(), context_.threads, [&](size_t i) -> Status {
+    SALVER_RETURN_NOT_OK(ParallelFor(scans_.size(), context_.threads, [&](size_t i) -> Status {
       SourceScan& scan = scans_[i];
       SALVER_ASSIGN(scan.reader, OpenSource(scan.node->source, context_.folder));
       scan.groups = GroupsInRange(*scan.reader, scan.range.min_us, scan.range.max_us);
       return Status::OK();
-    });
+    }));
+    return measure_ ? ReportSources() : Status::OK();
+  }
+
+  // What will be read, as far as it is known before.
+  Status ReportSources() {
+    report_.threads = ThreadCount(context_.threads);
+    report_.scans.resize(scans_.size());
+    report_.joins.resize(plan_.joins.size());
+    for (size_t i = 0; i < scans_.size(); ++i) {
+      const SourceScan& scan = scans_[i];
+      PlanReport::Scan& report = report_.scans[i];
+      report.files = scan.reader->file_count();
+      report.row_groups = static_cast<int>(scan.reader->row_groups().size());
+      report.row_groups_needed = static_cast<int>(scan.groups.size());
+      for (const RowGroup& group : scan.reader->row_groups()) report.rows += group.rows;
+      for (const int group : scan.groups) {
+        report.rows_needed += scan.reader->row_groups()[static_cast<size_t>(group)].rows;
+        std::vector<std::string> columns = {scan.node->event_column, scan.node->created_column};
+        for (const Field& key : scan.key_fields) columns.push_back(key.name);
+        SALVER_RETURN_NOT_OK(AddBytes(*scan.reader, group, columns, &report.bytes));
+      }
+    }
+    for (size_t at = 0; at < plan_.joins.size(); ++at)
+      SALVER_RETURN_NOT_OK(ReportJoin(at, scans_[plan_.joins[at].scan].groups));
+    return Status::OK();
+  }
+
+  static Status AddBytes(const SourceReader& reader, int group, const std::vector<std::string>& columns,
+                         int64_t* sum) {
+    for (const std::string& column : columns) {
+      SALVER_ASSIGN(const int64_t bytes, reader.ColumnBytes(group, column));
+      *sum += bytes;
+    }
+    return Status::OK();
+  }
+
+  // That a join's feature columns are read of these row groups.
+  Status ReportJoin(size_t at, const std::vector<int>& groups) {
+    const JoinNode& join = plan_.joins[at];
+    PlanReport::Join& report = report_.joins[at];
+    report.row_groups = static_cast<int>(groups.size());
+    report.bytes = 0;
+    std::vector<std::string> columns;
+    for (const auto& output : join.outputs) columns.push_back(output.source_column);
+    for (const int group : groups)
+      SALVER_RETURN_NOT_OK(AddBytes(*scans_[join.scan].reader, group, columns, &report.bytes));
+    return Status::OK();
   }
 
   TimeRange NeededRange(size_t scan) const {
-    TimeRange range;
-    for (const int64_t time : times_) {
-      if (time == kNoTime) continue;
-      range.min_us = std::min(range.min_us, time);
-      range.max_us = std::max(range.max_us, time);
-    }
+    TimeRange range{report_.labels.min_us, report_.labels.max_us};
     if (range.min_us > range.max_us) return range;
     constexpr int64_t kFirst = kNoTime + 1;
     int64_t longest = 0;
@@ -182,16 +250,23 @@ class PlanRun {
       std::vector<int32_t> ids;
     };
     std::vector<Memory> memory(static_cast<size_t>(ThreadCount(context_.threads)));
-    return ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
-      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      const SourceScan& scan = scans_[tasks[i].owner];
-      auto& [rows, ids] = memory[worker];
-      SALVER_RETURN_NOT_OK(ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
-                                            scan.groups[tasks[i].item], &rows));
-      for (const size_t index : scan.indexes)
-        indexes_[index].parts[tasks[i].item] = Candidates(indexes_[index], scan, rows, &ids);
-      return Status::OK();
-    });
+    SALVER_RETURN_NOT_OK(
+        ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
+          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+          const SourceScan& scan = scans_[tasks[i].owner];
+          auto& [rows, ids] = memory[worker];
+          SALVER_RETURN_NOT_OK(ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
+                                                scan.groups[tasks[i].item], &rows));
+          for (const size_t index : scan.indexes)
+            indexes_[index].parts[tasks[i].item] = Candidates(indexes_[index], scan, rows, &ids);
+          return Status::OK();
+        }));
+    if (!measure_) return Status::OK();
+    for (const JoinIndex& index : indexes_) {
+      for (const BuildRows& part : index.parts)
+        report_.scans[index.scan].rows_kept += static_cast<int64_t>(part.rows.size());
+    }
+    return Status::OK();
   }
 
   // Rows of a key that is asked for, at a time that may be.
@@ -262,6 +337,11 @@ class PlanRun {
       }
       return Status::OK();
     }));
+    for (size_t at = 0; measure_ && at < outputs_.size(); ++at) {
+      SALVER_RETURN_NOT_OK(ReportJoin(at, outputs_[at].wanted->groups()));
+      for (size_t group = 0; group < outputs_[at].wanted->groups().size(); ++group)
+        report_.joins[at].matched += static_cast<int64_t>(outputs_[at].wanted->picked(group).rows.size());
+    }
     struct ColumnTask {
       size_t join, group, column;
     };
@@ -305,9 +385,9 @@ class PlanRun {
 
   // The entity rows with their time column in UTC microseconds, and the feature columns after them.
   Result<std::shared_ptr<Table>> Assemble() const {
-    arrow::FieldVector fields = entities_.schema()->fields();
-    auto columns = entities_.columns();
-    const size_t time = static_cast<size_t>(entities_.schema()->GetFieldIndex(plan_.time_column));
+    arrow::FieldVector fields = entities_->schema()->fields();
+    auto columns = entities_->columns();
+    const size_t time = static_cast<size_t>(entities_->schema()->GetFieldIndex(plan_.time_column));
     fields[time] = arrow::field(plan_.time_column, time_column_->type());
     columns[time] = std::make_shared<arrow::ChunkedArray>(time_column_);
     std::vector<std::string> names(plan_.output_count);
@@ -318,12 +398,15 @@ class PlanRun {
       fields.push_back(arrow::field(names[i], features_[i]->type()));
       columns.push_back(std::make_shared<arrow::ChunkedArray>(features_[i]));
     }
-    return Table::Make(arrow::schema(std::move(fields)), std::move(columns), entities_.num_rows());
+    return Table::Make(arrow::schema(std::move(fields)), std::move(columns), entities_->num_rows());
   }
 
   const ExecutionPlan& plan_;
-  const Table& entities_;
   const ExecutionContext& context_;
+  const bool measure_;
+  PlanReport own_report_;
+  PlanReport& report_;
+  const Table* entities_ = nullptr;
   ArrayPtr time_column_;
   LargeVector<int64_t> times_;  // of the entity rows
   std::vector<std::unique_ptr<EncodedKeys>> keys_;
@@ -348,8 +431,15 @@ std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string
 }
 
 Result<std::shared_ptr<Table>> RunPlan(const ExecutionPlan& plan, const Table& entities,
-                                       const ExecutionContext& context) {
-  return PlanRun(plan, entities, context).Run();
+                                       const ExecutionContext& context, PlanReport* report) {
+  return PlanRun(plan, context, report).Run(entities);
+}
+
+Result<PlanReport> DescribePlan(const ExecutionPlan& plan, const LabelTimes& labels,
+                                const ExecutionContext& context) {
+  PlanReport report;
+  SALVER_RETURN_NOT_OK(PlanRun(plan, context, &report).Describe(labels));
+  return report;
 }
 
 }  // namespace salver

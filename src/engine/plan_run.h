@@ -8,7 +8,9 @@
 namespace salver {
 
 Result<std::shared_ptr<arrow::Table>> RunPlan(const ExecutionPlan& plan, const arrow::Table& entities,
-                                              const ExecutionContext& context);
+                                              const ExecutionContext& context, PlanReport* report);
+Result<PlanReport> DescribePlan(const ExecutionPlan& plan, const LabelTimes& labels,
+                                const ExecutionContext& context);
 
 // Cancelled once someone asked for it.
 Status CheckCancelled(const ExecutionContext& context);

@@ -5,6 +5,8 @@
 #include <arrow/table.h>
 #include <arrow/util/bitmap_builders.h>
 
+#include <algorithm>
+
 #include "base/arrow_status.h"
 
 #include "kernel/asof_join.h"
@@ -12,6 +14,16 @@
 #include "salver/online_store.h"
 
 namespace salver {
+
+LabelTimes TimesRange(std::span<const int64_t> times) {
+  LabelTimes labels{.rows = static_cast<int64_t>(times.size())};
+  for (const int64_t time : times) {
+    if (time == kNoTime) continue;
+    labels.min_us = std::min(labels.min_us, time);
+    labels.max_us = std::max(labels.max_us, time);
+  }
+  return labels;
+}
 
 std::vector<int64_t> RowGroupStarts(const SourceReader& reader) {
   std::vector<int64_t> starts = {0};

@@ -29,6 +29,9 @@ struct ScannedRows {
   ReadScratch scratch;
 };
 
+// How many times, the first and the last; kNoTime counts, and is neither.
+LabelTimes TimesRange(std::span<const int64_t> times);
+
 // First row number of each row group, and the total at the end.
 std::vector<int64_t> RowGroupStarts(const SourceReader& reader);
 

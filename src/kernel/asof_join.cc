@@ -95,7 +95,7 @@ void AsofIndex::FindLast(std::span<const Search> searches, std::span<size_t> aft
     after[i] = searches[i].begin;
     count[i] = searches[i].end - searches[i].begin;
     longest = std::max(longest, count[i]);
-    __builtin_prefetch(&event_us_[0] + searches[i].begin + count[i] / 2);
+    __builtin_prefetch(event_us_.data() + searches[i].begin + count[i] / 2);
   }
   for (; longest > 0; longest /= 2) {
     for (size_t i = 0; i < searches.size(); ++i) {
@@ -104,7 +104,7 @@ void AsofIndex::FindLast(std::span<const Search> searches, std::span<size_t> aft
       const bool right = event_us_[after[i] + half] <= searches[i].time;
       after[i] = right ? after[i] + half + 1 : after[i];
       count[i] = right ? count[i] - half - 1 : half;
-      __builtin_prefetch(&event_us_[0] + after[i] + count[i] / 2);
+      __builtin_prefetch(event_us_.data() + after[i] + count[i] / 2);
     }
   }
 }

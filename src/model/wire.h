@@ -42,6 +42,7 @@ class Reader {
   explicit Reader(std::string_view bytes) : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
   bool done() const { return at_ == end_; }
+  const char* at() const { return at_; }
   uint32_t field() const { return field_; }
   Type type() const { return type_; }
 

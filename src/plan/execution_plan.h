@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "plan/plan_report.h"
 #include "salver/data_source.h"
 #include "salver/feature_view.h"
 
@@ -48,8 +49,8 @@ struct ExecutionPlan {
   std::vector<JoinNode> joins;
   size_t output_count = 0;
 
-  // A tree, a node a line; a node used twice is printed once and named after that.
-  std::string ToString() const;
+  // A tree, a node a line; behind " | " what `report` (may be null) says of each.
+  std::string ToString(const PlanReport* report) const;
 };
 
 }  // namespace salver

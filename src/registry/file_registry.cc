@@ -93,13 +93,28 @@ class FileRegistry final : public Registry {
   Snapshot snapshot_;
 };
 
-// The bytes of the seal that `file` begins with; empty when it begins with anything else.
-std::string_view LeadingSeal(const std::string& file) {
+// Where the seals lie among the top-level fields of the file.
+struct Seals {
+  std::string_view first;  // the seal that the file begins with; empty when it begins with anything else
+  std::string_view last;   // the seal that it ends with; empty when it ends with anything else
+  int count = 0;
+};
+
+Seals FindSeals(std::string_view file) {
+  Seals seals;
   wire::Reader reader(file);
-  std::string_view seal;
-  if (reader.done() || !reader.Next() || reader.field() != RegistryProto::kSealFieldNumber) return {};
-  if (reader.type() != wire::kBytes || !reader.Bytes(&seal)) return {};
-  return std::string_view(file).substr(0, static_cast<size_t>(seal.data() + seal.size() - file.data()));
+  const char* begin = file.data();
+  while (!reader.done() && reader.Next()) {
+    const bool sealed = reader.field() == RegistryProto::kSealFieldNumber && reader.type() == wire::kBytes;
+    if (!reader.Skip()) break;
+    const char* end = reader.at();
+    const std::string_view field(begin, static_cast<size_t>(end - begin));
+    seals.count += sealed;
+    if (sealed && begin == file.data()) seals.first = field;
+    seals.last = sealed && end == file.data() + file.size() ? field : std::string_view();
+    begin = end;
+  }
+  return seals;
 }
 
 }  // namespace
@@ -130,7 +145,8 @@ std::string SealRegistry(RegistryProto registry, uint64_t number) {
   sealed.mutable_seal()->set_version_id(registry.version_id());
   sealed.mutable_seal()->set_number(number);
   sealed.mutable_seal()->set_checksum(XXH3_64bits(body.data(), body.size()));
-  return sealed.SerializeAsString() + body;
+  const std::string seal = sealed.SerializeAsString();
+  return seal + body + seal;
 }
 
 Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string& path) {
@@ -140,13 +156,19 @@ Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string&
   };
   if (bytes.empty()) return corrupt("is an empty file, which no registry is");
   const google::protobuf::LogSilencer silence;  // what is wrong is said below
-  const std::string_view seal = LeadingSeal(bytes);
-  if (!seal.empty()) {
+  const Seals seals = FindSeals(bytes);
+  if (!seals.first.empty()) {
     RegistryProto sealed;
-    if (!sealed.ParseFromArray(seal.data(), static_cast<int>(seal.size())))
-      return corrupt("is damaged: its seal can not be read");
-    if (XXH3_64bits(bytes.data() + seal.size(), bytes.size() - seal.size()) != sealed.seal().checksum())
+    if (seals.last != seals.first || bytes.size() < 2 * seals.first.size() ||
+        !sealed.ParseFromArray(seals.first.data(), static_cast<int>(seals.first.size()))) {
+      return corrupt("is damaged: its two seals are not the same");
+    }
+    const std::string_view body =
+        std::string_view(bytes).substr(seals.first.size(), bytes.size() - 2 * seals.first.size());
+    if (XXH3_64bits(body.data(), body.size()) != sealed.seal().checksum())
       return corrupt("is damaged: its checksum does not fit");
+  } else if (seals.count == 1 && !seals.last.empty()) {
+    return corrupt("is damaged: it ends with a seal and does not begin with it");
   }
   auto registry = std::make_shared<RegistryProto>();
   if (!registry->ParseFromString(bytes))

@@ -1,7 +1,7 @@
-// The registry as one file, Feast's format: a serialized feast.core.Registry. Salver begins the file with a
-// seal (field 1000), which holds a checksum of everything after it. Feast ignores the seal and, when it
-// rewrites the file, writes it behind everything else, where it means nothing: only a file that begins with a
-// seal is checked.
+// The registry as one file, Feast's format: a serialized feast.core.Registry. Salver begins and ends the file
+// with a seal (field 1000), which holds a checksum of what lies between. Feast ignores seals and, when it
+// rewrites the file, puts both behind everything else, where they mean nothing: a file that neither begins
+// with a seal nor ends with a single one is Feast's, and is not checked.
 //
 // A commit holds the lock file beside it, checks that the version it started from is still there, and
 // replaces the file whole (base/files.h ReplaceFile), so readers see one version or the next and power loss

@@ -46,11 +46,6 @@ auto AddEntity(const std::string& name) {
   };
 }
 
-RegistryProto WithoutSeal(RegistryProto registry) {
-  registry.clear_seal();
-  return registry;
-}
-
 TEST_F(FileRegistryTest, CommitsVersionsAndNumbersThem) {
   auto registry = Open();
   auto empty = registry->Load();
@@ -98,29 +93,20 @@ TEST_F(FileRegistryTest, AnErrorOfTheChangeCommitsNothing) {
   EXPECT_EQ(Bytes(), before);
 }
 
-TEST_F(FileRegistryTest, ADamagedFileIsRefusedOrHoldsAllItHeld) {
+TEST_F(FileRegistryTest, AFileWithOneBitTurnedIsRefused) {
   auto registry = Open();
   ASSERT_TRUE(registry->Update(AddEntity("driver")).ok());
   ASSERT_TRUE(registry->Update(AddEntity("customer")).ok());
   const std::string good = Bytes();
-  const RegistryProto whole = WithoutSeal(**OpenSealedRegistry(good, "r"));
-  int refused = 0;
+  ASSERT_TRUE(OpenSealedRegistry(good, "r").ok());
   for (size_t bit = 0; bit < good.size() * 8; ++bit) {
     std::string bad = good;
     bad[bit / 8] = static_cast<char>(bad[bit / 8] ^ (1 << bit % 8));
     const auto opened = OpenSealedRegistry(bad, "r");
-    if (!opened.ok()) {
-      ++refused;
-      EXPECT_EQ(opened.status().code(), StatusCode::kDataLoss);
-      EXPECT_EQ(opened.status().reason(), Reason::kCorrupt);
-      continue;
-    }
-    // Only damage to the seal itself can go unnoticed.
-    RegistryProto left = WithoutSeal(**opened);
-    left.GetReflection()->MutableUnknownFields(&left)->Clear();
-    EXPECT_EQ(left.SerializeAsString(), whole.SerializeAsString()) << "bit " << bit;
+    ASSERT_FALSE(opened.ok()) << "bit " << bit;
+    EXPECT_EQ(opened.status().code(), StatusCode::kDataLoss);
+    EXPECT_EQ(opened.status().reason(), Reason::kCorrupt);
   }
-  EXPECT_GT(refused, static_cast<int>(good.size()) * 4);
   for (size_t size = 0; size < good.size(); ++size) {
     const auto opened = OpenSealedRegistry(good.substr(0, size), "r");
     ASSERT_FALSE(opened.ok()) << "cut to " << size;
@@ -138,14 +124,14 @@ TEST_F(FileRegistryTest, ADamagedFileIsRefusedOrHoldsAllItHeld) {
 TEST_F(FileRegistryTest, WhatFeastRewroteIsReadAndNumberedOn) {
   auto registry = Open();
   ASSERT_TRUE(registry->Update(AddEntity("a")).ok());
-  // Feast knows no seal: it keeps it among the unknown fields, which go last, and writes the file in place.
+  // Feast knows no seal: it keeps both among the unknown fields, which go last, and writes the file in place.
   RegistryProto theirs = **registry->Load();
   RegistryProto seal;
   *seal.mutable_seal() = theirs.seal();
   theirs.clear_seal();
   theirs.set_version_id("0b7c1c2e-5a0d-4a43-9a76-08e9c8b5a001");
   theirs.add_entities()->mutable_spec()->set_name("b");
-  Overwrite(theirs.SerializeAsString() + seal.SerializeAsString());
+  Overwrite(theirs.SerializeAsString() + seal.SerializeAsString() + seal.SerializeAsString());
   const auto read = registry->Load();
   ASSERT_TRUE(read.ok()) << read.status().ToString();
   EXPECT_EQ((*read)->entities_size(), 2);
@@ -188,6 +174,7 @@ TEST_F(FileRegistryTest, AWriterWithoutLockIsNotUndone) {
   int rounds = 0;
   const auto never = registry->Update([&](RegistryProto* next) {
     RegistryProto theirs = *next;
+    theirs.clear_seal();
     theirs.set_version_id("again " + std::to_string(++rounds));
     Overwrite(theirs.SerializeAsString());
     return Status::OK();

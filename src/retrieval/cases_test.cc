@@ -301,7 +301,13 @@ class CaseFile {
 
   Lines Explain(const Command& command) const {
     const auto job = repository_->Plan(Request(command, {}), 1);
-    return job.ok() ? Split((*job)->Explain(), '\n') : Lines{job.status().ToString()};
+    if (!job.ok()) return {job.status().ToString()};
+    const auto text = (*job)->Explain(/*analyze=*/false);
+    if (!text.ok()) return {text.status().ToString()};
+    Lines lines = Split(*text, '\n');
+    // What will be read depends on who wrote the file; the plan does not.
+    for (std::string& line : lines) line = line.substr(0, line.find(" | "));
+    return lines;
   }
 
   Lines Refusal(const Command& command) const {

@@ -12,6 +12,8 @@
 
 #include "base/arrow_status.h"
 #include "base/nearest.h"
+#include "engine/scan.h"
+#include "kernel/asof_join.h"
 #include "kernel/columns.h"
 #include "kernel/key_dictionary.h"
 #include "model/feature_request.h"
@@ -237,20 +239,48 @@ class HistoricalJob final : public RetrievalJob {
   HistoricalJob(ExecutionPlan plan, HistoricalRequest request, RetrievalContext context)
       : plan_(std::move(plan)), request_(std::move(request)), context_(std::move(context)) {}
 
-  std::string Explain() const override { return plan_.ToString(); }
+  Result<std::string> Explain(bool analyze) override {
+    PlanReport report;
+    if (analyze) {
+      SALVER_RETURN_NOT_OK(Compute(&report).status());
+      return plan_.ToString(&report);
+    }
+    LabelTimes labels;
+    if (request_.entities != nullptr) {
+      SALVER_ASSIGN(const auto times, CastTimeColumn(*request_.entities->GetColumnByName(plan_.time_column),
+                                                     "entity column \"" + plan_.time_column + "\""));
+      SALVER_ASSIGN(const auto micros, TimesOf(arrow::ChunkedArray(times), kNoTime, plan_.time_column));
+      labels = TimesRange(micros);
+    } else {
+      labels.min_us = labels.max_us = request_.end_us.value_or(context_.clock->NowMicros());
+    }
+    SALVER_ASSIGN(report, context_.engine->Describe(Bounded(labels.max_us), labels, Context()));
+    return plan_.ToString(&report);
+  }
   void Cancel() override { cancelled_ = true; }
 
-  Result<std::shared_ptr<arrow::Table>> Run() override {
-    const ExecutionContext context{context_.folder, context_.threads, &cancelled_};
-    if (request_.entities != nullptr) return context_.engine->Run(plan_, *request_.entities, context);
-    const int64_t end = request_.end_us.value_or(context_.clock->NowMicros());
-    SALVER_ASSIGN(const auto entities, EntitiesInRange(end, context));
-    ExecutionPlan bounded = plan_;
-    for (JoinNode& join : bounded.joins) join.ttl_us = LookBack(join, end);
-    return context_.engine->Run(bounded, *entities, context);
-  }
+  Result<std::shared_ptr<arrow::Table>> Run() override { return Compute(nullptr); }
 
  private:
+  ExecutionContext Context() const { return {context_.folder, context_.threads, &cancelled_}; }
+
+  Result<std::shared_ptr<arrow::Table>> Compute(PlanReport* report) {
+    if (request_.entities != nullptr)
+      return context_.engine->Run(plan_, *request_.entities, Context(), report);
+    const int64_t end = request_.end_us.value_or(context_.clock->NowMicros());
+    SALVER_ASSIGN(const auto entities, EntitiesInRange(end, Context()));
+    return context_.engine->Run(Bounded(end), *entities, Context(), report);
+  }
+
+  // The plan with a bound for every join, when there are no entity rows.
+  ExecutionPlan Bounded(int64_t end) const {
+    ExecutionPlan bounded = plan_;
+    for (JoinNode& join : bounded.joins) {
+      if (request_.entities == nullptr) join.ttl_us = LookBack(join, end);
+    }
+    return bounded;
+  }
+
   // How far before `end` a row of this join may lie: its ttl, else back to the requested start, else 30 days.
   int64_t LookBack(const JoinNode& join, int64_t end) const {
     if (join.ttl_us != 0) return join.ttl_us;

@@ -173,6 +173,22 @@ class ParquetSource final : public SourceReader {
     return FromArrow(arrow::ConcatenateTables(parts), "data source \"" + source_.name + "\"");
   }
 
+  Result<int64_t> ColumnBytes(int group, const std::string& column) const override {
+    const int index = schema_->GetFieldIndex(column);
+    if (index < 0) return int64_t{0};
+    const ParquetFile& file = FileOf(group);
+    std::vector<int> leaves;
+    AppendLeaves(file.reader->manifest().schema_fields[static_cast<size_t>(index)], &leaves);
+    try {
+      const auto about = file.reader->parquet_reader()->metadata()->RowGroup(group - file.first_group);
+      int64_t bytes = 0;
+      for (const int leaf : leaves) bytes += about->ColumnChunk(leaf)->total_compressed_size();
+      return bytes;
+    } catch (const std::exception& error) {  // parquet throws on damaged metadata
+      return Damaged(source_, file.path, error.what());
+    }
+  }
+
   bool IsFixedWidth(const std::string& column) const override {
     const int index = schema_->GetFieldIndex(column);
     if (index < 0) return false;
@@ -200,11 +216,14 @@ class ParquetSource final : public SourceReader {
   }
 
  private:
+  const ParquetFile& FileOf(int group) const {
+    return *std::find_if(files_.begin(), files_.end(),
+                         [&](const ParquetFile& one) { return group < one.first_group + one.group_count; });
+  }
+
   template <typename Use>
   Result<bool> WithChunk(int group, const std::string& column, Use use) const {
-    const ParquetFile& file = *std::find_if(files_.begin(), files_.end(), [&](const ParquetFile& one) {
-      return group < one.first_group + one.group_count;
-    });
+    const ParquetFile& file = FileOf(group);
     const auto index = static_cast<size_t>(schema_->GetFieldIndex(column));
     try {
       return use(ColumnChunk{file.bytes.get(), file.reader->parquet_reader()->metadata().get(),

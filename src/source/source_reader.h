@@ -54,6 +54,9 @@ class SourceReader {
   virtual Result<std::shared_ptr<arrow::Table>> Read(std::span<const int> groups,
                                                      const std::vector<std::string>& columns) = 0;
 
+  // Bytes of a top-level column in a row group, as compressed.
+  virtual Result<int64_t> ColumnBytes(int group, const std::string& column) const = 0;
+
   // True when the two below take the column: numbers and times of 4 or 8 bytes, not nested. They go past
   // Arrow, into memory of the caller, and cost no allocation.
   virtual bool IsFixedWidth(const std::string& column) const = 0;

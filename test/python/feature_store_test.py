@@ -120,7 +120,8 @@ def labels(**more):
 
 def test_training_set_keeps_rows_and_order(store):
     job = store.get_historical_features(labels(), ["stats:trips", "stats:rate"])
-    assert "stats" in job.explain()
+    assert "PointInTimeJoin stats" in job.explain() and "1 of 1 row group" in job.explain()
+    assert "2 of 4 rows matched" in job.explain(analyze=True)
     frame = job.to_df()
     assert list(frame.columns) == ["driver_id", "event_timestamp", "label", "trips", "rate"]
     assert frame["label"].tolist() == [1, 2, 3, 4]

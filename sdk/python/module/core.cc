@@ -78,7 +78,10 @@ class TableStream {
 class Job {
  public:
   explicit Job(std::unique_ptr<RetrievalJob> job) : job_(std::move(job)) {}
-  std::string Explain() const { return job_->Explain(); }
+  std::string Explain(bool analyze) {
+    nb::gil_scoped_release release;
+    return Take(job_->Explain(analyze));
+  }
   TableStream Run() {
     nb::gil_scoped_release release;
     return TableStream(Take(job_->Run()));

@@ -56,8 +56,9 @@ class RetrievalJob:
     def __init__(self, job: Any) -> None:
         self._job = job
 
-    def explain(self) -> str:
-        return self._job.explain()
+    def explain(self, analyze: bool = False) -> str:
+        """The plan and what it will read; with analyze it is run, and the text says what each step did."""
+        return _call(self._job.explain, analyze)
 
     def to_arrow(self, validation_reference: Any = None, timeout: Optional[int] = None) -> Any:
         return _table(_call(self._job.run))
