@@ -121,6 +121,15 @@ TEST_F(HttpServerTest, RefusesMoreValuesThanARequestMayAskFor) {
   EXPECT_EQ(client.Post(kOnline, kRead).body, kAnswer);
 }
 
+TEST_F(HttpServerTest, ARequestOverItsTimeIsAnsweredWithTheReason) {
+  Serve({.request_time_max = milliseconds(-1)});
+  TestClient client(port());
+  const TestAnswer answer = client.Post(kOnline, kRead);
+  EXPECT_EQ(answer.status, 503) << answer.body;
+  EXPECT_EQ(answer.headers.at("retry-after"), "1");
+  EXPECT_NE(answer.body.find("stats"), std::string::npos) << answer.body;
+}
+
 TEST_F(HttpServerTest, RefusesAHeadOverTheLimit) {
   Serve({.head_bytes_max = 100});
   TestClient client(port());

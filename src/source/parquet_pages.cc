@@ -145,6 +145,7 @@ class ChunkReader {
 
   // The values that are present, one after another.
   void Decode(const Page& page, T* to) {
+    if (page.present == 0) return;  // `to` may be null
     int count = 0;
     if (IsPlain(page)) {
       std::memcpy(to, PlainValues(page), static_cast<size_t>(page.present) * sizeof(T));
