@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "cli/command.h"
+#include "store/report_json.h"
 
 namespace salver::cli {
 namespace {
@@ -56,17 +57,7 @@ class ProgressBar {
 
 void Print(const Context& context, const MaterializeReport& report) {
   if (context.json()) {
-    std::string json = "{\"views\": [";
-    for (size_t i = 0; i < report.views.size(); ++i) {
-      const auto& view = report.views[i];
-      json += std::string(i > 0 ? ", " : "") + "{\"name\": " + JsonString(view.name) +
-              ", \"start\": " + JsonString(FormatTime(view.interval.start_us)) +
-              ", \"end\": " + JsonString(FormatTime(view.interval.end_us)) +
-              ", \"rows_read\": " + std::to_string(view.rows_read) +
-              ", \"rows_written\": " + std::to_string(view.rows_written) +
-              ", \"rows_older\": " + std::to_string(view.rows_older) + "}";
-    }
-    std::printf("%s]}\n", json.c_str());
+    std::printf("%s\n", ToJson(report).c_str());
     return;
   }
   for (const auto& view : report.views) {

@@ -1,9 +1,9 @@
 // Runs a plan in this process, in steps that each share out their work to threads:
 //
-//   scan    a row group a task: keys and times, once for all joins on the source; rows that no label can use
-//   are dropped index   a range of keys a task: rows grouped by key and sorted by time, once for all joins on
-//   the same keys join    a range of labels a task: the winner of each label, a row number gather  a row
-//   group a task: feature columns, only where a winner lies
+//   scan    a row group a task: keys and times, once for all joins on the source, without rows no label can
+//   use index   a range of keys a task: rows by key and time, once for all joins on the same keys join    a
+//   range of labels a task: the winner of each label, a row number gather  a column of a row group a task:
+//   feature values, only where a winner lies
 //
 // Every task writes a place of its own, so the answer does not depend on the number of threads.
 #include "engine/plan_run.h"

@@ -8,7 +8,6 @@
 #include <algorithm>
 
 #include "base/arrow_status.h"
-
 #include "kernel/asof_join.h"
 #include "kernel/columns.h"
 #include "salver/online_store.h"

@@ -102,8 +102,8 @@ class ChunkReader {
  public:
   using T = typename Type::c_type;
 
-  // `wanted(first, end)`: whether any of these rows is; other pages are passed over.
-  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, std::function<bool(int64_t, int64_t)> wanted)
+  // `wanted(end)`: whether the page before row `end` has a wanted row; other pages are passed over.
+  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, std::function<bool(int64_t)> wanted)
       : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch) {
     const auto group = chunk.metadata->RowGroup(chunk.group);
     const auto about = group->ColumnChunk(chunk.leaf);
@@ -116,7 +116,7 @@ class ChunkReader {
       rows_seen_ += page.num_values;
       if (page.num_values < 0 || rows_seen_ > group_rows_)
         Damaged("a row group holds more rows than it says");
-      return !wanted(page_first_, rows_seen_);
+      return !wanted(rows_seen_);
     });
   }
 
@@ -256,7 +256,7 @@ class ChunkReader {
 template <typename Type>
 bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t* valid) {
   using T = typename Type::c_type;
-  ChunkReader<Type> reader(chunk, scratch, [](int64_t, int64_t) { return true; });
+  ChunkReader<Type> reader(chunk, scratch, [](int64_t) { return true; });
   Page page;
   bool nulls = false;
   while (reader.Next(&page)) {
@@ -284,7 +284,7 @@ void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch
   using T = typename Type::c_type;
   T* const values = static_cast<T*>(to);
   size_t next = 0;  // of the picked rows
-  ChunkReader<Type> reader(chunk, scratch, [&](int64_t, int64_t end) {
+  ChunkReader<Type> reader(chunk, scratch, [&](int64_t end) {
     return next < picked.rows.size() && static_cast<int64_t>(picked.rows[next]) < end;
   });
   Page page;

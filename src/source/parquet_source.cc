@@ -1,4 +1,5 @@
-// Parquet files through Arrow's reader. Everything about the file format stays in this file.
+// Parquet files through Arrow's reader. What is read past it, page by page, is in parquet_pages.cc; nothing
+// else knows the file format.
 #include <arrow/io/file.h>
 #include <arrow/table.h>
 #include <arrow/type.h>

@@ -12,10 +12,10 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include "base/clock.h"
 #include "feast/core/Registry.pb.h"
 #include "model/value_codec.h"
 #include "salver/feature_store.h"
+#include "store/report_json.h"
 
 namespace nb = nanobind;
 
@@ -104,20 +104,6 @@ std::string ToJson(const ApplyReport& report) {
     const auto& change = report.changes[i];
     json += std::string(i > 0 ? ", " : "") + "{\"change\": \"" + kVerbs[static_cast<int>(change.kind)] +
             "\", \"type\": " + Quoted(change.type) + ", \"name\": " + Quoted(change.name) + "}";
-  }
-  return json + "]}";
-}
-
-std::string ToJson(const MaterializeReport& report) {
-  std::string json = "{\"views\": [";
-  for (size_t i = 0; i < report.views.size(); ++i) {
-    const auto& view = report.views[i];
-    json += std::string(i > 0 ? ", " : "") + "{\"name\": " + Quoted(view.name) +
-            ", \"start\": " + Quoted(FormatTime(view.interval.start_us)) +
-            ", \"end\": " + Quoted(FormatTime(view.interval.end_us)) +
-            ", \"rows_read\": " + std::to_string(view.rows_read) +
-            ", \"rows_written\": " + std::to_string(view.rows_written) +
-            ", \"rows_older\": " + std::to_string(view.rows_older) + "}";
   }
   return json + "]}";
 }
