@@ -6,27 +6,14 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
 #include "base/large_vector.h"
+#include "kernel/key_runs.h"
 #include "salver/status.h"
 
 namespace salver {
-
-// Build rows that may be wanted, a part of the source in source order. Columns of equal length.
-struct BuildRows {
-  int64_t first_position = 0;  // row number in the source that `rows` count from
-  LargeVector<int32_t> keys;   // id of KeyDictionary, 0 or more
-  LargeVector<int64_t> event_us;
-  LargeVector<int64_t>
-      created_us;              // kNoCreatedTime where there is none; empty when the source has no such column
-  LargeVector<uint32_t> rows;  // first_position + row is what the join answers
-};
-
-// A time that nothing is visible at: the event time of a label row that has none.
-inline constexpr int64_t kNoTime = std::numeric_limits<int64_t>::min();
 
 // Build rows grouped by key and sorted by time; made once, asked by every view on the same source and keys.
 // Thread safety: immutable once made.
@@ -42,13 +29,9 @@ class AsofIndex {
   void Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us, bool created_cut,
             std::span<int64_t> positions) const;
 
-  size_t row_count() const { return event_us_.size(); }
+  size_t row_count() const { return runs_.row_count(); }
 
  private:
-  void Place(const std::vector<BuildRows>& parts, int32_t first_key, int32_t last_key);
-  void SortKey(size_t begin, size_t end);
-  bool IsEarlier(size_t a, size_t b) const;
-
   // The last row of [begin, end) at or before each time, or begin - 1: several searches at once, so that
   // their waits for memory overlap.
   static constexpr size_t kLanes = 16;
@@ -58,8 +41,7 @@ class AsofIndex {
   };
   void FindLast(std::span<const Search> searches, std::span<size_t> after) const;
 
-  LargeVector<size_t> starts_;  // key k's rows are [starts_[k], starts_[k + 1])
-  LargeVector<int64_t> event_us_, created_us_, positions_;
+  KeyRuns runs_;
 };
 
 }  // namespace salver
