@@ -32,6 +32,7 @@ class WantedRows {
     return {std::span(rows_).subspan(begin, count), std::span(targets_).subspan(begin, count)};
   }
   size_t position_count() const { return position_count_; }
+  size_t matched() const { return rows_.size(); }  // positions that are not -1
 
  private:
   size_t position_count_;

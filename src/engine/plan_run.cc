@@ -1,9 +1,9 @@
 // Runs a plan in this process, in steps that each share out their work to threads:
 //
-//   scan    a row group a task: keys and times, once for all joins on the source, without rows no label can
-//   use index   a range of keys a task: rows by key and time, once for all joins on the same keys join    a
-//   range of labels a task: the winner of each label, a row number gather  a column of a row group a task:
-//   feature values, only where a winner lies
+//   scan    a row group a task: keys and times, once for all joins on the source; joins on sources sorted by
+//           time find their winners here
+//   join    the winner of each label, a row number, for the other sources
+//   gather  a column of a row group a task: feature values, only where a winner lies
 //
 // Every task writes a place of its own, so the answer does not depend on the number of threads.
 #include "engine/plan_run.h"
@@ -20,6 +20,7 @@
 #include "base/parallel.h"
 #include "engine/gather.h"
 #include "engine/scan.h"
+#include "engine/source_join.h"
 #include "kernel/asof_join.h"
 #include "kernel/columns.h"
 #include "kernel/key_dictionary.h"
@@ -48,23 +49,22 @@ struct SourceScan {
   TimeRange range;                // event times that any join can match
   std::vector<int> groups;        // row groups that may hold them
   std::vector<Field> key_fields;  // key columns of all joins, each once
-  std::vector<size_t> indexes;    // those made from it
+  std::vector<size_t> joins;      // of PlanRun::shared_joins_
 };
 
 // All joins on the same source with the same keys.
-struct JoinIndex {
+struct SharedJoin {
   size_t scan = 0, keys = 0;
   std::vector<std::string> key_columns;
   std::vector<size_t> key_fields;  // of SourceScan::key_fields
-  std::vector<BuildRows> parts;    // per row group of SourceScan::groups
-  std::optional<AsofIndex> rows;
+  std::vector<Visibility> visibilities;
+  std::unique_ptr<SourceJoin> rows;
+  std::vector<std::unique_ptr<WantedRows>> wanted;  // per visibility
 };
 
-// A join's answer while it is gathered.
-struct JoinOutput {
-  LargeVector<int64_t> winners;  // per entity row
-  std::unique_ptr<WantedRows> wanted;
-  std::vector<std::unique_ptr<ColumnGatherer>> columns;
+// Where a join of the plan finds its winners.
+struct JoinPlace {
+  size_t shared = 0, visibility = 0;
 };
 
 struct Task {
@@ -86,8 +86,7 @@ class PlanRun {
     SALVER_RETURN_NOT_OK(EncodeEntities());
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::OpenSources, &report_.open_us));
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::ScanSources, &report_.scan_us));
-    SALVER_RETURN_NOT_OK(Timed(&PlanRun::BuildIndexes, &report_.index_us));
-    SALVER_RETURN_NOT_OK(Timed(&PlanRun::JoinLabels, &report_.join_us));
+    SALVER_RETURN_NOT_OK(JoinLabels());
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::GatherFeatures, &report_.gather_us));
     report_.ran = true;
     if (measure_) report_.peak_bytes = std::max<int64_t>(0, PeakMemory() - before);
@@ -147,7 +146,7 @@ class PlanRun {
       scans_[i].node = &plan_.scans[i];
       scans_[i].range = NeededRange(i);
     }
-    for (const JoinNode& join : plan_.joins) join_index_.push_back(IndexFor(join));
+    for (const JoinNode& join : plan_.joins) places_.push_back(PlaceOf(join));
     SALVER_RETURN_NOT_OK(ParallelFor(scans_.size(), context_.threads, [&](size_t i) -> Status {
       SourceScan& scan = scans_[i];
       SALVER_ASSIGN(scan.reader, OpenSource(scan.node->source, context_.folder));
@@ -217,139 +216,118 @@ class PlanRun {
     return range;
   }
 
-  size_t IndexFor(const JoinNode& join) {
-    for (size_t i = 0; i < indexes_.size(); ++i) {
-      if (indexes_[i].scan == join.scan && indexes_[i].keys == join.keys &&
-          indexes_[i].key_columns == join.key_columns)
-        return i;
+  JoinPlace PlaceOf(const JoinNode& join) {
+    const size_t shared = SharedJoinOf(join);
+    std::vector<Visibility>& known = shared_joins_[shared].visibilities;
+    const Visibility visibility{join.ttl_us, join.created_cut};
+    const auto same = std::find(known.begin(), known.end(), visibility);
+    const size_t at = static_cast<size_t>(same - known.begin());
+    if (same == known.end()) known.push_back(visibility);
+    return {shared, at};
+  }
+
+  size_t SharedJoinOf(const JoinNode& join) {
+    for (size_t i = 0; i < shared_joins_.size(); ++i) {
+      const SharedJoin& have = shared_joins_[i];
+      if (have.scan == join.scan && have.keys == join.keys && have.key_columns == join.key_columns) return i;
     }
     SourceScan& scan = scans_[join.scan];
-    JoinIndex& index = indexes_.emplace_back();
-    index.scan = join.scan;
-    index.keys = join.keys;
-    index.key_columns = join.key_columns;
+    SharedJoin& shared = shared_joins_.emplace_back();
+    shared.scan = join.scan;
+    shared.keys = join.keys;
+    shared.key_columns = join.key_columns;
     for (const Field& field : SourceKeys(plan_.keys[join.keys], join.key_columns)) {
       const auto same = std::find_if(scan.key_fields.begin(), scan.key_fields.end(), [&](const Field& have) {
         return have.name == field.name && have.type == field.type;
       });
-      index.key_fields.push_back(static_cast<size_t>(same - scan.key_fields.begin()));
+      shared.key_fields.push_back(static_cast<size_t>(same - scan.key_fields.begin()));
       if (same == scan.key_fields.end()) scan.key_fields.push_back(field);
     }
-    scan.indexes.push_back(indexes_.size() - 1);
-    return indexes_.size() - 1;
+    scan.joins.push_back(shared_joins_.size() - 1);
+    return shared_joins_.size() - 1;
+  }
+
+  void StartJoins() {
+    for (SharedJoin& shared : shared_joins_) {
+      const SourceScan& scan = scans_[shared.scan];
+      const EncodedKeys& keys = *keys_[shared.keys];
+      shared.rows = NewSourceJoin(*scan.reader, scan.groups, !scan.node->created_column.empty(),
+                                  {.labels = {keys.ids, times_, keys.dictionary.size()},
+                                   .visibilities = shared.visibilities,
+                                   .min_us = scan.range.min_us,
+                                   .max_us = scan.range.max_us,
+                                   .threads = context_.threads});
+    }
   }
 
   Status ScanSources() {
+    StartJoins();
     std::vector<Task> tasks;
     for (size_t i = 0; i < scans_.size(); ++i) {
       for (size_t k = 0; k < scans_[i].groups.size(); ++k) tasks.push_back({i, k});
-      for (const size_t index : scans_[i].indexes) indexes_[index].parts.resize(scans_[i].groups.size());
     }
     struct Memory {
       ScannedRows rows;
       std::vector<int32_t> ids;
+      SourceJoin::Memory join;
     };
     std::vector<Memory> memory(static_cast<size_t>(ThreadCount(context_.threads)));
-    SALVER_RETURN_NOT_OK(
-        ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
-          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-          const SourceScan& scan = scans_[tasks[i].owner];
-          auto& [rows, ids] = memory[worker];
-          SALVER_RETURN_NOT_OK(ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
-                                                scan.groups[tasks[i].item], &rows));
-          for (const size_t index : scan.indexes)
-            indexes_[index].parts[tasks[i].item] = Candidates(indexes_[index], scan, rows, &ids);
-          return Status::OK();
-        }));
-    if (!measure_) return Status::OK();
-    for (const JoinIndex& index : indexes_) {
-      for (const BuildRows& part : index.parts)
-        report_.scans[index.scan].rows_kept += static_cast<int64_t>(part.rows.size());
-    }
-    return Status::OK();
-  }
-
-  // Rows of a key that is asked for, at a time that may be.
-  BuildRows Candidates(const JoinIndex& index, const SourceScan& scan, const ScannedRows& rows,
-                       std::vector<int32_t>* key_ids) const {
-    std::vector<ArrayPtr> columns;
-    for (const size_t field : index.key_fields) columns.push_back(rows.keys[field]);
-    std::vector<int32_t>& ids = *key_ids;
-    keys_[index.keys]->dictionary.Find(columns, static_cast<int64_t>(rows.event_us.size()), &ids);
-    const auto wanted = [&](size_t row) {
-      return ids[row] >= 0 && rows.event_us[row] >= scan.range.min_us &&
-             rows.event_us[row] <= scan.range.max_us;
-    };
-    size_t count = 0;
-    for (size_t row = 0; row < ids.size(); ++row) count += wanted(row);
-    BuildRows build{.first_position = rows.first_position};
-    build.keys.reserve(count);
-    build.event_us.reserve(count);
-    build.rows.reserve(count);
-    if (!rows.created_us.empty()) build.created_us.reserve(count);
-    for (size_t row = 0; row < ids.size(); ++row) {
-      if (!wanted(row)) continue;
-      build.keys.push_back(ids[row]);
-      build.event_us.push_back(rows.event_us[row]);
-      if (!rows.created_us.empty()) build.created_us.push_back(rows.created_us[row]);
-      build.rows.push_back(static_cast<uint32_t>(row));
-    }
-    return build;
-  }
-
-  Status BuildIndexes() {
-    for (JoinIndex& index : indexes_) {
+    return ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      SALVER_ASSIGN(index.rows, AsofIndex::Make(std::move(index.parts), keys_[index.keys]->dictionary.size(),
-                                                context_.threads));
-    }
-    return Status::OK();
+      const SourceScan& scan = scans_[tasks[i].owner];
+      auto& [rows, ids, join] = memory[worker];
+      SALVER_RETURN_NOT_OK(ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
+                                            scan.groups[tasks[i].item], &rows));
+      for (const size_t at : scan.joins) {
+        const SharedJoin& shared = shared_joins_[at];
+        std::vector<ArrayPtr> columns;
+        for (const size_t field : shared.key_fields) columns.push_back(rows.keys[field]);
+        keys_[shared.keys]->dictionary.Find(columns, static_cast<int64_t>(rows.event_us.size()), &ids);
+        SALVER_RETURN_NOT_OK(shared.rows->Add(tasks[i].item, rows, ids, &join));
+      }
+      return Status::OK();
+    });
   }
 
+  // Ends every join and puts its winners in the order of the source.
   Status JoinLabels() {
-    constexpr size_t kLabelsATask = 32 * 1024;
-    const size_t labels = times_.size(), tasks_a_join = (labels + kLabelsATask - 1) / kLabelsATask;
-    outputs_.resize(plan_.joins.size());
-    for (JoinOutput& output : outputs_) output.winners.resize(labels);
-    SALVER_RETURN_NOT_OK(
-        ParallelFor(plan_.joins.size() * tasks_a_join, context_.threads, [&](size_t i) -> Status {
-          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-          const size_t at = i / tasks_a_join, begin = i % tasks_a_join * kLabelsATask,
-                       count = std::min(kLabelsATask, labels - begin);
-          const JoinNode& join = plan_.joins[at];
-          indexes_[join_index_[at]].rows->Join(
-              std::span(keys_[join.keys]->ids).subspan(begin, count), std::span(times_).subspan(begin, count),
-              join.ttl_us, join.created_cut, std::span(outputs_[at].winners).subspan(begin, count));
-          return Status::OK();
-        }));
-    indexes_.clear();  // the winners are known; their memory is wanted for the columns
+    for (SharedJoin& shared : shared_joins_) {
+      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      JoinWork work;
+      SALVER_ASSIGN(auto winners, shared.rows->Finish(&work));
+      shared.rows.reset();
+      shared.wanted.resize(winners.size());
+      report_.index_us += work.index_us;
+      report_.join_us += work.join_us;
+      if (measure_) report_.scans[shared.scan].rows_kept += work.rows_kept;
+      const auto starts = RowGroupStarts(*scans_[shared.scan].reader);
+      SALVER_RETURN_NOT_OK(ParallelFor(winners.size(), context_.threads, [&](size_t i) {
+        shared.wanted[i] = std::make_unique<WantedRows>(winners[i], starts);
+        winners[i] = {};
+        return Status::OK();
+      }));
+    }
     return Status::OK();
   }
 
   Status GatherFeatures() {
-    SALVER_RETURN_NOT_OK(ParallelFor(outputs_.size(), context_.threads, [&](size_t at) -> Status {
-      const SourceReader& reader = *scans_[plan_.joins[at].scan].reader;
-      JoinOutput& output = outputs_[at];
-      output.wanted = std::make_unique<WantedRows>(output.winners, RowGroupStarts(reader));
-      output.winners = {};
-      for (const auto& column : plan_.joins[at].outputs) {
-        output.columns.push_back(NewColumnGatherer(reader, column.source_column, *output.wanted));
+    columns_.resize(plan_.joins.size());
+    for (size_t at = 0; at < columns_.size(); ++at) {
+      for (const auto& output : plan_.joins[at].outputs) {
+        columns_[at].push_back(
+            NewColumnGatherer(*scans_[plan_.joins[at].scan].reader, output.source_column, WantedOf(at)));
       }
-      return Status::OK();
-    }));
-    for (size_t at = 0; measure_ && at < outputs_.size(); ++at) {
-      SALVER_RETURN_NOT_OK(ReportJoin(at, outputs_[at].wanted->groups()));
-      for (size_t group = 0; group < outputs_[at].wanted->groups().size(); ++group)
-        report_.joins[at].matched += static_cast<int64_t>(outputs_[at].wanted->picked(group).rows.size());
+      if (!measure_) continue;
+      SALVER_RETURN_NOT_OK(ReportJoin(at, WantedOf(at).groups()));
+      report_.joins[at].matched = static_cast<int64_t>(WantedOf(at).matched());
     }
     struct ColumnTask {
       size_t join, group, column;
     };
     std::vector<ColumnTask> tasks;
-    for (size_t at = 0; at < outputs_.size(); ++at) {
-      for (size_t group = 0; group < outputs_[at].wanted->groups().size(); ++group) {
-        for (size_t column = 0; column < outputs_[at].columns.size(); ++column)
-          tasks.push_back({at, group, column});
+    for (size_t at = 0; at < columns_.size(); ++at) {
+      for (size_t group = 0; group < WantedOf(at).groups().size(); ++group) {
+        for (size_t column = 0; column < columns_[at].size(); ++column) tasks.push_back({at, group, column});
       }
     }
     std::vector<ReadScratch> scratch(static_cast<size_t>(ThreadCount(context_.threads)));
@@ -357,22 +335,26 @@ class PlanRun {
         ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
           SALVER_RETURN_NOT_OK(CheckCancelled(context_));
           const auto [join, group, column] = tasks[i];
-          return outputs_[join].columns[column]->Add(group, scans_[plan_.joins[join].scan].reader.get(),
-                                                     &scratch[worker]);
+          return columns_[join][column]->Add(group, scans_[plan_.joins[join].scan].reader.get(),
+                                             &scratch[worker]);
         }));
     return FinishColumns();
   }
 
+  const WantedRows& WantedOf(size_t join) const {
+    return *shared_joins_[places_[join].shared].wanted[places_[join].visibility];
+  }
+
   Status FinishColumns() {
     std::vector<Task> tasks;
-    for (size_t at = 0; at < outputs_.size(); ++at) {
-      for (size_t i = 0; i < outputs_[at].columns.size(); ++i) tasks.push_back({at, i});
+    for (size_t at = 0; at < columns_.size(); ++at) {
+      for (size_t i = 0; i < columns_[at].size(); ++i) tasks.push_back({at, i});
     }
     features_.resize(plan_.output_count);
     return ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
       const JoinNode& join = plan_.joins[tasks[i].owner];
       const JoinNode::Output& output = join.outputs[tasks[i].item];
-      auto& gatherer = outputs_[tasks[i].owner].columns[tasks[i].item];
+      auto& gatherer = columns_[tasks[i].owner][tasks[i].item];
       SALVER_ASSIGN(auto column, gatherer->Finish());
       gatherer.reset();
       SALVER_ASSIGN(
@@ -411,9 +393,9 @@ class PlanRun {
   LargeVector<int64_t> times_;  // of the entity rows
   std::vector<std::unique_ptr<EncodedKeys>> keys_;
   std::vector<SourceScan> scans_;
-  std::vector<JoinIndex> indexes_;
-  std::vector<size_t> join_index_;   // per join
-  std::vector<JoinOutput> outputs_;  // per join
+  std::vector<SharedJoin> shared_joins_;
+  std::vector<JoinPlace> places_;                                      // per join
+  std::vector<std::vector<std::unique_ptr<ColumnGatherer>>> columns_;  // per join
   std::vector<ArrayPtr> features_;
 };
 
