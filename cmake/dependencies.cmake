@@ -44,6 +44,7 @@ salver_pkg(lmdb lmdb)
 salver_pkg(sqlite3 sqlite3)
 salver_pkg(yaml_cpp yaml-cpp)
 salver_pkg(xxhash libxxhash)
+salver_pkg(spdlog spdlog)
 
 if(SALVER_TESTS)
   find_package(GTest REQUIRED)

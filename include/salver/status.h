@@ -69,6 +69,12 @@ enum class Reason {
   kCorrupt,
   kLimit,
   kReadOnly,
+  kFeatureGroupNotFound,
+  kSchemaValidation,       // written rows do not fit their feature group's schema
+  kMaterializationFailed,  // rows of a feature group could not be written
+  kVirtualizationQuery,    // the SQL of a virtual feature failed, or took too long
+  kMetadata,               // what is known of a feature group contradicts what was asked
+  kFeatureRegistry,        // the registry behind the feature groups can not be read or written
 };
 
 class [[nodiscard]] Status {

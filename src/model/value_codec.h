@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "base/json_text.h"
 #include "salver/feature_view.h"
 #include "salver/online_rows.h"
 #include "salver/status.h"
@@ -43,7 +44,5 @@ Result<std::shared_ptr<arrow::Array>> CellsToArray(std::span<const OnlineCell> c
 // The cell as Feast's HTTP server writes it: numbers, strings (NaN and Infinity too), base64 for bytes, whole
 // seconds for timestamps, arrays, objects, null.
 void AppendJson(const OnlineCell& cell, ValueType type, std::string* out);
-// `text` as a JSON string, quotes included; bytes that are not UTF-8 become U+FFFD.
-void AppendJsonString(std::string_view text, std::string* out);
 
 }  // namespace salver

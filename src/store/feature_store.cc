@@ -303,6 +303,7 @@ class LocalFeatureStore final : public FeatureStore {
 Result<std::unique_ptr<FeatureStore>> FeatureStore::Open(const std::string& repository,
                                                          const OpenOptions& options) {
   SALVER_ASSIGN(RepoConfig config, LoadRepoConfig(repository, options.config_file));
+  SALVER_RETURN_NOT_OK(ConfigureLog(config.log));
   return std::unique_ptr<FeatureStore>(new LocalFeatureStore(std::move(config)));
 }
 

@@ -82,18 +82,34 @@ class ConfigReader {
 
   Status Read(const YAML::Node& root) {
     if (!root.IsMap()) return Bad(root, "the file is no mapping of keys. Start it with \"project: NAME\"");
-    SALVER_RETURN_NOT_OK(
-        CheckKeys(root, "",
-                  {"project", "project_description", "provider", "registry", "online_store", "offline_store",
-                   "batch_engine", "auth", "feature_server", "embedding_model", "flags", "repo_path",
-                   "entity_key_serialization_version", "coerce_tz_aware", "materialization", "openlineage",
-                   "mlflow", "data_quality_monitoring", "serving"}));
+    SALVER_RETURN_NOT_OK(CheckKeys(root, "",
+                                   {"project",
+                                    "project_description",
+                                    "provider",
+                                    "registry",
+                                    "online_store",
+                                    "offline_store",
+                                    "batch_engine",
+                                    "auth",
+                                    "feature_server",
+                                    "embedding_model",
+                                    "flags",
+                                    "repo_path",
+                                    "entity_key_serialization_version",
+                                    "coerce_tz_aware",
+                                    "materialization",
+                                    "openlineage",
+                                    "mlflow",
+                                    "data_quality_monitoring",
+                                    "serving",
+                                    "logging"}));
     SALVER_RETURN_NOT_OK(Project(root["project"], root));
     SALVER_RETURN_NOT_OK(EntityKeyVersion(root["entity_key_serialization_version"]));
     SALVER_RETURN_NOT_OK(RegistrySection(root["registry"]));
     SALVER_RETURN_NOT_OK(OnlineStoreSection(root["online_store"]));
     for (const Section& section : AcceptedSections())
       SALVER_RETURN_NOT_OK(Accept(section, root[section.name]));
+    SALVER_RETURN_NOT_OK(LoggingSection(root["logging"]));
     return ServingSection(root["serving"]);
   }
 
@@ -270,6 +286,25 @@ class ConfigReader {
     if (text != "null" && text != "serve")
       return Bad(expired, "serving.expired_values \"" + text + "\" is neither null nor serve");
     config_->serve_expired_values = text == "serve";
+    return Status::OK();
+  }
+
+  // As an entry of SALVER_LOG: "level", "room=level" or "format=json".
+  Status LogEntry(const YAML::Node& node, const std::string& before) {
+    const Status added = config_->log.Add(before + node.as<std::string>(""));
+    return added.ok() ? added : Bad(node, "logging: " + added.message());
+  }
+
+  Status LoggingSection(const YAML::Node& node) {
+    if (!node || node.IsNull()) return Status::OK();
+    SALVER_RETURN_NOT_OK(CheckKeys(node, "logging", {"format", "level", "rooms"}));
+    if (node["format"]) SALVER_RETURN_NOT_OK(LogEntry(node["format"], "format="));
+    if (node["level"]) SALVER_RETURN_NOT_OK(LogEntry(node["level"], ""));
+    const YAML::Node rooms = node["rooms"];
+    if (!rooms || rooms.IsNull()) return Status::OK();
+    if (!rooms.IsMap()) return Bad(rooms, "\"logging.rooms\" is no mapping of rooms to levels");
+    for (const auto& room : rooms)
+      SALVER_RETURN_NOT_OK(LogEntry(room.second, room.first.as<std::string>("") + "="));
     return Status::OK();
   }
 

@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "salver/log.h"
 #include "salver/status.h"
 
 namespace salver {
@@ -18,6 +19,7 @@ struct RepoConfig {
   bool online_store_sync = true;  // lmdb: sync
   int entity_key_version = 3;
   bool serve_expired_values = false;  // serving: {expired_values: serve}
+  LogConfig log;                      // logging
 
   std::string ToYaml() const;  // defaults filled in
 };

@@ -40,6 +40,23 @@ TEST_F(RepoConfigTest, LeavesOutAreFeastsDefaults) {
   EXPECT_FALSE(config->serve_expired_values);
 }
 
+TEST_F(RepoConfigTest, LoggingHasLevelsByRoom) {
+  const auto config =
+      Load("project: p\nlogging: {format: text, level: info, rooms: {groups: debug, server: off}}\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_FALSE(config->log.json);
+  EXPECT_EQ(config->log.level, LogLevel::kInfo);
+  EXPECT_EQ(config->log.rooms.at("groups"), LogLevel::kDebug);
+  EXPECT_EQ(config->log.rooms.at("server"), LogLevel::kOff);
+  for (const char* bad : {"logging: {rooms: {group: debug}}", "logging: {level: loud}", "logging: {file: x}",
+                          "logging: {rooms: [groups]}"}) {
+    const auto refused = Load(std::string("project: p\n") + bad + "\n");
+    EXPECT_EQ(refused.status().reason(), Reason::kBadConfig) << bad;
+    EXPECT_NE(refused.status().message().find("feature_store.yaml:2"), std::string::npos)
+        << refused.status().message();
+  }
+}
+
 TEST_F(RepoConfigTest, ReadsWhatFeastReads) {
   const auto config = Load(
       "project: my_project\nproject_description: x\nprovider: local\n"
