@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <filesystem>
+
+#include "base/byte_size.h"
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/nearest.h"
@@ -48,6 +51,32 @@ TEST(Files, ReplacedFileIsReadBackWhole) {
   EXPECT_FALSE(*before == *Files::System()->Identify(path));
   ASSERT_TRUE(Files::System()->Remove(path).ok());
   EXPECT_EQ(Files::System()->Read(path).status().code(), StatusCode::kNotFound);
+}
+
+TEST(Files, ATemporaryFileHasNoName) {
+  const std::string folder = testing::TempDir() + "/temporary";
+  std::filesystem::remove_all(folder);
+  auto file = Files::System()->CreateTemporary(folder);
+  ASSERT_TRUE(file.ok()) << file.status().ToString();
+  ASSERT_TRUE((*file)->Append("one").ok());
+  ASSERT_TRUE((*file)->Append("two").ok());
+  EXPECT_EQ((*file)->size(), 6);
+  std::string read(4, ' ');
+  ASSERT_TRUE((*file)->ReadAt(2, read).ok());
+  EXPECT_EQ(read, "etwo");
+  EXPECT_EQ((*file)->ReadAt(3, read).code(), StatusCode::kDataLoss);
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  EXPECT_FALSE(Files::System()->CreateTemporary("/proc/nowhere").ok());
+}
+
+TEST(ByteSize, ReadsWhatPeopleWrite) {
+  EXPECT_EQ(*ParseByteSize("1"), 1);
+  EXPECT_EQ(*ParseByteSize("64KiB"), 65'536);
+  EXPECT_EQ(*ParseByteSize("0.5 MB"), 500'000);
+  EXPECT_EQ(*ParseByteSize("2TB"), 2'000'000'000'000);
+  for (const char* bad :
+       {"", "GB", "1gb", "1  GB", "1GB ", " 1GB", "1e9", "0x10", "inf", "nan", "-1", "0", "0.5"})
+    EXPECT_EQ(ParseByteSize(bad).status().reason(), Reason::kBadConfig) << bad;
 }
 
 TEST(Files, LockIsHeldByOneAtATime) {

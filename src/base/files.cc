@@ -3,12 +3,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstring>
+#include <filesystem>
 #include <thread>
 
 namespace salver {
@@ -63,6 +66,63 @@ class SystemFile final : public WritableFile {
  private:
   Descriptor fd_;
   std::string path_;
+};
+
+// Where the file system has no files without a name, one is made with a name and unlinked at once.
+constexpr char kTemporaryPrefix[] = ".salver-temporary-";
+
+// Removes what a process left that was killed between the two.
+void RemoveStaleTemporaries(const std::string& folder) {
+  constexpr auto kStale = std::chrono::minutes(1);
+  std::error_code error;
+  const auto now = std::filesystem::file_time_type::clock::now();
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (!entry.path().filename().string().starts_with(kTemporaryPrefix)) continue;
+    const auto written = entry.last_write_time(error);
+    if (!error && now - written > kStale) std::filesystem::remove(entry.path(), error);
+  }
+}
+
+int OpenTemporary(const std::string& folder) {
+  const int fd = ::open(folder.c_str(), O_RDWR | O_TMPFILE | O_CLOEXEC, 0600);
+  if (fd >= 0 || (errno != EOPNOTSUPP && errno != EISDIR && errno != EINVAL)) return fd;
+  RemoveStaleTemporaries(folder);
+  std::string name = folder + "/" + kTemporaryPrefix + "XXXXXX";
+  const int named = ::mkostemp(name.data(), O_CLOEXEC);
+  if (named >= 0) ::unlink(name.c_str());
+  return named;
+}
+
+class SystemTemporaryFile final : public TemporaryFile {
+ public:
+  SystemTemporaryFile(int fd, const std::string& folder) : fd_(fd), what_("temporary file in " + folder) {}
+  Status Append(std::string_view bytes) override {
+    while (!bytes.empty()) {
+      const ssize_t written = ::write(fd_.get(), bytes.data(), bytes.size());
+      if (written < 0 && errno == EINTR) continue;
+      if (written < 0) return SystemError("can not write", what_, errno);
+      bytes.remove_prefix(static_cast<size_t>(written));
+      size_ += written;
+    }
+    return Status::OK();
+  }
+  Status ReadAt(int64_t offset, std::span<char> to) const override {
+    while (!to.empty()) {
+      const ssize_t got = ::pread(fd_.get(), to.data(), to.size(), offset);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return SystemError("can not read", what_, errno);
+      if (got == 0) return Status::DataLoss("can not read \"" + what_ + "\": it ends early.");
+      to = to.subspan(static_cast<size_t>(got));
+      offset += got;
+    }
+    return Status::OK();
+  }
+  int64_t size() const override { return size_; }
+
+ private:
+  Descriptor fd_;
+  const std::string what_;
+  int64_t size_ = 0;
 };
 
 class SystemLock final : public FileLock {
@@ -141,6 +201,13 @@ class SystemFiles final : public Files {
     return Status::OK();
   }
 
+  Result<std::unique_ptr<TemporaryFile>> CreateTemporary(const std::string& folder) override {
+    SALVER_RETURN_NOT_OK(CreateFolders(folder));
+    const int fd = OpenTemporary(folder);
+    if (fd < 0) return SystemError("can not create a temporary file in", folder, errno);
+    return std::unique_ptr<TemporaryFile>(new SystemTemporaryFile(fd, folder));
+  }
+
   Result<std::unique_ptr<FileLock>> Lock(const std::string& path, Deadline deadline) override {
     for (;;) {
       auto lock = std::make_unique<SystemLock>(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644));
@@ -168,6 +235,10 @@ class SystemFiles final : public Files {
 Files* Files::System() {
   static SystemFiles files;
   return &files;
+}
+
+Result<std::unique_ptr<TemporaryFile>> Files::CreateTemporary(const std::string& folder) {
+  return System()->CreateTemporary(folder);
 }
 
 Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes) {

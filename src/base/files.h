@@ -8,6 +8,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,6 +25,17 @@ class WritableFile {
   // After OK the file's bytes survive power loss (its name does after SyncFolder).
   virtual Status Sync() = 0;
   virtual Status Close() = 0;
+};
+
+// Bytes that are needed for a while, in a file without a name: its space is free again when it is closed or
+// the process ends, whichever way. Thread safety: ReadAt from any thread, not during Append.
+class TemporaryFile {
+ public:
+  virtual ~TemporaryFile() = default;
+  virtual Status Append(std::string_view bytes) = 0;
+  // Fills `to` with the bytes from `offset` on; those must have been appended.
+  virtual Status ReadAt(int64_t offset, std::span<char> to) const = 0;
+  virtual int64_t size() const = 0;
 };
 
 // Held while alive; taken by one process and thread at a time.
@@ -59,6 +71,9 @@ class Files {
   // After OK the names in the folder (renames, removals, new files) survive power loss.
   virtual Status SyncFolder(const std::string& path) = 0;
   virtual Result<std::unique_ptr<FileLock>> Lock(const std::string& path, Deadline deadline) = 0;
+  // A file in `folder`, which is made when it is missing. It survives nothing, so one that loses power need
+  // not know it.
+  virtual Result<std::unique_ptr<TemporaryFile>> CreateTemporary(const std::string& folder);
 };
 
 // Replaces `path` with `bytes` so that a reader sees the old file or the new, never a part, and the new one

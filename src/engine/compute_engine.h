@@ -21,10 +21,15 @@ class Table;
 
 namespace salver {
 
+class Files;
+
 struct ExecutionContext {
   std::string folder;                            // where relative source paths start
   int threads = 0;                               // 0: one a core; the answer is the same for any number
   const std::atomic<bool>* cancelled = nullptr;  // may be null; looked at between steps
+  int64_t memory_limit_bytes = 0;                // what a run may use, about; 0: no limit
+  std::string spill_folder;                      // where what does not fit goes; its files have no name
+  Files* files = nullptr;                        // makes them; null: Files::System()
 };
 
 // What to read of one source: rows of [start_us, end_us], both included, newest per key.

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <filesystem>
 
+#include "base/byte_size.h"
 #include "base/files.h"
 #include "base/nearest.h"
 #include "online/online_stores.h"
@@ -102,11 +103,14 @@ class ConfigReader {
                                     "mlflow",
                                     "data_quality_monitoring",
                                     "serving",
+                                    "memory_limit",
+                                    "spill_folder",
                                     "logging"}));
     SALVER_RETURN_NOT_OK(Project(root["project"], root));
     SALVER_RETURN_NOT_OK(EntityKeyVersion(root["entity_key_serialization_version"]));
     SALVER_RETURN_NOT_OK(RegistrySection(root["registry"]));
     SALVER_RETURN_NOT_OK(OnlineStoreSection(root["online_store"]));
+    SALVER_RETURN_NOT_OK(Memory(root["memory_limit"], root["spill_folder"]));
     for (const Section& section : AcceptedSections())
       SALVER_RETURN_NOT_OK(Accept(section, root[section.name]));
     SALVER_RETURN_NOT_OK(LoggingSection(root["logging"]));
@@ -201,6 +205,22 @@ class ConfigReader {
     if (config_->entity_key_version == 2 || config_->entity_key_version == 3) return Status::OK();
     return Bad(node, "entity_key_serialization_version \"" + node.as<std::string>("") +
                          "\" is not supported. Use 3, or 2 for stores that Feast wrote with it");
+  }
+
+  Status Memory(const YAML::Node& limit, const YAML::Node& folder) {
+    if (limit && !limit.IsNull()) {
+      const auto bytes = ParseByteSize(limit.IsScalar() ? limit.Scalar() : "");
+      if (!bytes.ok()) return Bad(limit, "memory_limit " + bytes.status().message());
+      config_->memory_limit_bytes = *bytes;
+    }
+    std::string path = FolderOf(config_->registry_path);
+    if (folder && !folder.IsNull()) {
+      if (!folder.IsScalar() || folder.Scalar().empty())
+        return Bad(folder, "\"spill_folder\" is no path. Name a folder on a disk with room");
+      path = folder.Scalar();
+    }
+    config_->spill_folder = JoinPath(config_->repository, path);
+    return Status::OK();
   }
 
   Status RegistrySection(const YAML::Node& node) {
@@ -350,7 +370,9 @@ std::string RepoConfig::ToYaml() const {
       text += std::string("  sync: ") + (online_store_sync ? "true" : "false") + "\n";
   }
   return text + "offline_store:\n  type: file\nentity_key_serialization_version: " +
-         std::to_string(entity_key_version) +
+         std::to_string(entity_key_version) + "\n" +
+         (memory_limit_bytes > 0 ? "memory_limit: " + std::to_string(memory_limit_bytes) + "\n" : "") +
+         "spill_folder: " + spill_folder +
          "\nserving:\n  expired_values: " + (serve_expired_values ? "serve" : "null") + "\n";
 }
 

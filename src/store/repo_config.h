@@ -18,6 +18,8 @@ struct RepoConfig {
   std::string online_store_path;  // absolute; empty for memory
   bool online_store_sync = true;  // lmdb: sync
   int entity_key_version = 3;
+  int64_t memory_limit_bytes = 0;     // memory_limit: what retrieval and materialization may use; 0: no limit
+  std::string spill_folder;           // absolute; where what does not fit goes for a while
   bool serve_expired_values = false;  // serving: {expired_values: serve}
   LogConfig log;                      // logging
 

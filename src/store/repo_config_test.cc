@@ -97,9 +97,20 @@ TEST_F(RepoConfigTest, TheEnvironmentIsPutIn) {
   EXPECT_EQ(config->registry_path, folder_ + "/from_env/$SALVER_TEST_UNKNOWN/${x$.db");
 }
 
+TEST_F(RepoConfigTest, MemoryHasUnitsAndSpillsBesideTheRegistry) {
+  EXPECT_EQ(Load("project: p\n")->memory_limit_bytes, 0);
+  EXPECT_EQ(Load("project: p\n")->spill_folder, folder_ + "/data");
+  EXPECT_EQ(Load("project: p\nmemory_limit: 1GB\n")->memory_limit_bytes, 1'000'000'000);
+  EXPECT_EQ(Load("project: p\nmemory_limit: 1.5 GiB\n")->memory_limit_bytes, 1'610'612'736);
+  EXPECT_EQ(Load("project: p\nmemory_limit: 65536\n")->memory_limit_bytes, 65'536);
+  EXPECT_EQ(Load("project: p\nspill_folder: s\n")->spill_folder, folder_ + "/s");
+  EXPECT_EQ(Load("project: p\nspill_folder: /s\n")->spill_folder, "/s");
+}
+
 TEST_F(RepoConfigTest, WhatItPrintsReadsAsTheSame) {
   const auto config = Load(
-      "project: p\nonline_store: {type: lmdb, path: o, sync: false}\nserving: {expired_values: serve}\n");
+      "project: p\nonline_store: {type: lmdb, path: o, sync: false}\nserving: {expired_values: serve}\n"
+      "memory_limit: 512MB\nspill_folder: s\n");
   ASSERT_TRUE(config.ok());
   const auto again = Load(config->ToYaml());
   ASSERT_TRUE(again.ok()) << again.status().ToString();
@@ -147,6 +158,13 @@ TEST_F(RepoConfigTest, BadOnesAreRefusedWithFileLineAndKey) {
       {"project: p\nauth: {type: oidc}", {"\"oidc\"", "let everyone in"}},
       {"project: p\nserving: {expired_value: serve}", {"serving.expired_value", "expired_values"}},
       {"project: p\nserving: {expired_values: maybe}", {"\"maybe\"", "null nor serve"}},
+      {"project: p\nmemory_limit: 1 gigabyte", {":2", "memory_limit", "\"1 gigabyte\"", "512MB"}},
+      {"project: p\nmemory_limit: 0", {"\"0\""}},
+      {"project: p\nmemory_limit: -1GB", {"\"-1GB\""}},
+      {"project: p\nmemory_limit: 1GBs", {"\"1GBs\""}},
+      {"project: p\nmemory_limit: 9999999TB", {"memory_limit"}},
+      {"project: p\nmemory_limit: [1]", {"memory_limit"}},
+      {"project: p\nspill_folder: [x]", {"\"spill_folder\""}},
       {"project: p\nmaterialization: {pull_latest: true}", {"materialization.pull_latest"}},
       {"project: p\nentity_key_serialization_version: 1", {"\"1\"", "Use 3"}},
       {"project: p\nentity_key_serialization_version: three", {"\"three\""}},
