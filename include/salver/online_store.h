@@ -49,6 +49,28 @@ struct OnlineRead {
   std::span<const ColumnId> columns;  // K columns of `view`; empty means none, not all
 };
 
+// Rows of one view in bulk. Ascending keys are fast, any order is right; the same key may come twice.
+struct PackedRows {
+  std::span<const std::string_view> keys;  // encoded entity keys, none empty
+  std::span<const std::string_view> rows;  // packed_row.h, with the view's features in the view's order
+};
+
+// One transaction that takes rows of many keys: what materialization writes through. A row that is there and
+// newer stays, as with Write. Used and destroyed by the thread that began it; other writers of the store wait
+// meanwhile, so hold it for moments.
+class OnlineLoad {
+ public:
+  virtual ~OnlineLoad() = default;  // gives up what was not committed
+  virtual Result<WriteCounts> Write(const FeatureView& view, const PackedRows& rows) = 0;
+  // Keeps `mark` beside the view's rows until it is replaced, or removed with "". A mark and the rows of its
+  // transaction share their fate, and dropping the view drops both. Stores without marks ignore it.
+  virtual Status SetMark(const FeatureView& view, std::string_view mark) = 0;
+  // About what the transaction holds in memory.
+  virtual int64_t bytes_held() const = 0;
+  // Acknowledged means what durability() says. Nothing else may be called after it.
+  virtual Status Commit() = 0;
+};
+
 class OnlineStore {
  public:
   virtual ~OnlineStore() = default;
@@ -63,6 +85,13 @@ class OnlineStore {
   // Atomic per key, not per batch: after an error some keys hold their new row; writing again is safe.
   // Acknowledged (OK) means what durability() says.
   virtual Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline deadline) = 0;
+
+  // A load of any of `views`, which must stay alive and applied until it is done. Without an override, rows
+  // are handed to Write. Errors: as Write.
+  virtual Result<std::unique_ptr<OnlineLoad>> BeginLoad(
+      std::span<const std::shared_ptr<const FeatureView>> views);
+  // The mark that was last committed for `view`; "" when there is none.
+  virtual Result<std::string> ReadMark(const FeatureView& view);
 
   // Makes the backend's tables fit: creates those of `keep`, drops those of `drop`. Idempotent. Rows of a
   // view whose features changed stay readable: columns it had keep their values, new ones are null.

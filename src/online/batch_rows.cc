@@ -57,6 +57,12 @@ Result<BatchRows> NewestRows(const FeatureView& view, const OnlineBatch& batch) 
   return newest;
 }
 
+RowSchema RowSchemaOf(const FeatureView& view) {
+  RowSchema schema;
+  for (const Field& feature : view.features) schema.columns.push_back({feature.name, feature.type});
+  return schema;
+}
+
 Status UnknownView(const FeatureView& view, std::string_view store) {
   return Status::NotFound("feature view \"" + view.name + "\" has no table in the " + std::string(store) +
                               " online store. Run `salver apply` first.",

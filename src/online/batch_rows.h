@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "salver/online_store.h"
+#include "salver/packed_row.h"
 
 namespace salver {
 
@@ -21,6 +22,9 @@ Result<BatchRows> NewestRows(const FeatureView& view, const OnlineBatch& batch);
 inline int64_t CreatedOf(const OnlineBatch& batch, size_t row) {
   return batch.created_us.empty() ? kNoCreatedTime : batch.created_us[row];
 }
+
+// The columns of rows packed for `view`.
+RowSchema RowSchemaOf(const FeatureView& view);
 
 Status UnknownView(const FeatureView& view, std::string_view store);
 Status DeadlinePassed(const FeatureView& view, std::string_view action);

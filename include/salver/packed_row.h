@@ -1,8 +1,10 @@
-// The packed row: all features of one entity in one value, what lmdb stores.
+// The packed row: all features of one entity in one value. What lmdb stores, and what materialization hands
+// to every store.
 //
 //   byte  0      version, 1
 //   byte  1..3   zero
-//   bytes 4..7   u32 schema id: which list of features the row was written with (kept beside the rows)
+//   bytes 4..7   u32 schema id: which list of features the row was written with (kept beside the rows); 0 in
+//                a row that no store has yet
 //   bytes 8..15  i64 event time, UTC microseconds      16..23  i64 created time (INT64_MIN: none)
 //   then         null bitmap, one bit a feature, 1 = null, padded to 8 bytes
 //   then         one 8-byte slot a feature: INT32, INT64, BOOL, UNIX_TIMESTAMP (microseconds) as i64; FLOAT
@@ -14,6 +16,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -24,7 +27,12 @@
 
 namespace salver {
 
-inline constexpr size_t kRowHeaderSize = 24;
+inline constexpr size_t kRowHeaderSize = 24, kRowSchemaAt = 4, kRowEventAt = 8, kRowCreatedAt = 16;
+// Version, times and bitmap of a row without nulls: what comes before the slots.
+inline constexpr char kRowVersion = 1;
+inline constexpr size_t RowSlotsAt(size_t columns) {
+  return kRowHeaderSize + (columns + 63) / 64 * 8;
+}
 
 // Names and types of the features of one packed row, in slot order.
 struct RowSchema {
@@ -43,9 +51,8 @@ struct RowHeader {
   int64_t created_us = 0;
 };
 
-// Replaces `out` with the row. `cells` has one entry a column of `schema`.
-void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vector<OnlineCell>& cells,
-               std::string* out);
+// Replaces `out` with the row. `cells` has one entry a feature.
+void EncodeRow(const RowHeader& header, std::span<const OnlineCell> cells, std::string* out);
 
 // Errors: DataLoss for bytes that are no row of this version.
 Result<RowHeader> DecodeRowHeader(std::string_view row);

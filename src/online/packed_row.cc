@@ -1,15 +1,9 @@
-#include "online/row_codec.h"
+#include "salver/packed_row.h"
 
 #include "model/wire.h"
 
 namespace salver {
 namespace {
-
-constexpr char kVersion = 1;
-
-size_t BitmapSize(size_t columns) {
-  return (columns + 63) / 64 * 8;
-}
 
 template <typename T>
 T Load(const char* at) {
@@ -33,14 +27,13 @@ Status Corrupt(const char* what) {
 
 }  // namespace
 
-void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vector<OnlineCell>& cells,
-               std::string* out) {
-  const size_t columns = schema.columns.size();
-  const size_t slots = kRowHeaderSize + BitmapSize(columns);
+void EncodeRow(const RowHeader& header, std::span<const OnlineCell> cells, std::string* out) {
+  const size_t columns = cells.size();
+  const size_t slots = RowSlotsAt(columns);
   const size_t tail = slots + columns * 8;
   out->assign(tail, '\0');
-  (*out)[0] = kVersion;
-  Store(schema.id, out->data() + 4);
+  (*out)[0] = kRowVersion;
+  Store(header.schema_id, out->data() + kRowSchemaAt);
   Store(header.event_us, out->data() + 8);
   Store(header.created_us, out->data() + 16);
   for (size_t i = 0; i < columns; ++i) {
@@ -59,14 +52,14 @@ void EncodeRow(const RowSchema& schema, const RowHeader& header, const std::vect
 
 Result<RowHeader> DecodeRowHeader(std::string_view row) {
   if (row.size() < kRowHeaderSize) return Corrupt("is shorter than its header");
-  if (row[0] != kVersion) return Corrupt("is of another version");
+  if (row[0] != kRowVersion) return Corrupt("is of another version");
   return RowHeader{Load<uint32_t>(row.data() + 4), Load<int64_t>(row.data() + 8),
                    Load<int64_t>(row.data() + 16)};
 }
 
 Status DecodeRowCell(std::string_view row, const RowSchema& schema, size_t slot, OnlineCell* cell) {
   const size_t columns = schema.columns.size();
-  const size_t slots = kRowHeaderSize + BitmapSize(columns);
+  const size_t slots = RowSlotsAt(columns);
   const size_t tail = slots + columns * 8;
   if (row.size() < tail) return Corrupt("is shorter than its slots");
   *cell = OnlineCell();

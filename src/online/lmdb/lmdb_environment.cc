@@ -1,0 +1,171 @@
+#include "online/lmdb/lmdb_environment.h"
+
+#include <errno.h>
+
+#include "base/files.h"
+
+namespace salver {
+namespace {
+
+constexpr unsigned kMaxTables = 1024;  // that one process has open
+
+// Rows had their place in the table of tables once, behind 'R' and a number of four bytes that begins with 0.
+// Now 'R' begins the name of a table, in letters.
+bool HoldsOldRows(MDB_txn* txn, MDB_dbi main) {
+  MDB_cursor* cursor;
+  if (mdb_cursor_open(txn, main, &cursor) != 0) return false;
+  MDB_val key = ToVal("R"), value;
+  const int error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  mdb_cursor_close(cursor);
+  const std::string_view found = error == 0 ? ToView(key) : std::string_view();
+  return found.size() > 1 && found[0] == 'R' && found[1] == '\0';
+}
+
+}  // namespace
+
+Status LmdbEnvironment::Open() {
+  SALVER_RETURN_NOT_OK(Files::System()->CreateFolders(options_.path));
+  broken_ = false;
+  const int error = OpenEnvironment();
+  if (error == 0 && !old_layout_) return Status::OK();
+  Close();
+  if (error != 0) return Error("can not open", error);
+  return Status::FailedPrecondition("lmdb online store \"" + options_.path +
+                                    "\" has the layout of an earlier build. Remove the folder, run `salver "
+                                    "apply` and materialize again.");
+}
+
+int LmdbEnvironment::OpenEnvironment() {
+  if (const int error = mdb_env_create(&env_); error != 0) return error;
+  mdb_env_set_mapsize(env_, options_.map_bytes);
+  mdb_env_set_maxreaders(env_, 1024);
+  mdb_env_set_maxdbs(env_, kMaxTables);
+  // Readers belong to transactions, not to threads: a server's threads come and go.
+  const unsigned flags = MDB_NOTLS | (options_.sync ? 0 : MDB_NOSYNC);
+  if (const int error = mdb_env_open(env_, options_.path.c_str(), flags, 0644); error != 0) return error;
+  int dead = 0;
+  mdb_reader_check(env_, &dead);  // slots of processes that were killed
+  MDB_txn* txn;
+  if (const int error = mdb_txn_begin(env_, nullptr, 0, &txn); error != 0) return error;
+  if (const int error = mdb_dbi_open(txn, nullptr, 0, &main_); error != 0) {
+    mdb_txn_abort(txn);
+    return error;
+  }
+  old_layout_ = HoldsOldRows(txn, main_);
+  return mdb_txn_commit(txn);
+}
+
+void LmdbEnvironment::Close() {
+  std::unique_lock lock(map_mutex_);
+  for (MDB_txn* txn : readers_) mdb_txn_abort(txn);
+  readers_.clear();
+  if (env_ != nullptr) mdb_env_close(env_);
+  env_ = nullptr;
+}
+
+Status LmdbEnvironment::Error(std::string_view action, int error) const {
+  const std::string text = "lmdb online store \"" + options_.path + "\": " + std::string(action) + ": " +
+                           mdb_strerror(error) + ".";
+  if (error == MDB_CORRUPTED || error == MDB_INVALID || error == MDB_VERSION_MISMATCH) {
+    return Status::DataLoss(text + " Remove the folder, apply and materialize again.");
+  }
+  if (error == ENOSPC || error == EDQUOT)
+    return Status::ResourceExhausted(text + " Nothing of it was written. Free some space and run it again.");
+  return Status::Unavailable(text + " Check that the folder can be written and the disk has space.");
+}
+
+Status LmdbEnvironment::Broken() const {
+  return Status::Unavailable(
+      "lmdb online store \"" + options_.path +
+      "\" is read-only since a sync to disk failed. Check the disk, then open the store "
+      "again (restart the server).");
+}
+
+Status LmdbEnvironment::TakeSizeOfOthers() {
+  std::unique_lock lock(map_mutex_);
+  const int error = mdb_env_set_mapsize(env_, 0);
+  return error == 0 ? Status::OK() : Error("can not grow", error);
+}
+
+size_t LmdbEnvironment::Room() const {
+  MDB_envinfo about;
+  MDB_stat pages;
+  mdb_env_info(env_, &about);
+  mdb_env_stat(env_, &pages);
+  const size_t used = (about.me_last_pgno + 1) * pages.ms_psize;
+  return about.me_mapsize > used ? about.me_mapsize - used : 0;
+}
+
+Status LmdbEnvironment::Grow() {
+  std::unique_lock lock(map_mutex_);
+  MDB_envinfo about;
+  mdb_env_info(env_, &about);
+  const int error = mdb_env_set_mapsize(env_, about.me_mapsize * 2);
+  return error == 0 ? Status::OK() : Error("can not grow", error);
+}
+
+Status LmdbEnvironment::Reader::Begin() {
+  LmdbEnvironment& environment = *environment_;
+  for (;;) {
+    map_ = std::shared_lock(environment.map_mutex_);
+    {
+      std::lock_guard lock(environment.readers_mutex_);
+      if (!environment.readers_.empty()) {
+        txn_ = environment.readers_.back();
+        environment.readers_.pop_back();
+      }
+    }
+    const int error =
+        txn_ != nullptr ? mdb_txn_renew(txn_) : mdb_txn_begin(environment.env_, nullptr, MDB_RDONLY, &txn_);
+    if (error == 0) return Status::OK();
+    if (txn_ != nullptr) mdb_txn_abort(txn_);
+    txn_ = nullptr;
+    map_.unlock();
+    if (error != MDB_MAP_RESIZED) return environment.Error("can not read", error);
+    // Another process grew the file: take its size, with no transaction of ours inside.
+    SALVER_RETURN_NOT_OK(environment.TakeSizeOfOthers());
+  }
+}
+
+void LmdbEnvironment::Reader::End() {
+  if (txn_ == nullptr) return;
+  mdb_txn_reset(txn_);
+  {
+    std::lock_guard lock(environment_->readers_mutex_);
+    environment_->readers_.push_back(txn_);
+  }
+  txn_ = nullptr;
+  map_.unlock();
+}
+
+Status LmdbEnvironment::Writer::Begin(size_t reserve) {
+  LmdbEnvironment& environment = *environment_;
+  for (;;) {
+    if (environment.broken_) return environment.Broken();
+    map_ = std::shared_lock(environment.map_mutex_);
+    const int error = mdb_txn_begin(environment.env_, nullptr, 0, &txn_);
+    if (error == 0 && environment.Room() >= reserve) return Status::OK();
+    Abort();
+    if (error != 0 && error != MDB_MAP_RESIZED) return environment.Error("can not write", error);
+    SALVER_RETURN_NOT_OK(error == 0 ? environment.Grow() : environment.TakeSizeOfOthers());
+  }
+}
+
+int LmdbEnvironment::Writer::Commit() {
+  MDB_txn* txn = txn_;
+  txn_ = nullptr;
+  const int error = mdb_txn_commit(txn);
+  map_.unlock();
+  // What a full disk or map refuses was never referred to, so it may be tried again.
+  const bool harmless = error == 0 || error == MDB_MAP_FULL || error == ENOSPC || error == EDQUOT;
+  if (!harmless) environment_->broken_ = true;
+  return error;
+}
+
+void LmdbEnvironment::Writer::Abort() {
+  if (txn_ != nullptr) mdb_txn_abort(txn_);
+  txn_ = nullptr;
+  if (map_.owns_lock()) map_.unlock();
+}
+
+}  // namespace salver

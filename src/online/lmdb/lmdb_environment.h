@@ -1,0 +1,121 @@
+// One LMDB environment: its map, which grows, its transactions, and what its errors mean.
+//
+// Thread safety: all methods from any thread, Open and Close from one while no transaction is open.
+#pragma once
+
+#include <lmdb.h>
+
+#include <atomic>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "online/online_stores.h"
+#include "salver/status.h"
+
+namespace salver {
+
+inline MDB_val ToVal(std::string_view bytes) {
+  return {bytes.size(), const_cast<char*>(bytes.data())};
+}
+inline std::string_view ToView(const MDB_val& value) {
+  return {static_cast<const char*>(value.mv_data), value.mv_size};
+}
+
+class LmdbEnvironment {
+ public:
+  explicit LmdbEnvironment(LmdbOptions options) : options_(std::move(options)) {}
+  LmdbEnvironment(const LmdbEnvironment&) = delete;
+  LmdbEnvironment& operator=(const LmdbEnvironment&) = delete;
+  ~LmdbEnvironment() { Close(); }
+
+  // Creates the folder. Errors: FailedPrecondition for one that an earlier layout wrote.
+  Status Open();
+  void Close();
+  bool is_open() const { return env_ != nullptr; }
+  MDB_env* get() const { return env_; }
+  MDB_dbi main() const { return main_; }  // the table of tables
+
+  // A read transaction: one moment of all tables. Begun ones are used again, since making one costs more than
+  // many reads.
+  class Reader {
+   public:
+    explicit Reader(LmdbEnvironment* environment) : environment_(environment) {}
+    Reader(const Reader&) = delete;
+    Reader& operator=(const Reader&) = delete;
+    ~Reader() { End(); }
+    Status Begin();
+    void End();
+    MDB_txn* get() const { return txn_; }
+
+   private:
+    LmdbEnvironment* const environment_;
+    std::shared_lock<std::shared_mutex> map_;
+    MDB_txn* txn_ = nullptr;
+  };
+
+  // The write transaction of one thread; others and other processes wait in Begin.
+  class Writer {
+   public:
+    explicit Writer(LmdbEnvironment* environment) : environment_(environment) {}
+    Writer(const Writer&) = delete;
+    Writer& operator=(const Writer&) = delete;
+    ~Writer() { Abort(); }
+    // With room for `reserve` bytes of new pages in the map.
+    Status Begin(size_t reserve);
+    // LMDB's error, or 0. After one that a sync may have given the environment is read-only.
+    int Commit();
+    void Abort();
+    MDB_txn* get() const { return txn_; }
+
+   private:
+    LmdbEnvironment* const environment_;
+    std::shared_lock<std::shared_mutex> map_;
+    MDB_txn* txn_ = nullptr;
+  };
+
+  // Runs `change` (MDB_txn* -> error) in a write transaction, again after the map has grown.
+  template <typename Change>
+  Status InWrite(Change change) {
+    for (;;) {
+      Writer writer(this);
+      SALVER_RETURN_NOT_OK(writer.Begin(0));
+      int error = change(writer.get());
+      if (error == 0) error = writer.Commit();
+      writer.Abort();
+      if (error == 0) return Status::OK();
+      if (error != MDB_MAP_FULL) return Error("can not write", error);
+      SALVER_RETURN_NOT_OK(Grow());
+    }
+  }
+
+  // While it lives the map stays where it is.
+  std::shared_lock<std::shared_mutex> HoldMap() { return std::shared_lock(map_mutex_); }
+  // Doubles the map. Waits for this process's transactions.
+  Status Grow();
+  Status Error(std::string_view action, int error) const;
+
+ private:
+  friend class Reader;
+  friend class Writer;
+  int OpenEnvironment();
+  Status TakeSizeOfOthers();
+  // Bytes of the map behind the last page in use.
+  size_t Room() const;
+  Status Broken() const;
+
+  const LmdbOptions options_;
+  MDB_env* env_ = nullptr;
+  MDB_dbi main_ = 0;
+  bool old_layout_ = false;
+  std::shared_mutex map_mutex_;  // shared: in a transaction; unique: changing the map or closing
+  std::mutex readers_mutex_;
+  std::vector<MDB_txn*> readers_;  // reset, to be renewed
+  // After a sync that failed nobody knows what the disk has: nothing is written until the store is opened
+  // again.
+  std::atomic<bool> broken_{false};
+};
+
+}  // namespace salver

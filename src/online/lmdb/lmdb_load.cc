@@ -1,0 +1,133 @@
+#include "online/lmdb/lmdb_load.h"
+
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "salver/write_rule.h"
+
+namespace salver {
+namespace {
+
+constexpr size_t kMaxKey = 511, kHashSize = 16;
+// Rows between asking memory for a row and reading it: those of a load lie all over it.
+constexpr size_t kAhead = 6;
+
+void Prefetch(std::string_view row) {
+  for (size_t at = 0; at < row.size() && at < 256; at += 64) __builtin_prefetch(row.data() + at);
+}
+
+}  // namespace
+
+std::string_view LmdbRowKey(std::string_view entity_key, std::string* scratch) {
+  if (entity_key.size() <= kMaxKey) return entity_key;
+  scratch->assign(entity_key.substr(0, kMaxKey - kHashSize));
+  XXH128_canonical_t hash;
+  XXH128_canonicalFromHash(&hash, XXH3_128bits(entity_key.data(), entity_key.size()));
+  scratch->append(reinterpret_cast<const char*>(hash.digest), kHashSize);
+  return *scratch;
+}
+
+Status LmdbLoad::Begin(std::span<const std::shared_ptr<const FeatureView>> views, size_t reserve) {
+  for (;;) {
+    SALVER_RETURN_NOT_OK(writer_.Begin(reserve));
+    const FeatureView* missing = nullptr;
+    for (const auto& view : views) {
+      SALVER_ASSIGN(auto table, tables_->Find(writer_.get(), *view));
+      if (table == nullptr) missing = view.get();
+      if (missing != nullptr) break;
+      in_use_[view->name].about = std::move(table);
+    }
+    if (missing == nullptr) return Status::OK();
+    writer_.Abort();
+    SALVER_RETURN_NOT_OK(tables_->Open(*missing));
+  }
+}
+
+Status LmdbLoad::Error(std::string_view action, int error) {
+  map_was_full_ = error == MDB_MAP_FULL;
+  return environment_->Error(action, error);
+}
+
+Result<LmdbLoad::Table*> LmdbLoad::TableOf(const FeatureView& view) {
+  const auto found = in_use_.find(view.name);
+  if (found == in_use_.end())
+    return Status::Internal("the load was not begun for feature view \"" + view.name + "\".");
+  Table& table = found->second;
+  if (table.cursor != nullptr) return &table;
+  int error = tables_->SchemaFor(writer_.get(), view, *table.about, &table.schema_id);
+  if (error == 0) error = mdb_cursor_open(writer_.get(), table.about->rows, &table.cursor);
+  if (error != 0) return Error("can not write", error);
+  MDB_val key, value;
+  error = mdb_cursor_get(table.cursor, &key, &value, MDB_LAST);
+  if (error == 0) table.last_key = ToView(key);
+  if (error != 0 && error != MDB_NOTFOUND) return Error("can not read", error);
+  return &table;
+}
+
+void LmdbLoad::Fill(const Table& table, std::string_view row, const MDB_val& to) {
+  std::memcpy(to.mv_data, row.data(), row.size());
+  std::memcpy(static_cast<char*>(to.mv_data) + kRowSchemaAt, &table.schema_id, sizeof table.schema_id);
+  const uintptr_t page = reinterpret_cast<uintptr_t>(to.mv_data) / kPage;
+  pages_touched_ += (page != last_page_) + static_cast<int64_t>(row.size()) / kPage;
+  last_page_ = page;
+}
+
+int LmdbLoad::Put(Table* table, std::string_view key, std::string_view row) {
+  // Behind the last key pages are filled to the end and nothing is searched.
+  const bool append = table->last_key < key;
+  MDB_val key_val = ToVal(key), value{row.size(), nullptr};
+  const unsigned flags = append ? MDB_APPEND : MDB_NOOVERWRITE;
+  const int error = mdb_cursor_put(table->cursor, &key_val, &value, flags | MDB_RESERVE);
+  if (error == MDB_KEYEXIST && !append) return Replace(table, key, row, value);
+  if (error != 0) return error;
+  Fill(*table, row, value);
+  if (append) table->last_key.assign(key);
+  return 0;
+}
+
+int LmdbLoad::Replace(Table* table, std::string_view key, std::string_view row, const MDB_val& stored) {
+  const auto had = DecodeRowHeader(ToView(stored));
+  const auto has = DecodeRowHeader(row);
+  if (!had.ok() || !has.ok()) return MDB_CORRUPTED;
+  if (!IsNewer(has->event_us, has->created_us, had->event_us, had->created_us)) return MDB_KEYEXIST;
+  MDB_val key_val = ToVal(key), value{row.size(), nullptr};
+  const int error = mdb_cursor_put(table->cursor, &key_val, &value, MDB_RESERVE);
+  if (error == 0) Fill(*table, row, value);
+  return error;
+}
+
+Result<WriteCounts> LmdbLoad::Write(const FeatureView& view, const PackedRows& rows) {
+  SALVER_ASSIGN(Table* const table, TableOf(view));
+  WriteCounts counts;
+  for (size_t i = 0; i < rows.rows.size(); ++i) {
+    if (i + kAhead < rows.rows.size()) Prefetch(rows.rows[i + kAhead]);
+    const int error = Put(table, LmdbRowKey(rows.keys[i], &key_), rows.rows[i]);
+    if (error == MDB_CORRUPTED) {
+      return Status::DataLoss("feature view \"" + view.name +
+                              "\": a stored row can not be decoded. Restore the store, or drop the view and "
+                              "materialize it again.");
+    }
+    if (error != 0 && error != MDB_KEYEXIST) return Error("can not write", error);
+    ++(error == 0 ? counts.written : counts.older);
+  }
+  return counts;
+}
+
+Status LmdbLoad::SetMark(const FeatureView& view, std::string_view mark) {
+  SALVER_ASSIGN(const Table* const table, TableOf(view));
+  const std::string key_bytes = tables_->MarkKey(*table->about);
+  MDB_val key = ToVal(key_bytes), value = ToVal(mark);
+  int error = mark.empty() ? mdb_del(writer_.get(), environment_->main(), &key, nullptr)
+                           : mdb_put(writer_.get(), environment_->main(), &key, &value, 0);
+  if (mark.empty() && error == MDB_NOTFOUND) error = 0;
+  return error == 0 ? Status::OK() : Error("can not write", error);
+}
+
+Status LmdbLoad::Commit() {
+  in_use_.clear();
+  const int error = writer_.Commit();
+  return error == 0 ? Status::OK() : Error("can not write", error);
+}
+
+}  // namespace salver

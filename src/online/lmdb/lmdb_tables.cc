@@ -1,0 +1,187 @@
+#include "online/lmdb/lmdb_tables.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "online/batch_rows.h"
+
+namespace salver {
+namespace {
+
+void AppendBigEndian(uint32_t value, std::string* out) {
+  for (int shift = 24; shift >= 0; shift -= 8) out->push_back(static_cast<char>(value >> shift));
+}
+
+uint32_t ReadBigEndian(std::string_view bytes) {
+  uint32_t value = 0;
+  for (size_t i = 0; i < 4 && i < bytes.size(); ++i) value = value << 8 | static_cast<uint8_t>(bytes[i]);
+  return value;
+}
+
+std::string IdKey(char kind, uint32_t table) {
+  std::string key(1, kind);
+  AppendBigEndian(table, &key);
+  return key;
+}
+
+std::string RowsName(uint32_t table) {
+  char name[16];
+  std::snprintf(name, sizeof name, "R%08x", table);
+  return name;
+}
+
+int DeletePrefix(MDB_txn* txn, MDB_dbi main, const std::string& prefix) {
+  MDB_cursor* cursor;
+  if (const int error = mdb_cursor_open(txn, main, &cursor); error != 0) return error;
+  MDB_val key = ToVal(prefix), value;
+  int error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  while (error == 0 && ToView(key).starts_with(prefix)) {
+    if ((error = mdb_cursor_del(cursor, 0)) != 0) break;
+    error = mdb_cursor_get(cursor, &key, &value, MDB_GET_CURRENT);
+    if (error == EINVAL) error = MDB_NOTFOUND;  // past the last record
+  }
+  mdb_cursor_close(cursor);
+  return error == MDB_NOTFOUND ? 0 : error;
+}
+
+// One more than the largest id that any table record holds.
+int NextId(MDB_txn* txn, MDB_dbi main, uint32_t* next) {
+  *next = 1;
+  MDB_cursor* cursor;
+  if (const int error = mdb_cursor_open(txn, main, &cursor); error != 0) return error;
+  MDB_val key = ToVal("T"), value;
+  for (int error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+       error == 0 && ToView(key).starts_with('T'); error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
+    *next = std::max(*next, ReadBigEndian(ToView(value)) + 1);
+  }
+  mdb_cursor_close(cursor);
+  return 0;
+}
+
+}  // namespace
+
+int LmdbTables::FindId(MDB_txn* txn, const std::string& view, uint32_t* id) const {
+  const std::string key_bytes = "T" + project_ + '\0' + view;
+  MDB_val key = ToVal(key_bytes), value;
+  const int error = mdb_get(txn, environment_->main(), &key, &value);
+  if (error == 0) *id = ReadBigEndian(ToView(value));
+  return error;
+}
+
+Result<LmdbTables::TablePtr> LmdbTables::Find(MDB_txn* txn, const FeatureView& view) {
+  uint32_t id;
+  const int error = FindId(txn, view.name, &id);
+  if (error == MDB_NOTFOUND) return UnknownView(view, "lmdb");
+  if (error != 0) return environment_->Error("can not read", error);
+  std::shared_lock lock(mutex_);
+  const auto found = tables_.find(view.name);
+  return found != tables_.end() && found->second->id == id ? found->second : nullptr;
+}
+
+Status LmdbTables::Open(const FeatureView& view) {
+  {
+    LmdbEnvironment::Reader reader(environment_);  // takes the map's size when another process grew it
+    SALVER_RETURN_NOT_OK(reader.Begin());
+  }
+  const auto map = environment_->HoldMap();
+  std::unique_lock lock(mutex_);
+  MDB_txn* txn;  // of its own: the table stays open when it is committed, not when it is reset
+  int error = mdb_txn_begin(environment_->get(), nullptr, MDB_RDONLY, &txn);
+  if (error != 0) return environment_->Error("can not read", error);
+  auto table = std::make_shared<LmdbTable>();
+  error = FindId(txn, view.name, &table->id);
+  if (error == 0) error = mdb_dbi_open(txn, RowsName(table->id).c_str(), 0, &table->rows);
+  if (error != 0) {
+    mdb_txn_abort(txn);
+    if (error == MDB_NOTFOUND) return UnknownView(view, "lmdb");
+    return environment_->Error("can not open a table", error);
+  }
+  auto schemas = ReadSchemas(txn, table->id);
+  error = mdb_txn_commit(txn);
+  if (error != 0) return environment_->Error("can not open a table", error);
+  if (!schemas.ok()) return schemas.status();
+  table->schemas = std::move(schemas).value();
+  tables_[view.name] = std::move(table);
+  return Status::OK();
+}
+
+Result<std::vector<RowSchema>> LmdbTables::ReadSchemas(MDB_txn* txn, uint32_t id) const {
+  std::vector<RowSchema> schemas;
+  for (uint32_t schema_id = 0;; ++schema_id) {
+    std::string key_bytes = IdKey('S', id);
+    AppendBigEndian(schema_id, &key_bytes);
+    MDB_val key = ToVal(key_bytes), value;
+    if (mdb_get(txn, environment_->main(), &key, &value) != 0) return schemas;
+    SALVER_ASSIGN(auto columns, DecodeRowSchema(ToView(value)));
+    schemas.push_back({schema_id, std::move(columns)});
+  }
+}
+
+Result<LmdbTables::TablePtr> LmdbTables::Reload(MDB_txn* txn, const FeatureView& view,
+                                                const LmdbTable& table) {
+  auto again = std::make_shared<LmdbTable>(table);
+  SALVER_ASSIGN(again->schemas, ReadSchemas(txn, table.id));
+  std::unique_lock lock(mutex_);
+  tables_[view.name] = again;
+  return TablePtr(again);
+}
+
+int LmdbTables::SchemaFor(MDB_txn* txn, const FeatureView& view, const LmdbTable& table,
+                          uint32_t* schema_id) {
+  const RowSchema schema = RowSchemaOf(view);
+  const auto schemas = ReadSchemas(txn, table.id);
+  if (!schemas.ok()) return MDB_CORRUPTED;
+  for (const RowSchema& known : *schemas) {
+    *schema_id = known.id;
+    if (known.columns == schema.columns) return 0;
+  }
+  *schema_id = static_cast<uint32_t>(schemas->size());
+  std::string key_bytes = IdKey('S', table.id);
+  AppendBigEndian(*schema_id, &key_bytes);
+  const std::string bytes = EncodeRowSchema(schema.columns);
+  MDB_val key = ToVal(key_bytes), value = ToVal(bytes);
+  return mdb_put(txn, environment_->main(), &key, &value, 0);
+}
+
+int LmdbTables::Add(MDB_txn* txn, const std::string& view) {
+  uint32_t id;
+  const int found = FindId(txn, view, &id);
+  if (found != MDB_NOTFOUND) return found;
+  if (const int error = NextId(txn, environment_->main(), &id); error != 0) return error;
+  std::string id_bytes;
+  AppendBigEndian(id, &id_bytes);
+  const std::string key_bytes = "T" + project_ + '\0' + view;
+  MDB_val key = ToVal(key_bytes), value = ToVal(id_bytes);
+  if (const int error = mdb_put(txn, environment_->main(), &key, &value, 0); error != 0) return error;
+  std::unique_lock lock(mutex_);
+  MDB_dbi rows;
+  return mdb_dbi_open(txn, RowsName(id).c_str(), MDB_CREATE, &rows);
+}
+
+int LmdbTables::Drop(MDB_txn* txn, const std::string& view) {
+  uint32_t id;
+  int error = FindId(txn, view, &id);
+  if (error == MDB_NOTFOUND) return 0;
+  if (error != 0) return error;
+  const std::string key_bytes = "T" + project_ + '\0' + view;
+  MDB_val key = ToVal(key_bytes);
+  if ((error = mdb_del(txn, environment_->main(), &key, nullptr)) != 0) return error;
+  for (const char kind : {'S', 'M'}) {
+    if ((error = DeletePrefix(txn, environment_->main(), IdKey(kind, id))) != 0) return error;
+  }
+  std::unique_lock lock(mutex_);
+  MDB_dbi rows;
+  if ((error = mdb_dbi_open(txn, RowsName(id).c_str(), 0, &rows)) != 0) return error;
+  return mdb_drop(txn, rows, 1);
+}
+
+void LmdbTables::Forget() {
+  std::unique_lock lock(mutex_);
+  tables_.clear();
+}
+
+std::string LmdbTables::MarkKey(const LmdbTable& table) const {
+  return IdKey('M', table.id);
+}
+
+}  // namespace salver

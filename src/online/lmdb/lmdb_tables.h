@@ -1,0 +1,70 @@
+// Which table of an LMDB environment holds the rows of a view, and with which features they were written.
+//
+// The table of tables has three kinds of record, told apart by the first byte of the key:
+//
+//   'T' project 0 view           -> u32 table id                      a table of a view
+//   'S' table id, schema id      -> the features the id stands for    (packed_row.h)
+//   'M' table id                 -> the mark of OnlineLoad::SetMark
+//
+// Ids are big-endian. The rows are in a table of their own, named 'R' and the id in hex: entity key -> one
+// packed row. So a table is appended to in key order whatever else is loaded meanwhile, and dropped in one
+// step.
+//
+// Thread safety: all methods from any thread.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <string>
+#include <vector>
+
+#include "online/lmdb/lmdb_environment.h"
+#include "salver/feature_view.h"
+#include "salver/packed_row.h"
+
+namespace salver {
+
+struct LmdbTable {
+  uint32_t id = 0;
+  MDB_dbi rows = 0;
+  std::vector<RowSchema> schemas;  // by id
+};
+
+class LmdbTables {
+ public:
+  LmdbTables(LmdbEnvironment* environment, std::string project)
+      : environment_(environment), project_(std::move(project)) {}
+
+  using TablePtr = std::shared_ptr<const LmdbTable>;
+
+  // The table of `view` as `txn` sees it; null when Open must be called first, with no transaction open.
+  // Errors: NotFound (kViewNotFound).
+  Result<TablePtr> Find(MDB_txn* txn, const FeatureView& view);
+  Status Open(const FeatureView& view);
+  // The table with all its schemas: a row with a schema that the known table lacks was written by another
+  // process.
+  Result<TablePtr> Reload(MDB_txn* txn, const FeatureView& view, const LmdbTable& table);
+
+  // The id of the view's features as they are now; stored in this transaction when it is new.
+  int SchemaFor(MDB_txn* txn, const FeatureView& view, const LmdbTable& table, uint32_t* schema_id);
+
+  // In a write transaction; LMDB's error or 0. Forget what is known after it, committed or not.
+  int Add(MDB_txn* txn, const std::string& view);
+  int Drop(MDB_txn* txn, const std::string& view);
+  void Forget();
+
+  std::string MarkKey(const LmdbTable& table) const;
+
+ private:
+  int FindId(MDB_txn* txn, const std::string& view, uint32_t* id) const;
+  Result<std::vector<RowSchema>> ReadSchemas(MDB_txn* txn, uint32_t id) const;
+
+  LmdbEnvironment* const environment_;
+  const std::string project_;
+  // Also held while LMDB opens a table: it allows one transaction at a time to do so.
+  std::shared_mutex mutex_;
+  std::map<std::string, TablePtr> tables_;
+};
+
+}  // namespace salver

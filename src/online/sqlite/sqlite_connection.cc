@@ -1,0 +1,95 @@
+#include "online/sqlite/sqlite_connection.h"
+
+#include <algorithm>
+#include <cctype>
+
+namespace salver {
+
+SqliteConnection::~SqliteConnection() {
+  for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
+  sqlite3_close(db_);
+}
+
+Status SqliteConnection::Open() {
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  if (sqlite3_open_v2(path_.c_str(), &db_, flags, nullptr) != SQLITE_OK) return Error("can not open");
+  sqlite3_busy_timeout(db_, 10'000);
+  return Run("PRAGMA synchronous = FULL");
+}
+
+Status SqliteConnection::Run(const std::string& sql) {
+  if (sqlite3_exec(db_, sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return Status::OK();
+  return Error("can not run \"" + sql.substr(0, 60) + "\"");
+}
+
+Status SqliteConnection::Begin() {
+  if (!*broken_) return Run("BEGIN IMMEDIATE");
+  return Status::Unavailable(
+      "sqlite online store \"" + path_ +
+      "\" is read-only since a sync to disk failed. Check the disk, then open the store "
+      "again (restart the server).");
+}
+
+Status SqliteConnection::Commit() {
+  const Status status = Run("COMMIT");
+  const int error = status.ok() ? SQLITE_OK : sqlite3_extended_errcode(db_);
+  if (error == SQLITE_IOERR_FSYNC || error == SQLITE_IOERR_DIR_FSYNC) *broken_ = true;
+  return status;
+}
+
+void SqliteConnection::Rollback() {
+  (void)Run("ROLLBACK");  // the error before it is the one to tell
+}
+
+Result<sqlite3_stmt*> SqliteConnection::Prepare(const std::string& sql) {
+  sqlite3_stmt*& statement = statements_[sql];
+  if (statement == nullptr && sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
+    statements_.erase(sql);
+    return Error("can not prepare");
+  }
+  sqlite3_reset(statement);
+  return statement;
+}
+
+Status SqliteConnection::Error(std::string_view action) const {
+  const std::string text =
+      "sqlite online store \"" + path_ + "\": " + std::string(action) + ": " + sqlite3_errmsg(db_) + ".";
+  switch (sqlite3_errcode(db_)) {
+    case SQLITE_FULL:
+      return Status::ResourceExhausted(text +
+                                       " Nothing of it was written. Free some space and run it again.");
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB:
+      return Status::DataLoss(text + " Restore the file, or remove it, apply and materialize again.");
+    default:
+      return Status::Unavailable(text);
+  }
+}
+
+std::string QuotedName(std::string_view name) {
+  const auto plain = [](unsigned char c) { return std::isalnum(c) || c == '_'; };
+  if (std::all_of(name.begin(), name.end(), plain) && !std::isdigit(static_cast<unsigned char>(name[0])))
+    return std::string(name);
+  std::string quoted = "\"";
+  for (const char c : name) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + "\"";
+}
+
+void BindBlob(sqlite3_stmt* statement, int at, std::string_view bytes) {
+  // A null pointer would bind NULL; the empty blob is a value of its own.
+  sqlite3_bind_blob(statement, at, bytes.empty() ? "" : bytes.data(), static_cast<int>(bytes.size()),
+                    SQLITE_STATIC);
+}
+
+void BindText(sqlite3_stmt* statement, int at, std::string_view text) {
+  sqlite3_bind_text(statement, at, text.empty() ? "" : text.data(), static_cast<int>(text.size()),
+                    SQLITE_STATIC);
+}
+
+std::string_view ColumnBytes(sqlite3_stmt* statement, int column) {
+  const void* data = sqlite3_column_blob(statement, column);
+  const int size = sqlite3_column_bytes(statement, column);
+  return {static_cast<const char*>(data), static_cast<size_t>(size)};
+}
+
+}  // namespace salver
