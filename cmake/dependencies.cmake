@@ -1,9 +1,10 @@
 # Everything outside the tree that Salver is built from. scripts/bootstrap installs it; versions are pinned in
-# packages/apt.txt and packages/pip.txt.
+# the lists of packages/.
 
 find_package(Threads REQUIRED)
 find_package(Protobuf 3.21 REQUIRED)
 include(${CMAKE_SOURCE_DIR}/cmake/simdjson.cmake)
+include(${CMAKE_SOURCE_DIR}/cmake/duckdb.cmake)
 find_package(PkgConfig REQUIRED)
 
 # Arrow: an installed one if there is one, else the libraries and headers inside the pyarrow wheel. The wheel has
