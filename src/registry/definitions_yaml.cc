@@ -241,7 +241,7 @@ class YamlReader {
   void ReadView(const YAML::Node& node) {
     if (!CheckKeys(node, "a feature view",
                    {"name", "entities", "ttl", "schema", "source", "online", "offline", "enabled",
-                    "description", "tags", "owner"}))
+                    "aggregations", "description", "tags", "owner"}))
       return;
     auto* spec = to_->registry.add_feature_views()->mutable_spec();
     spec->set_name(Name(node, "feature_view"));
@@ -257,6 +257,8 @@ class YamlReader {
       // A join key in the schema says its type; it is no feature.
       *(IsJoinKeyOf(*spec, read.name()) ? spec->add_entity_columns() : spec->add_features()) = read;
     });
+    Each(node["aggregations"], "aggregations",
+         [&](const YAML::Node& aggregation) { ReadAggregation(aggregation, spec->add_aggregations()); });
     const std::string source_name = Text(node, "source");
     if (source_name.empty()) return;  // validation says it
     const SourceProto* source = FindSource(node["source"], source_name);
@@ -271,10 +273,27 @@ class YamlReader {
 
   void ReadTtl(const YAML::Node& node, feast::core::FeatureViewSpec* spec) {
     spec->mutable_ttl()->set_seconds(0);
-    if (!node || node.IsNull()) return;
+    if (node && !node.IsNull()) ReadDuration(node, "ttl", spec->mutable_ttl());
+  }
+
+  void ReadDuration(const YAML::Node& node, const std::string& what, google::protobuf::Duration* duration) {
     const auto seconds = ParseWrittenDuration(node.IsScalar() ? node.Scalar() : "");
-    if (!seconds.ok()) return Bad(node, "ttl " + seconds.status().message());
-    spec->mutable_ttl()->set_seconds(*seconds);
+    if (!seconds.ok()) return Bad(node, what + " " + seconds.status().message());
+    duration->set_seconds(*seconds);
+  }
+
+  void ReadAggregation(const YAML::Node& node, feast::core::Aggregation* aggregation) {
+    if (!CheckKeys(node, "an aggregation", {"column", "function", "time_window", "slide_interval", "name"}))
+      return;
+    aggregation->set_column(Text(node, "column"));
+    aggregation->set_function(Text(node, "function"));
+    aggregation->set_name(Text(node, "name"));
+    if (node["time_window"]) {
+      ReadDuration(node["time_window"], "time_window", aggregation->mutable_time_window());
+      *aggregation->mutable_slide_interval() = aggregation->time_window();  // as Feast, where nothing says more
+    }
+    if (node["slide_interval"])
+      ReadDuration(node["slide_interval"], "slide_interval", aggregation->mutable_slide_interval());
   }
 
   void ReadService(const YAML::Node& node) {

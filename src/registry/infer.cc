@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/nearest.h"
+#include "registry/aggregated_features.h"
 #include "registry/definitions.h"
 #include "salver/feature_view.h"
 
@@ -106,6 +107,9 @@ class Inference {
       DeclaredEntityColumns(spec);
       InferredEntityColumns(kind, source, spec);
     }
+    if constexpr (requires { spec->aggregations(); }) {
+      if (spec->aggregations_size() > 0) return Aggregated(kind, source, spec);
+    }
     if (spec->features_size() == 0) Features(kind, source, spec);
   }
 
@@ -131,7 +135,9 @@ class Inference {
     };
     check(source.timestamp_field(), "timestamp_field");
     check(source.created_timestamp_column(), "created_timestamp_column");
-    for (const auto& feature : spec.features()) check(feature.name(), "feature");
+    for (const auto& feature : spec.features()) {
+      if (spec.aggregations_size() == 0) check(feature.name(), "feature");
+    }
     const SourceColumnInfo* time = FindColumn(columns, source, source.timestamp_field());
     if (time != nullptr && time->type != ValueType::kUnixTimestamp) {
       to_->AddProblem("data_source", source.name(),
@@ -197,6 +203,29 @@ class Inference {
       feature->set_name(name);
       feature->set_value_type(static_cast<TypeEnum::Enum>(column.type));
     }
+  }
+
+  // Features that aggregations fill, out of columns of the source or of the view that this one is made of.
+  template <typename Spec>
+  void Aggregated(const std::string& kind, const SourceProto* source, Spec* spec) {
+    const AggregatedView view{kind, spec->name(), &spec->aggregations(), spec->mutable_features()};
+    std::map<std::string, ValueType> types;
+    const auto add = [&](const auto& fields) {
+      for (const auto& field : fields) types[field.name()] = static_cast<ValueType>(field.value_type());
+    };
+    if constexpr (requires { spec->source_views(); }) {
+      if (spec->source_views_size() == 1) {
+        add(spec->source_views(0).features());
+        add(spec->source_views(0).entity_columns());
+        return InferAggregatedFeatures(view, types.empty() ? nullptr : &types, to_);
+      }
+    }
+    if (spec->has_feature_transformation() || source == nullptr)
+      return InferAggregatedFeatures(view, nullptr, to_);
+    const Columns* columns = ColumnsOf(*source, /*must_be_there=*/spec->features_size() == 0);
+    if (columns == nullptr) return InferAggregatedFeatures(view, nullptr, to_);
+    for (const SourceColumnInfo& column : *columns) types[MappedName(*source, column.name)] = column.type;
+    InferAggregatedFeatures(view, &types, to_);
   }
 
   // The columns of a source, opened once; null, and a problem if they must be there, when it can not be read.

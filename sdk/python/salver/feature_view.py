@@ -118,7 +118,7 @@ class FeatureView(Definition, Projectable):
 
 
 class BatchFeatureView(FeatureView):
-    """A feature view with a transformation, a message of the same kind. Registered; not computed by this release."""
+    """A feature view with a transformation or aggregations, a message of the same kind."""
 
     def __init__(self, *, name: str, mode: Any = "python", udf: Any = None, udf_string: Optional[str] = "",
                  feature_transformation: Optional[Transformation] = None, batch_engine: Optional[Dict[str, Any]] = None,
@@ -128,6 +128,12 @@ class BatchFeatureView(FeatureView):
         super().__init__(name=name, mode=mode, online=online, feature_transformation=feature_transformation, **common)
         self.aggregations = list(aggregations or [])
         self.batch_engine = batch_engine
+
+    def to_json(self) -> Dict[str, Any]:
+        message = super().to_json()
+        if self.aggregations:
+            message["spec"]["aggregations"] = [aggregation.to_json() for aggregation in self.aggregations]
+        return message
 
 
 def batch_feature_view(*, name: Optional[str] = None, mode: Any = "python", **common: Any) -> Any:

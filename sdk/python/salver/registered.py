@@ -9,12 +9,13 @@ import json
 from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, List, Optional
 
+from salver.aggregation import Aggregation
 from salver.data_format import DeltaFormat
 from salver.data_source import DataSource, FileSource, PushSource, RequestSource
 from salver.definition import Definition
 from salver.entity import Entity
 from salver.feature_service import FeatureService
-from salver.feature_view import FeatureView
+from salver.feature_view import BatchFeatureView, FeatureView
 from salver.field import Field
 from salver.project import Project
 from salver.projection import FeatureViewProjection
@@ -154,20 +155,27 @@ def project(message: Dict[str, Any]) -> Project:
     return _mark(Project(name=message["spec"]["name"], **_common(message["spec"])), message)
 
 
+def aggregation(message: Dict[str, Any]) -> Aggregation:
+    return Aggregation(column=message.get("column"), function=message.get("function"), name=message.get("name"),
+                       time_window=_duration(message.get("time_window")),
+                       slide_interval=_duration(message.get("slide_interval")))
+
+
 def feature_view(message: Dict[str, Any], entities: Dict[str, Entity]) -> Any:
-    """A FeatureView; Registered when it has a transformation or a source that has no class here."""
+    """A FeatureView, a BatchFeatureView with aggregations; Registered when it has a transformation or a source that has no class here."""
     spec = message["spec"]
     source = data_source(spec.get("stream_source") or spec.get("batch_source") or {})
     names = [name for name in spec.get("entities", []) if name != DUMMY_ENTITY]
     if not isinstance(source, DataSource) or "feature_transformation" in spec or any(n not in entities for n in names):
         return Registered(message, "feature_view")
     columns = [column for column in spec.get("entity_columns", []) if column["name"] != DUMMY_ENTITY + "_id"]
-    view = FeatureView(
+    aggregated = {"aggregations": [aggregation(a) for a in spec["aggregations"]]} if "aggregations" in spec else {}
+    view = (BatchFeatureView if aggregated else FeatureView)(
         name=spec["name"], entities=[entities[name] for name in names], source=source,
         schema=[field(f) for f in columns + spec.get("features", [])], ttl=_duration(spec.get("ttl")),
         online=spec.get("online", False), offline=spec.get("offline", False), org=spec.get("org", ""), mode=spec.get("mode"),
         enable_validation=spec.get("enable_validation", False), version=spec.get("version", "latest"),
-        enabled=not spec.get("disabled", False), **_common(spec))
+        enabled=not spec.get("disabled", False), **aggregated, **_common(spec))
     return _mark(view, message)
 
 

@@ -1,4 +1,4 @@
-"""StreamFeatureView: features of a stream. Registered; this release does not compute it."""
+"""StreamFeatureView: features of a stream. Its aggregations are computed over the history of its batch source."""
 
 from datetime import timedelta
 from typing import Any, Dict, List, Optional
