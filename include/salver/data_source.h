@@ -16,13 +16,25 @@ enum class DataSourceKind { kFile, kPush, kRequest, kKafka, kKinesis, kTable, kC
 struct DataSource {
   std::string name;
   DataSourceKind kind = DataSourceKind::kCustom;
-  std::string path;                      // kFile: as written in the definition, relative to the repository
-  std::string file_format;               // kFile: "parquet" or "delta"
-  std::string timestamp_field;           // event time column, source name (before field_mapping)
-  std::string created_timestamp_column;  // empty: the source has none
+  // Which OfflineStore reads it: "file", "duckdb", "postgres", ...; empty: none does.
+  std::string store;
+  std::string path;          // of files, as written in the definition: relative to the repository, or a URI
+  std::string file_format;   // of files: "parquet", "csv", "json", "arrow", "delta"; empty: by suffix
+  std::string table, query;  // of databases: one of the two
+  std::map<std::string, std::string> options;        // what else the store needs, e.g. s3_endpoint_override
+  std::string timestamp_field;                       // event time column, source name (before field_mapping)
+  std::string created_timestamp_column;              // empty: the source has none
   std::map<std::string, std::string> field_mapping;  // source column -> feature or join key name
+  // Declared types by source column, for formats that write none (CSV, JSON, partition folders).
+  std::map<std::string, ValueType> column_types;
   std::shared_ptr<const DataSource>
       batch_source;  // kPush, kKafka, kKinesis: where the history is; may be null
+
+  // Path, table or query, for people to read.
+  const std::string& location() const { return !path.empty() ? path : !table.empty() ? table : query; }
 };
+
+// True when both stand for the same rows, whatever they are called: one read serves both.
+bool ReadsSameRows(const DataSource& a, const DataSource& b);
 
 }  // namespace salver

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "plan/execution_plan.h"
+#include "salver/offline_store.h"
 #include "salver/status.h"
 
 namespace arrow {
@@ -24,7 +25,7 @@ namespace salver {
 class Files;
 
 struct ExecutionContext {
-  std::string folder;                            // where relative source paths start
+  OfflineStore* offline = nullptr;               // where sources are read
   int threads = 0;                               // 0: one a core; the answer is the same for any number
   const std::atomic<bool>* cancelled = nullptr;  // may be null; looked at between steps
   int64_t memory_limit_bytes = 0;                // what a run may use, about; 0: no limit

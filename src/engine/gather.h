@@ -8,8 +8,9 @@
 #include <string>
 #include <vector>
 
+#include "base/large_vector.h"
+#include "salver/source_reader.h"
 #include "salver/status.h"
-#include "source/source_reader.h"
 
 namespace arrow {
 class Array;

@@ -27,7 +27,7 @@ class LocalLatestRows final : public LatestRows {
       : node_(std::move(node)), context_(std::move(context)), dictionary_(node_.join_keys) {}
 
   Status Open() {
-    SALVER_ASSIGN(reader_, OpenSource(node_.scan.source, context_.folder));
+    SALVER_ASSIGN(reader_, context_.offline->Open(node_.scan.source, Needs()));
     const std::vector<int> groups = GroupsInRange(*reader_, node_.start_us, node_.end_us);
     const size_t window =
         static_cast<size_t>(ThreadCount(context_.threads)) * 2;  // row groups in memory at once
@@ -87,6 +87,17 @@ class LocalLatestRows final : public LatestRows {
         winner = {rows.first_position + static_cast<int64_t>(i), event, created};
       }
     }
+  }
+
+  SourceNeeds Needs() const {
+    SourceNeeds needs{.columns = {node_.scan.event_column},
+                      .min_event_us = node_.start_us,
+                      .max_event_us = node_.end_us,
+                      .cancelled = context_.cancelled};
+    if (!node_.scan.created_column.empty()) needs.columns.push_back(node_.scan.created_column);
+    for (const Field& key : node_.join_keys) needs.columns.push_back(key.name);
+    for (const Field& feature : node_.features) needs.columns.push_back(feature.name);
+    return needs;
   }
 
   // Whole row groups, so that none is read twice, until there are enough rows.

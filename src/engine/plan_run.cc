@@ -149,11 +149,26 @@ class PlanRun {
     for (const JoinNode& join : plan_.joins) places_.push_back(PlaceOf(join));
     SALVER_RETURN_NOT_OK(ParallelFor(scans_.size(), context_.threads, [&](size_t i) -> Status {
       SourceScan& scan = scans_[i];
-      SALVER_ASSIGN(scan.reader, OpenSource(scan.node->source, context_.folder));
+      SALVER_ASSIGN(scan.reader, context_.offline->Open(scan.node->source, NeedsOf(i)));
       scan.groups = GroupsInRange(*scan.reader, scan.range.min_us, scan.range.max_us);
       return Status::OK();
     }));
     return measure_ ? ReportSources() : Status::OK();
+  }
+
+  SourceNeeds NeedsOf(size_t at) const {
+    const SourceScan& scan = scans_[at];
+    SourceNeeds needs{.columns = {scan.node->event_column},
+                      .min_event_us = scan.range.min_us,
+                      .max_event_us = scan.range.max_us,
+                      .cancelled = context_.cancelled};
+    if (!scan.node->created_column.empty()) needs.columns.push_back(scan.node->created_column);
+    for (const Field& key : scan.key_fields) needs.columns.push_back(key.name);
+    for (const JoinNode& join : plan_.joins) {
+      for (size_t i = 0; join.scan == at && i < join.outputs.size(); ++i)
+        needs.columns.push_back(join.outputs[i].source_column);
+    }
+    return needs;
   }
 
   // What will be read, as far as it is known before.

@@ -9,7 +9,7 @@
 
 #include "plan/execution_plan.h"
 #include "salver/status.h"
-#include "source/source_reader.h"
+#include "source/read_scratch.h"
 
 namespace arrow {
 class Array;

@@ -98,7 +98,7 @@ Result<WriteCounts> WriteBatch(const FeatureView& view,
 Result<MaterializeReport::View> MaterializeView(const FeatureView& view, TimeInterval range,
                                                 const MaterializeOptions& options,
                                                 const MaterializeContext& context) {
-  SALVER_ASSIGN(const auto rows, context.engine->Latest(NodeFor(view, range), {.folder = context.folder}));
+  SALVER_ASSIGN(const auto rows, context.engine->Latest(NodeFor(view, range), {.offline = context.offline}));
   MaterializeReport::View report{view.name, range, rows->rows_in_range(), 0, 0};
   MaterializeProgress progress{view.name, 0, rows->row_count(), false};
   const auto show = [&] {

@@ -25,7 +25,7 @@ class Table;
 namespace salver {
 
 struct MaterializeContext {
-  std::string folder;  // where relative source paths start
+  OfflineStore* offline = nullptr;
   std::string project;
   Registry* registry = nullptr;
   OnlineStore* online_store = nullptr;

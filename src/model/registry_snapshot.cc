@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "feast/core/Registry.pb.h"
+#include "model/data_source_message.h"
 #include "model/intervals.h"
 #include "model/proto_time.h"
 
@@ -32,42 +33,6 @@ std::vector<Field> FieldsOf(const Specs& specs) {
   std::vector<Field> fields;
   for (const FeatureSpecV2& spec : specs) fields.push_back(FieldOf(spec));
   return fields;
-}
-
-DataSourceKind KindOf(const feast::core::DataSource& source) {
-  using Source = feast::core::DataSource;
-  switch (source.type()) {
-    case Source::BATCH_FILE:
-      return DataSourceKind::kFile;
-    case Source::PUSH_SOURCE:
-      return DataSourceKind::kPush;
-    case Source::REQUEST_SOURCE:
-      return DataSourceKind::kRequest;
-    case Source::STREAM_KAFKA:
-      return DataSourceKind::kKafka;
-    case Source::STREAM_KINESIS:
-      return DataSourceKind::kKinesis;
-    case Source::CUSTOM_SOURCE:
-      return DataSourceKind::kCustom;
-    default:
-      return DataSourceKind::kTable;
-  }
-}
-
-DataSource SourceOf(const feast::core::DataSource& proto) {
-  DataSource source;
-  source.name = proto.name();
-  source.kind = KindOf(proto);
-  source.timestamp_field = proto.timestamp_field();
-  source.created_timestamp_column = proto.created_timestamp_column();
-  source.field_mapping = MapOf(proto.field_mapping());
-  if (proto.has_file_options()) {
-    source.path = proto.file_options().uri();
-    source.file_format = proto.file_options().file_format().has_delta_format() ? "delta" : "parquet";
-  }
-  if (proto.has_batch_source())
-    source.batch_source = std::make_shared<DataSource>(SourceOf(proto.batch_source()));
-  return source;
 }
 
 Entity EntityOf(const feast::core::Entity& proto) {
@@ -123,15 +88,33 @@ FeatureView ViewBase(FeatureViewKind kind, const Spec& spec, const Meta& meta) {
   return view;
 }
 
+// What the view declares of its source's columns.
+void SetColumnTypes(FeatureView* view) {
+  if (!view->batch_source) return;
+  DataSource& source = *view->batch_source;
+  const auto declare = [&](const std::vector<Field>& fields) {
+    for (const Field& field : fields) {
+      const auto mapped = std::find_if(source.field_mapping.begin(), source.field_mapping.end(),
+                                       [&](const auto& entry) { return entry.second == field.name; });
+      const bool is_mapped = mapped != source.field_mapping.end();
+      if (field.type != ValueType::kInvalid)
+        source.column_types[is_mapped ? mapped->first : field.name] = field.type;
+    }
+  };
+  declare(view->join_keys);
+  declare(view->features);
+}
+
 // The batch source of the spec, or the one behind its stream source.
 template <typename Spec>
 void SetSources(const Spec& spec, FeatureView* view) {
-  if (spec.has_stream_source()) view->stream_source = SourceOf(spec.stream_source());
+  if (spec.has_stream_source()) view->stream_source = DataSourceOf(spec.stream_source());
   if (spec.has_batch_source()) {
-    view->batch_source = SourceOf(spec.batch_source());
+    view->batch_source = DataSourceOf(spec.batch_source());
   } else if (view->stream_source && view->stream_source->batch_source) {
     view->batch_source = *view->stream_source->batch_source;
   }
+  SetColumnTypes(view);
 }
 
 void SetMaterialized(const feast::core::FeatureViewMeta& meta, FeatureView* view) {
@@ -170,9 +153,10 @@ FeatureView ViewOf(const feast::core::LabelView& proto) {
   view.ttl_us = MicrosOf(proto.spec().ttl());
   view.online = proto.spec().online();
   if (proto.spec().has_source()) {
-    view.stream_source = SourceOf(proto.spec().source());
+    view.stream_source = DataSourceOf(proto.spec().source());
     if (view.stream_source->batch_source) view.batch_source = *view.stream_source->batch_source;
   }
+  SetColumnTypes(&view);
   return view;
 }
 
@@ -249,7 +233,7 @@ Result<std::shared_ptr<const RegistrySnapshot>> RegistrySnapshot::Make(
   }
   for (const auto& source : proto.data_sources()) {
     if (mine(source.project()))
-      snapshot->data_sources_.push_back(std::make_shared<const DataSource>(SourceOf(source)));
+      snapshot->data_sources_.push_back(std::make_shared<const DataSource>(DataSourceOf(source)));
   }
   for (const auto& view : snapshot->views_) {
     for (const std::string& entity : view->entities) {

@@ -23,7 +23,7 @@ std::string ScanText(const ExecutionPlan& plan, size_t scan) {
   const ScanNode& node = plan.scans[scan];
   size_t users = 0;
   for (const JoinNode& join : plan.joins) users += join.scan == scan;
-  std::string text = "Read " + node.source.path + " time=" + node.event_column;
+  std::string text = "Read " + node.source.location() + " time=" + node.event_column;
   if (!node.created_column.empty()) text += " created=" + node.created_column;
   if (users > 1) text += " (shared by " + std::to_string(users) + " joins)";
   return text;

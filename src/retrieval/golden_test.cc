@@ -183,7 +183,7 @@ TEST_P(GoldenQuickstart, AnswersAsFeastDoes) {
     request.features.push_back(std::string(kView) + ":" + feature);
     columns.push_back(GetParam() ? std::string(kView) + "__" + feature : feature);
   }
-  const RetrievalContext context{.folder = folder, .engine = NewLocalEngine()};
+  const RetrievalContext context{.offline = NewOfflineStores({.folder = folder}), .engine = NewLocalEngine()};
   const auto job = PlanHistoricalFeatures(snapshot, request, context);
   ASSERT_TRUE(job.ok()) << job.status().ToString();
   const auto answer = (*job)->Run();

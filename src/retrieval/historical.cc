@@ -18,7 +18,6 @@
 #include "kernel/key_dictionary.h"
 #include "model/feature_request.h"
 #include "plan/feature_columns.h"
-#include "source/source_reader.h"
 
 namespace salver {
 namespace {
@@ -84,9 +83,10 @@ void CheckTimeColumn(const arrow::Field& column, Problems* problems) {
 
 size_t AddScan(const DataSource& source, ExecutionPlan* plan) {
   for (size_t i = 0; i < plan->scans.size(); ++i) {
-    const ScanNode& have = plan->scans[i];
-    if (have.source.path == source.path && have.event_column == source.timestamp_field &&
+    ScanNode& have = plan->scans[i];
+    if (ReadsSameRows(have.source, source) && have.event_column == source.timestamp_field &&
         have.created_column == source.created_timestamp_column) {
+      have.source.column_types.insert(source.column_types.begin(), source.column_types.end());
       return i;
     }
   }
@@ -214,7 +214,7 @@ class SourceCheck {
   }
 
   std::string Subject() const {
-    return "data source \"" + scan_.source.name + "\" (" + scan_.source.path + ")";
+    return "data source \"" + scan_.source.name + "\" (" + scan_.source.location() + ")";
   }
 
   const ScanNode& scan_;
@@ -222,9 +222,9 @@ class SourceCheck {
   Problems* problems_;
 };
 
-Status CheckSources(const std::string& folder, ExecutionPlan* plan, Problems* problems) {
+Status CheckSources(OfflineStore* offline, ExecutionPlan* plan, Problems* problems) {
   for (size_t i = 0; i < plan->scans.size(); ++i) {
-    SALVER_ASSIGN(const auto schema, ReadSourceSchema(plan->scans[i].source, folder));
+    SALVER_ASSIGN(const auto schema, offline->ReadSchema(plan->scans[i].source));
     const SourceCheck check(plan->scans[i], *schema, problems);
     check.CheckTimes();
     for (JoinNode& join : plan->joins) {
@@ -262,7 +262,7 @@ class HistoricalJob final : public RetrievalJob {
   Result<std::shared_ptr<arrow::Table>> Run() override { return Compute(nullptr); }
 
  private:
-  ExecutionContext Context() const { return {context_.folder, context_.threads, &cancelled_}; }
+  ExecutionContext Context() const { return {context_.offline.get(), context_.threads, &cancelled_}; }
 
   Result<std::shared_ptr<arrow::Table>> Compute(PlanReport* report) {
     if (request_.entities != nullptr)
@@ -381,7 +381,7 @@ Result<std::unique_ptr<RetrievalJob>> PlanHistoricalFeatures(std::shared_ptr<con
         "without entity rows all views must join on the same keys, and these do not. Give entity rows.",
         Reason::kMissingColumns);
   }
-  SALVER_RETURN_NOT_OK(CheckSources(context.folder, &plan, &problems));
+  SALVER_RETURN_NOT_OK(CheckSources(context.offline.get(), &plan, &problems));
   SALVER_RETURN_NOT_OK(problems.ToStatus());
   return std::unique_ptr<RetrievalJob>(new HistoricalJob(std::move(plan), request, context));
 }

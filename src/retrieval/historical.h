@@ -14,7 +14,7 @@
 namespace salver {
 
 struct RetrievalContext {
-  std::string folder;  // where relative source paths start
+  std::shared_ptr<OfflineStore> offline;
   std::shared_ptr<ComputeEngine> engine;
   Clock* clock = Clock::System();
   int threads = 0;

@@ -298,6 +298,7 @@ void CheckLatest(Case* c, size_t v) {
   LatestRowsNode node;
   node.scan = {{.name = "s",
                 .kind = DataSourceKind::kFile,
+                .store = "file",
                 .path = source.path,
                 .file_format = "parquet",
                 .timestamp_field = "time"},
@@ -328,8 +329,9 @@ void CheckLatest(Case* c, size_t v) {
   std::set<int64_t> expected, got;
   for (const auto& [key, row] : newest)
     expected.insert(static_cast<int64_t>(c->view_sources[v]) * 1000 + row);
+  const auto offline = c->repository.Offline();
   const auto latest = NewLocalEngine()->Latest(
-      node, {.folder = c->repository.folder(), .threads = static_cast<int>(1 + c->dice.Below(4))});
+      node, {.offline = offline.get(), .threads = static_cast<int>(1 + c->dice.Below(4))});
   ASSERT_TRUE(latest.ok()) << latest.status().ToString();
   ASSERT_EQ((*latest)->rows_in_range(), in_range);
   ASSERT_EQ((*latest)->rows_without_key(), without_key);

@@ -25,6 +25,11 @@ void SetField(const Field& field, feast::core::FeatureSpecV2* spec) {
   spec->mutable_tags()->insert(field.tags.begin(), field.tags.end());
 }
 
+void SetFile(const std::string& path, feast::core::DataSource* source) {
+  source->set_type(feast::core::DataSource::BATCH_FILE);
+  source->mutable_file_options()->set_uri(path);
+}
+
 std::string NewFolder() {
   std::string folder = (std::filesystem::temp_directory_path() / "salver_test_XXXXXX").string();
   return ::mkdtemp(folder.data()) == nullptr ? "." : folder;
@@ -32,8 +37,22 @@ std::string NewFolder() {
 
 }  // namespace
 
+const std::vector<TestSourceKind>& TestSourceKinds() {
+  static const std::vector<TestSourceKind> kinds = {
+      {"parquet", [](const TestRepository& repository, const TestView& view, const arrow::Table& rows,
+                     int64_t row_group_rows, feast::core::DataSource* source) {
+         repository.Write(rows, view.path, row_group_rows);
+         SetFile(view.path, source);
+       }}};
+  return kinds;
+}
+
 TestRepository::TestRepository()
     : folder_(NewFolder()), owns_folder_(true), registry_(std::make_shared<feast::core::Registry>()) {}
+
+TestRepository::TestRepository(const TestSourceKind& kind) : TestRepository() {
+  kind_ = &kind;
+}
 
 TestRepository::TestRepository(std::string folder)
     : folder_(std::move(folder)), owns_folder_(false), registry_(std::make_shared<feast::core::Registry>()) {}
@@ -57,7 +76,7 @@ void TestRepository::WriteBytes(const std::string& bytes, const std::string& pat
   std::ofstream(folder_ + "/" + path, std::ios::binary) << bytes;
 }
 
-void TestRepository::Add(const TestView& view) {
+feast::core::DataSource* TestRepository::AddView(const TestView& view) {
   auto* spec = registry_->add_feature_views()->mutable_spec();
   spec->set_name(view.name);
   spec->set_project(kProject);
@@ -77,11 +96,18 @@ void TestRepository::Add(const TestView& view) {
   for (const Field& feature : view.features) SetField(feature, spec->add_features());
   auto* source = spec->mutable_batch_source();
   source->set_name(view.name + "_source");
-  source->set_type(feast::core::DataSource::BATCH_FILE);
   source->set_timestamp_field(view.event_column);
   source->set_created_timestamp_column(view.created_column);
   source->mutable_field_mapping()->insert(view.field_mapping.begin(), view.field_mapping.end());
-  source->mutable_file_options()->set_uri(view.path);
+  return source;
+}
+
+void TestRepository::Add(const TestView& view) {
+  SetFile(view.path, AddView(view));
+}
+
+void TestRepository::AddWithRows(const TestView& view, const arrow::Table& rows, int64_t row_group_rows) {
+  kind_->write(*this, view, rows, row_group_rows, AddView(view));
 }
 
 void TestRepository::Add(const FeatureService& service) {
@@ -101,10 +127,16 @@ std::shared_ptr<const RegistrySnapshot> TestRepository::Snapshot() const {
   return RegistrySnapshot::Make(registry_, kProject).value();
 }
 
+std::shared_ptr<OfflineStore> TestRepository::Offline() const {
+  OfflineStoreOptions options{.folder = folder_};
+  if (kind_ != nullptr && kind_->configure) kind_->configure(&options);
+  return NewOfflineStores(options);
+}
+
 Result<std::unique_ptr<RetrievalJob>> TestRepository::Plan(const HistoricalRequest& request,
                                                            int threads) const {
   return PlanHistoricalFeatures(Snapshot(), request,
-                                {.folder = folder_, .engine = NewLocalEngine(), .threads = threads});
+                                {.offline = Offline(), .engine = NewLocalEngine(), .threads = threads});
 }
 
 Result<std::shared_ptr<arrow::Table>> TestRepository::Retrieve(const HistoricalRequest& request,

@@ -1,13 +1,15 @@
-// A repository for tests: a folder of Parquet files and the registry that names them.
+// A repository for tests: a folder of sources and the registry that names them.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "offline/offline_stores.h"
 #include "retrieval/historical.h"
 #include "salver/feature_service.h"
 #include "salver/feature_view.h"
@@ -17,6 +19,10 @@ class Array;
 class DataType;
 class Table;
 }  // namespace arrow
+
+namespace feast::core {
+class DataSource;
+}
 
 namespace salver {
 
@@ -31,9 +37,25 @@ struct TestView {
   std::map<std::string, std::string> field_mapping;
 };
 
+class TestRepository;
+
+// A way to keep the rows of a source. What the text cases run on; a kind of store adds its own to the list.
+struct TestSourceKind {
+  std::string name;
+  // Writes the rows of a view's source, and says in `source` where they lie.
+  std::function<void(const TestRepository& repository, const TestView& view, const arrow::Table& rows,
+                     int64_t row_group_rows, feast::core::DataSource* source)>
+      write;
+  // What the store needs of the configuration; may be empty.
+  std::function<void(OfflineStoreOptions* options)> configure = {};
+};
+const std::vector<TestSourceKind>& TestSourceKinds();
+
 class TestRepository {
  public:
   TestRepository();
+  // AddWithRows keeps rows in this way; `kind` outlives the repository.
+  explicit TestRepository(const TestSourceKind& kind);
   // Reads from a folder that is there, and leaves it.
   explicit TestRepository(std::string folder);
   ~TestRepository();
@@ -44,15 +66,20 @@ class TestRepository {
   void WriteBytes(const std::string& bytes, const std::string& path) const;
 
   // The message changes until the first Snapshot.
-  void Add(const TestView& view);
+  void Add(const TestView& view);  // of files at view.path
+  void AddWithRows(const TestView& view, const arrow::Table& rows, int64_t row_group_rows);
   void Add(const FeatureService& service);
   feast::core::Registry* registry() { return registry_.get(); }
   std::shared_ptr<const RegistrySnapshot> Snapshot() const;
 
+  std::shared_ptr<OfflineStore> Offline() const;
   Result<std::unique_ptr<RetrievalJob>> Plan(const HistoricalRequest& request, int threads) const;
   Result<std::shared_ptr<arrow::Table>> Retrieve(const HistoricalRequest& request, int threads = 2) const;
 
  private:
+  feast::core::DataSource* AddView(const TestView& view);
+
+  const TestSourceKind* kind_ = nullptr;
   std::string folder_;
   bool owns_folder_;
   std::shared_ptr<feast::core::Registry> registry_;

@@ -14,6 +14,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "source/read_scratch.h"
+
 namespace salver {
 namespace {
 

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <span>
 
-#include "source/source_reader.h"
+#include "salver/source_reader.h"
 
 namespace arrow {
 class DataType;

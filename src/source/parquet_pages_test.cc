@@ -16,7 +16,8 @@
 #include <filesystem>
 #include <random>
 
-#include "source/source_reader.h"
+#include "source/file_source.h"
+#include "source/read_scratch.h"
 
 namespace salver {
 namespace {
@@ -44,7 +45,7 @@ class PagesTest : public ::testing::Test {
     source.name = "rows";
     source.kind = DataSourceKind::kFile;
     source.path = path;
-    auto reader = OpenSource(source, "");
+    auto reader = OpenFileSource(source, "", {});
     EXPECT_TRUE(reader.ok()) << reader.status().ToString();
     return reader.ok() ? std::move(*reader) : nullptr;
   }

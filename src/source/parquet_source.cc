@@ -3,7 +3,6 @@
 #include <arrow/io/file.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
-#include <glob.h>
 #include <parquet/arrow/reader.h>
 #include <parquet/arrow/schema.h>
 #include <parquet/file_reader.h>
@@ -11,13 +10,11 @@
 #include <parquet/statistics.h>
 
 #include <algorithm>
-#include <filesystem>
 
 #include "base/arrow_status.h"
-#include "base/files.h"
 #include "base/nearest.h"
 #include "source/parquet_pages.h"
-#include "source/source_reader.h"
+#include "source/parquet_source.h"
 
 namespace salver {
 namespace {
@@ -32,51 +29,6 @@ struct ParquetFile {
 
 std::string Name(const DataSource& source, const std::string& path) {
   return "data source \"" + source.name + "\", file \"" + path + "\"";
-}
-
-std::string Unprefixed(std::string path) {
-  constexpr std::string_view kScheme = "file://";
-  return path.starts_with(kScheme) ? path.substr(kScheme.size()) : path;
-}
-
-Result<std::vector<std::string>> ListFiles(const DataSource& source, const std::string& folder) {
-  const std::string path = JoinPath(folder, Unprefixed(source.path));
-  if (const size_t scheme = path.find("://"); scheme != std::string::npos) {
-    return Status::Unimplemented(
-        "data source \"" + source.name + "\": \"" + source.path +
-            "\" is not on this machine's disk. Only local paths can be read in this release.",
-        Reason::kBadSource);
-  }
-  std::vector<std::string> files;
-  std::error_code error;
-  if (path.find_first_of("*?[") != std::string::npos) {
-    ::glob_t found;
-    if (::glob(path.c_str(), 0, nullptr, &found) == 0)
-      files.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-    ::globfree(&found);
-  } else if (std::filesystem::is_directory(path, error)) {
-    for (const auto& entry : std::filesystem::recursive_directory_iterator(path, error)) {
-      const std::string name = entry.path().filename().string();
-      if (entry.is_regular_file() && name.ends_with(".parquet") && !name.starts_with('.') &&
-          !name.starts_with('_')) {
-        files.push_back(entry.path().string());
-      }
-    }
-  } else {
-    if (!std::filesystem::exists(path, error)) {
-      return Status::NotFound(
-          "data source \"" + source.name + "\": there is no file \"" + path +
-              "\". Check the path (relative paths start at the repository), or write the file first.",
-          Reason::kBadSource);
-    }
-    return std::vector<std::string>{path};
-  }
-  if (files.empty()) {
-    return Status::NotFound("data source \"" + source.name + "\": no .parquet file at \"" + path + "\".",
-                            Reason::kBadSource);
-  }
-  std::sort(files.begin(), files.end());
-  return files;
 }
 
 // An error from Arrow while reading a file that could be opened: the file is damaged.
@@ -136,8 +88,7 @@ class ParquetSource final : public SourceReader {
  public:
   explicit ParquetSource(DataSource source) : source_(std::move(source)) {}
 
-  Status Open(const std::string& folder) {
-    SALVER_ASSIGN(const auto paths, ListFiles(source_, folder));
+  Status Open(const std::vector<std::string>& paths) {
     for (const std::string& path : paths) {
       try {
         SALVER_RETURN_NOT_OK(OpenFile(path));
@@ -306,26 +257,11 @@ class ParquetSource final : public SourceReader {
 
 }  // namespace
 
-Result<std::unique_ptr<SourceReader>> OpenSource(const DataSource& source, const std::string& folder) {
-  if (source.kind != DataSourceKind::kFile) {
-    if (source.batch_source != nullptr) return OpenSource(*source.batch_source, folder);
-    return Status::Unimplemented(
-        "data source \"" + source.name + "\" is no file; only file sources can be read in this release.",
-        Reason::kBadSource);
-  }
-  if (source.file_format == "delta") {
-    return Status::Unimplemented(
-        "data source \"" + source.name + "\" is a Delta Lake table, which can not be read in this release.",
-        Reason::kBadSource);
-  }
+Result<std::unique_ptr<SourceReader>> OpenParquetSource(const DataSource& source,
+                                                        const std::vector<std::string>& paths) {
   auto reader = std::make_unique<ParquetSource>(source);
-  SALVER_RETURN_NOT_OK(reader->Open(folder));
+  SALVER_RETURN_NOT_OK(reader->Open(paths));
   return std::unique_ptr<SourceReader>(std::move(reader));
-}
-
-Result<std::shared_ptr<arrow::Schema>> ReadSourceSchema(const DataSource& source, const std::string& folder) {
-  SALVER_ASSIGN(const auto reader, OpenSource(source, folder));
-  return reader->schema();
 }
 
 }  // namespace salver

@@ -9,7 +9,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "source/source_reader.h"
+#include "source/file_source.h"
 
 namespace salver {
 namespace {
@@ -40,12 +40,12 @@ class SourceTest : public testing::Test {
   }
 
   Result<std::unique_ptr<SourceReader>> Open(const std::string& path) const {
-    return OpenSource({.name = "s",
-                       .kind = DataSourceKind::kFile,
-                       .path = path,
-                       .file_format = "parquet",
-                       .timestamp_field = "time"},
-                      folder_);
+    return OpenFileSource({.name = "s",
+                           .kind = DataSourceKind::kFile,
+                           .path = path,
+                           .file_format = "parquet",
+                           .timestamp_field = "time"},
+                          folder_, {});
   }
 
   std::string folder_;

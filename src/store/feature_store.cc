@@ -11,6 +11,8 @@
 #include "base/nearest.h"
 #include "feast/core/Registry.pb.h"
 #include "materialize/materialize.h"
+#include "model/data_source_message.h"
+#include "offline/offline_stores.h"
 #include "online/online_stores.h"
 #include "registry/apply.h"
 #include "registry/definitions.h"
@@ -18,8 +20,6 @@
 #include "registry/file_registry.h"
 #include "retrieval/historical.h"
 #include "serving/online_serving.h"
-#include "source/source_reader.h"
-#include "store/offline_push.h"
 #include "store/python_definitions.h"
 #include "store/repo_config.h"
 
@@ -28,16 +28,9 @@ namespace {
 
 using SnapshotPtr = std::shared_ptr<const RegistrySnapshot>;
 
-// A DataSource good enough to open: what the registry message says of files.
-Result<std::vector<SourceColumnInfo>> ReadColumns(const feast::core::DataSource& proto,
-                                                  const std::string& folder) {
-  DataSource source;
-  source.name = proto.name();
-  source.kind =
-      proto.type() == feast::core::DataSource::BATCH_FILE ? DataSourceKind::kFile : DataSourceKind::kTable;
-  source.path = proto.file_options().uri();
-  source.file_format = proto.file_options().file_format().has_delta_format() ? "delta" : "parquet";
-  SALVER_ASSIGN(const auto schema, ReadSourceSchema(source, folder));
+Result<std::vector<SourceColumnInfo>> ReadColumns(const feast::core::DataSource& source,
+                                                  OfflineStore* offline) {
+  SALVER_ASSIGN(const auto schema, offline->ReadSchema(DataSourceOf(source)));
   std::vector<SourceColumnInfo> columns;
   for (const auto& field : schema->fields()) {
     const auto type = ValueTypeOfArrow(*field->type());
@@ -51,6 +44,7 @@ class LocalFeatureStore final : public FeatureStore {
   explicit LocalFeatureStore(RepoConfig config)
       : config_(std::move(config)),
         engine_(NewLocalEngine()),
+        offline_(NewOfflineStores(config_.offline_store)),
         registry_(NewFileRegistry(Files::System(), Clock::System(), config_.registry_path)) {}
 
   const std::string& project() const override { return config_.project; }
@@ -126,8 +120,7 @@ class LocalFeatureStore final : public FeatureStore {
 
   Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) override {
     SALVER_ASSIGN(auto snapshot, Snapshot());
-    return PlanHistoricalFeatures(std::move(snapshot), request,
-                                  {.folder = config_.repository, .engine = engine_});
+    return PlanHistoricalFeatures(std::move(snapshot), request, {.offline = offline_, .engine = engine_});
   }
 
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
@@ -173,7 +166,7 @@ class LocalFeatureStore final : public FeatureStore {
       }
     }
     if (target != PushTarget::kOnline) {
-      SALVER_RETURN_NOT_OK(AppendToSource(*views[0]->batch_source, config_.repository, rows));
+      SALVER_RETURN_NOT_OK(offline_->Append(*views[0]->batch_source, rows));
     }
     for (const ViewRows& view_rows : prepared) SALVER_RETURN_NOT_OK(WriteRows(view_rows, context));
     return Status::OK();
@@ -204,9 +197,7 @@ class LocalFeatureStore final : public FeatureStore {
     }
     SourceSchemas schemas;
     if (!options.skip_source_validation) {
-      schemas = [this](const feast::core::DataSource& source) {
-        return ReadColumns(source, config_.repository);
-      };
+      schemas = [this](const feast::core::DataSource& source) { return ReadColumns(source, offline_.get()); };
     }
     if (options.partial) {
       SALVER_ASSIGN(const auto current, registry_->Load());
@@ -279,7 +270,7 @@ class LocalFeatureStore final : public FeatureStore {
   Result<MaterializeContext> WriteContext() {
     SALVER_ASSIGN(const auto store, OpenOnlineStore());
     if (store == nullptr) return NoOnlineStore();
-    return MaterializeContext{.folder = config_.repository,
+    return MaterializeContext{.offline = offline_.get(),
                               .project = config_.project,
                               .registry = registry_.get(),
                               .online_store = store.get(),
@@ -289,6 +280,7 @@ class LocalFeatureStore final : public FeatureStore {
 
   const RepoConfig config_;
   const std::shared_ptr<ComputeEngine> engine_;
+  const std::shared_ptr<OfflineStore> offline_;
   const std::unique_ptr<Registry> registry_;
   std::mutex snapshot_mutex_;
   SnapshotPtr snapshot_;

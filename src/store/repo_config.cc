@@ -50,9 +50,6 @@ struct Section {
 
 const std::vector<Section>& AcceptedSections() {
   static const std::vector<Section> sections = {
-      {"offline_store",
-       {"dask", "file", "duckdb"},
-       {"type", "staging_location", "staging_location_endpoint_override"}},
       {"batch_engine", {"local"}, {"type", "backend"}},
       {"auth", {"no_auth"}, {"type"}},
       {"feature_server",
@@ -110,6 +107,7 @@ class ConfigReader {
     SALVER_RETURN_NOT_OK(EntityKeyVersion(root["entity_key_serialization_version"]));
     SALVER_RETURN_NOT_OK(RegistrySection(root["registry"]));
     SALVER_RETURN_NOT_OK(OnlineStoreSection(root["online_store"]));
+    SALVER_RETURN_NOT_OK(OfflineStoreSection(root["offline_store"]));
     SALVER_RETURN_NOT_OK(Memory(root["memory_limit"], root["spill_folder"]));
     for (const Section& section : AcceptedSections())
       SALVER_RETURN_NOT_OK(Accept(section, root[section.name]));
@@ -297,6 +295,22 @@ class ConfigReader {
                        {"vector_enabled", "text_search_enabled", "enable_openai_compatible_store"});
   }
 
+  // What a store needs beyond its type is read here, by type.
+  Status OfflineStoreSection(const YAML::Node& node) {
+    OfflineStoreOptions& options = config_->offline_store;
+    options.folder = config_->repository;
+    if (!node || node.IsNull()) return Status::OK();
+    SALVER_RETURN_NOT_OK(TypeOf(node, "offline_store", &options.type));
+    const std::vector<std::string> types = OfflineStoreTypes();
+    if (std::find(types.begin(), types.end(), options.type) == types.end()) {
+      return Bad(node, "offline_store type \"" + options.type + "\" is not in this build." +
+                           NearestNameHint(options.type, types));
+    }
+    if (!node.IsMap()) return Status::OK();
+    return CheckKeys(node, "offline_store",
+                     {"type", "staging_location", "staging_location_endpoint_override"});
+  }
+
   Status ServingSection(const YAML::Node& node) {
     if (!node || node.IsNull()) return Status::OK();
     SALVER_RETURN_NOT_OK(CheckKeys(node, "serving", {"expired_values"}));
@@ -369,7 +383,7 @@ std::string RepoConfig::ToYaml() const {
     if (online_store_type == "lmdb")
       text += std::string("  sync: ") + (online_store_sync ? "true" : "false") + "\n";
   }
-  return text + "offline_store:\n  type: file\nentity_key_serialization_version: " +
+  return text + "offline_store:\n  type: " + offline_store.type + "\nentity_key_serialization_version: " +
          std::to_string(entity_key_version) + "\n" +
          (memory_limit_bytes > 0 ? "memory_limit: " + std::to_string(memory_limit_bytes) + "\n" : "") +
          "spill_folder: " + spill_folder +

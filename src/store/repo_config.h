@@ -4,6 +4,7 @@
 
 #include <string>
 
+#include "offline/offline_stores.h"
 #include "salver/log.h"
 #include "salver/status.h"
 
@@ -17,6 +18,7 @@ struct RepoConfig {
   std::string online_store_type;  // "lmdb", "sqlite", "memory"; empty: none
   std::string online_store_path;  // absolute; empty for memory
   bool online_store_sync = true;  // lmdb: sync
+  OfflineStoreOptions offline_store;
   int entity_key_version = 3;
   int64_t memory_limit_bytes = 0;     // memory_limit: what retrieval and materialization may use; 0: no limit
   std::string spill_folder;           // absolute; where what does not fit goes for a while

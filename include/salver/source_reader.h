@@ -1,6 +1,6 @@
-// A SourceReader reads the history behind a DataSource: one Parquet file, a folder of them, or a glob
-// (*.parquet). Row groups are numbered through all files in name order; that order is "the order of the
-// source" that breaks ties.
+// A SourceReader reads the rows behind a DataSource, in row groups: those of Parquet's files, slices of a
+// table in memory, batches of a database's answer. Row groups are numbered in the order of the source (files
+// by name, then rows as written); that order breaks ties.
 //
 // Thread safety: all methods from any thread. Read uses the thread that calls it and no other.
 #pragma once
@@ -12,8 +12,6 @@
 #include <string>
 #include <vector>
 
-#include "base/large_vector.h"
-#include "salver/data_source.h"
 #include "salver/status.h"
 
 namespace arrow {
@@ -26,17 +24,12 @@ namespace salver {
 struct RowGroup {
   int64_t rows = 0;
   int64_t compressed_bytes = 0;
-  // Smallest and largest event time, UTC microseconds, when the file's statistics tell.
+  // Smallest and largest event time, UTC microseconds, where they are known without reading rows.
   std::optional<int64_t> min_event_us, max_event_us;
 };
 
-// Memory that reads use again. One a thread.
-struct ReadScratch {
-  LargeVector<uint8_t> bytes;
-  LargeVector<int16_t> levels;
-  LargeVector<int32_t> indices;
-  LargeVector<int64_t> decoded;
-};
+// Memory that reads use again. One a thread; source/read_scratch.h.
+struct ReadScratch;
 
 // Rows of one row group that are wanted, ascending, and where the value of each goes.
 struct PickedRows {
@@ -46,39 +39,33 @@ struct PickedRows {
 class SourceReader {
  public:
   virtual ~SourceReader() = default;
+  // Columns by the names they have in the source.
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   virtual const std::vector<RowGroup>& row_groups() const = 0;
   virtual int file_count() const = 0;
   // The rows of `groups` (ascending) with these top-level columns, in this order.
-  // Errors: DataLoss for a file that is damaged, NotFound when it has gone; the message names the file.
+  // Errors: DataLoss for a source that is damaged, NotFound when it has gone, Unavailable when it does not
+  // answer; the message names it.
   virtual Result<std::shared_ptr<arrow::Table>> Read(std::span<const int> groups,
                                                      const std::vector<std::string>& columns) = 0;
 
-  // Bytes of a top-level column in a row group, as compressed.
-  virtual Result<int64_t> ColumnBytes(int group, const std::string& column) const = 0;
+  // Bytes of a top-level column in a row group, as compressed; 0 where nothing tells.
+  virtual Result<int64_t> ColumnBytes(int group, const std::string& column) const;
 
   // True when the two below take the column: numbers and times of 4 or 8 bytes, not nested. They go past
-  // Arrow, into memory of the caller, and cost no allocation.
-  virtual bool IsFixedWidth(const std::string& column) const = 0;
+  // Arrow, into memory of the caller, and cost no allocation. A reader that has no such columns leaves all
+  // three as they are.
+  virtual bool IsFixedWidth(const std::string& column) const;
   // All values of a row group, as its Arrow type has them. False when none is null, and then `valid` is not
   // written.
   //   values, valid  one a row of the group; valid is 1 where there is a value, elsewhere values holds
   //   anything.
   virtual Result<bool> ReadFixed(int group, const std::string& column, ReadScratch* scratch, void* values,
-                                 uint8_t* valid) = 0;
+                                 uint8_t* valid);
   // values[target] and valid[target] = 1 for every picked row that is not null; others are left as they are.
-  // Pages without a picked row are not decompressed.
+  // Rows that are not picked cost as little as the source allows.
   virtual Status GatherFixed(int group, const std::string& column, const PickedRows& picked,
-                             ReadScratch* scratch, void* values, uint8_t* valid) = 0;
+                             ReadScratch* scratch, void* values, uint8_t* valid);
 };
-
-// Opens a file source; relative paths start at `folder`. Row groups take their time range from the statistics
-// of the source's timestamp_field. Errors: NotFound, DataLoss, InvalidArgument (kBadSource): not Parquet,
-// files with different schemas, no file.
-//         Unimplemented for kinds that have no reader in this build.
-Result<std::unique_ptr<SourceReader>> OpenSource(const DataSource& source, const std::string& folder);
-
-// The columns of a source and their types, for inference and validation.
-Result<std::shared_ptr<arrow::Schema>> ReadSourceSchema(const DataSource& source, const std::string& folder);
 
 }  // namespace salver

@@ -1,5 +1,4 @@
-#include "store/offline_push.h"
-
+// History in files.
 #include <arrow/array.h>
 #include <arrow/array/array_nested.h>
 #include <arrow/builder.h>
@@ -10,6 +9,8 @@
 
 #include "base/arrow_status.h"
 #include "base/files.h"
+#include "offline/offline_stores.h"
+#include "source/file_source.h"
 #include "source/table_file.h"
 
 namespace salver {
@@ -56,9 +57,7 @@ arrow::Result<std::shared_ptr<arrow::ChunkedArray>> FitColumn(
   return cast.chunked_array();
 }
 
-}  // namespace
-
-Status AppendToSource(const DataSource& source, const std::string& folder, const arrow::Table& rows) {
+Status AppendRows(const DataSource& source, const std::string& folder, const arrow::Table& rows) {
   if (source.kind != DataSourceKind::kFile || !source.path.ends_with(".parquet") ||
       source.path.find_first_of("*?[") != std::string::npos) {
     return Status::FailedPrecondition(
@@ -97,6 +96,34 @@ Status AppendToSource(const DataSource& source, const std::string& folder, const
   SALVER_ASSIGN(const auto all,
                 FromArrow(arrow::ConcatenateTables({have, added}), "data source \"" + source.name + "\""));
   return WriteTableFile(*all, path);
+}
+
+class FileOfflineStore final : public OfflineStore {
+ public:
+  explicit FileOfflineStore(std::string folder) : folder_(std::move(folder)) {}
+
+  Result<std::shared_ptr<arrow::Schema>> ReadSchema(const DataSource& source) override {
+    SALVER_ASSIGN(const auto reader, OpenFileSource(source, folder_, {}));
+    return reader->schema();
+  }
+  Result<std::unique_ptr<SourceReader>> Open(const DataSource& source, const SourceNeeds& needs) override {
+    return OpenFileSource(source, folder_, needs);
+  }
+  Status Append(const DataSource& source, const arrow::Table& rows) override {
+    return AppendRows(source, folder_, rows);
+  }
+  Result<std::shared_ptr<arrow::Table>> Query(const std::string&) override {
+    return Status::Unimplemented("SQL on files is not in this build. Give entity rows as a table or a file.");
+  }
+
+ private:
+  const std::string folder_;
+};
+
+}  // namespace
+
+std::unique_ptr<OfflineStore> NewFileOfflineStore(const std::string& folder) {
+  return std::make_unique<FileOfflineStore>(folder);
 }
 
 }  // namespace salver

@@ -1,0 +1,54 @@
+// An OfflineStore is where history is read and written: files, a database. One per kind of source
+// (DataSource::store); offline_stores.h has the list, and routes a source to its own.
+//
+// Thread safety: all methods from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "salver/data_source.h"
+#include "salver/source_reader.h"
+#include "salver/status.h"
+
+namespace salver {
+
+// What will be asked of a reader. A store may read less because of it, and never gives a row another value.
+struct SourceNeeds {
+  std::vector<std::string> columns;  // as named in the source; empty: all
+  // Rows outside may be left out; UTC microseconds, both included.
+  int64_t min_event_us = INT64_MIN, max_event_us = INT64_MAX;
+  // Columns named as in the source: rows of other keys may be left out. Null: all.
+  std::shared_ptr<arrow::Table> keys;
+  const std::atomic<bool>* cancelled = nullptr;  // may be null; looked at while a store waits or reads
+};
+
+class OfflineStore {
+ public:
+  virtual ~OfflineStore() = default;
+
+  // The columns of a source and their types, by the names they have there; for inference and validation.
+  // Errors: those of Open.
+  virtual Result<std::shared_ptr<arrow::Schema>> ReadSchema(const DataSource& source) = 0;
+
+  // The reader keeps what it needs of the store and may outlive it. Its schema has at least needs.columns;
+  // a column that the source lacks is an error of the read, not of Open.
+  // Errors: NotFound, DataLoss, Unavailable, InvalidArgument (kBadSource), each naming the source and where
+  // it lies.
+  virtual Result<std::unique_ptr<SourceReader>> Open(const DataSource& source, const SourceNeeds& needs) = 0;
+
+  // Adds rows to the history of `source`; they survive power loss when this returns OK. After an error none
+  // of them is there. Needs exactly the source's columns, in any order; values are cast to its types.
+  // Errors: InvalidArgument (kMissingColumns, kBadFeatureValue); FailedPrecondition for a source that can not
+  // be added to.
+  virtual Status Append(const DataSource& source, const arrow::Table& rows) = 0;
+
+  // The rows that a SQL text gives. Errors: Unimplemented where the store has no SQL; InvalidArgument with
+  // the database's message.
+  virtual Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) = 0;
+};
+
+}  // namespace salver
