@@ -383,8 +383,8 @@ std::string RepoConfig::ToYaml() const {
     if (online_store_type == "lmdb")
       text += std::string("  sync: ") + (online_store_sync ? "true" : "false") + "\n";
   }
-  return text + "offline_store:\n  type: " + offline_store.type + "\nentity_key_serialization_version: " +
-         std::to_string(entity_key_version) + "\n" +
+  return text + "offline_store:\n  type: " + offline_store.type +
+         "\nentity_key_serialization_version: " + std::to_string(entity_key_version) + "\n" +
          (memory_limit_bytes > 0 ? "memory_limit: " + std::to_string(memory_limit_bytes) + "\n" : "") +
          "spill_folder: " + spill_folder +
          "\nserving:\n  expired_values: " + (serve_expired_values ? "serve" : "null") + "\n";
