@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "salver/aggregation.h"
 #include "salver/data_source.h"
 #include "salver/value_type.h"
 
@@ -60,7 +61,10 @@ struct FeatureView {
   std::optional<DataSource> stream_source;  // push or stream source
   std::vector<TimeInterval> materialized;   // sorted, disjoint
   int version_number = 0;
-  bool has_transformation = false;  // SQL or Python on top of the source: not run by this release
+  bool has_transformation = false;        // SQL or Python on top of the source: not run by this release
+  std::vector<std::string> source_views;  // views whose rows this one is made of; empty: of batch_source
+  std::string sql;                        // makes this view's rows of its sources' rows; empty: none
+  std::vector<Aggregation> aggregations;  // a feature each; empty: features are columns
   std::map<std::string, std::string> tags;
   std::string description;
   std::string owner;

@@ -3,7 +3,8 @@
 
 #include <memory>
 
-#include "engine/compute_engine.h"
+#include "engine/lowered_plan.h"
+#include "salver/compute_engine.h"
 
 namespace salver {
 

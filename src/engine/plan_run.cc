@@ -74,7 +74,7 @@ struct Task {
 class PlanRun {
  public:
   // `report` may be null: then nothing is measured that costs anything.
-  PlanRun(const ExecutionPlan& plan, const ExecutionContext& context, PlanReport* report)
+  PlanRun(const LoweredPlan& plan, const ExecutionContext& context, RunReport* report)
       : plan_(plan),
         context_(context),
         measure_(report != nullptr),
@@ -178,7 +178,7 @@ class PlanRun {
     report_.joins.resize(plan_.joins.size());
     for (size_t i = 0; i < scans_.size(); ++i) {
       const SourceScan& scan = scans_[i];
-      PlanReport::Scan& report = report_.scans[i];
+      RunReport::Scan& report = report_.scans[i];
       report.files = scan.reader->file_count();
       report.row_groups = static_cast<int>(scan.reader->row_groups().size());
       report.row_groups_needed = static_cast<int>(scan.groups.size());
@@ -207,7 +207,7 @@ class PlanRun {
   // That a join's feature columns are read of these row groups.
   Status ReportJoin(size_t at, const std::vector<int>& groups) {
     const JoinNode& join = plan_.joins[at];
-    PlanReport::Join& report = report_.joins[at];
+    RunReport::Join& report = report_.joins[at];
     report.row_groups = static_cast<int>(groups.size());
     report.bytes = 0;
     std::vector<std::string> columns;
@@ -218,16 +218,12 @@ class PlanRun {
   }
 
   TimeRange NeededRange(size_t scan) const {
+    constexpr int64_t kFirst = kNoTime + 1;
+    const auto& look_back = plan_.scans[scan].look_back_us;
+    if (!look_back) return {kFirst, INT64_MAX};
     TimeRange range{report_.labels.min_us, report_.labels.max_us};
     if (range.min_us > range.max_us) return range;
-    constexpr int64_t kFirst = kNoTime + 1;
-    int64_t longest = 0;
-    for (const JoinNode& join : plan_.joins) {
-      if (join.scan != scan) continue;
-      if (join.ttl_us == 0) return {kFirst, range.max_us};
-      longest = std::max(longest, join.ttl_us);
-    }
-    range.min_us = range.min_us < kFirst + longest ? kFirst : range.min_us - longest;
+    range.min_us = range.min_us < kFirst + *look_back ? kFirst : range.min_us - *look_back;
     return range;
   }
 
@@ -398,11 +394,11 @@ class PlanRun {
     return Table::Make(arrow::schema(std::move(fields)), std::move(columns), entities_->num_rows());
   }
 
-  const ExecutionPlan& plan_;
+  const LoweredPlan& plan_;
   const ExecutionContext& context_;
   const bool measure_;
-  PlanReport own_report_;
-  PlanReport& report_;
+  RunReport own_report_;
+  RunReport& report_;
   const Table* entities_ = nullptr;
   ArrayPtr time_column_;
   LargeVector<int64_t> times_;  // of the entity rows
@@ -427,14 +423,14 @@ std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string
   return fields;
 }
 
-Result<std::shared_ptr<Table>> RunPlan(const ExecutionPlan& plan, const Table& entities,
-                                       const ExecutionContext& context, PlanReport* report) {
+Result<std::shared_ptr<Table>> RunPlan(const LoweredPlan& plan, const Table& entities,
+                                       const ExecutionContext& context, RunReport* report) {
   return PlanRun(plan, context, report).Run(entities);
 }
 
-Result<PlanReport> DescribePlan(const ExecutionPlan& plan, const LabelTimes& labels,
-                                const ExecutionContext& context) {
-  PlanReport report;
+Result<RunReport> DescribePlan(const LoweredPlan& plan, const LabelTimes& labels,
+                               const ExecutionContext& context) {
+  RunReport report;
   SALVER_RETURN_NOT_OK(PlanRun(plan, context, &report).Describe(labels));
   return report;
 }

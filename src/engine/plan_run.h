@@ -1,16 +1,17 @@
-// One run of an ExecutionPlan on this machine.
+// One run of an LoweredPlan on this machine.
 #pragma once
 
 #include <memory>
 
-#include "engine/compute_engine.h"
+#include "engine/lowered_plan.h"
+#include "salver/compute_engine.h"
 
 namespace salver {
 
-Result<std::shared_ptr<arrow::Table>> RunPlan(const ExecutionPlan& plan, const arrow::Table& entities,
-                                              const ExecutionContext& context, PlanReport* report);
-Result<PlanReport> DescribePlan(const ExecutionPlan& plan, const LabelTimes& labels,
-                                const ExecutionContext& context);
+Result<std::shared_ptr<arrow::Table>> RunPlan(const LoweredPlan& plan, const arrow::Table& entities,
+                                              const ExecutionContext& context, RunReport* report);
+Result<RunReport> DescribePlan(const LoweredPlan& plan, const LabelTimes& labels,
+                               const ExecutionContext& context);
 
 // Cancelled once someone asked for it.
 Status CheckCancelled(const ExecutionContext& context);

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "plan/execution_plan.h"
+#include "engine/lowered_plan.h"
 #include "salver/status.h"
 #include "source/read_scratch.h"
 

@@ -10,7 +10,9 @@
 #include "base/nearest.h"
 #include "kernel/asof_join.h"
 #include "kernel/columns.h"
+#include "plan/feature_builder.h"
 #include "plan/feature_columns.h"
+#include "plan/optimizer.h"
 #include "registry/apply.h"
 #include "salver/entity_key.h"
 
@@ -62,18 +64,6 @@ TimeInterval RangeOf(const FeatureView& view, const MaterializeOptions& options,
   return {view.ttl_us > 0 ? options.end_us - view.ttl_us : 0, options.end_us};
 }
 
-LatestRowsNode NodeFor(const FeatureView& view, TimeInterval range) {
-  const DataSource& source = *view.batch_source;
-  LatestRowsNode node{{source, source.timestamp_field, source.created_timestamp_column},
-                      {},
-                      {},
-                      range.start_us,
-                      range.end_us};
-  for (const Field& key : view.join_keys) node.join_keys.push_back(SourceField(source, key));
-  for (const Field& feature : view.features) node.features.push_back(SourceField(source, feature));
-  return node;
-}
-
 // Encodes and writes one batch of rows.
 Result<WriteCounts> WriteBatch(const FeatureView& view,
                                const std::vector<std::shared_ptr<arrow::Array>>& join_keys,
@@ -95,10 +85,12 @@ Result<WriteCounts> WriteBatch(const FeatureView& view,
   return context.online_store->Write(view, {keys, event_us, created_us, &features}, Deadline::Never());
 }
 
-Result<MaterializeReport::View> MaterializeView(const FeatureView& view, TimeInterval range,
-                                                const MaterializeOptions& options,
+Result<MaterializeReport::View> MaterializeView(const RegistrySnapshot& snapshot, const FeatureView& view,
+                                                TimeInterval range, const MaterializeOptions& options,
                                                 const MaterializeContext& context) {
-  SALVER_ASSIGN(const auto rows, context.engine->Latest(NodeFor(view, range), {.offline = context.offline}));
+  SALVER_ASSIGN(ExecutionPlan plan, FeatureBuilder(snapshot).Latest(view, range));
+  Optimize(&plan);
+  SALVER_ASSIGN(const auto rows, context.engine->Latest(plan, {.offline = context.offline}));
   MaterializeReport::View report{view.name, range, rows->rows_in_range(), 0, 0};
   MaterializeProgress progress{view.name, 0, rows->row_count(), false};
   const auto show = [&] {
@@ -143,7 +135,7 @@ Result<MaterializeReport> Materialize(const RegistrySnapshot& snapshot, const Ma
       report.views.push_back({view->name, {range.end_us, range.end_us}, 0, 0, 0});
       continue;
     }
-    SALVER_ASSIGN(auto done, MaterializeView(*view, range, options, context));
+    SALVER_ASSIGN(auto done, MaterializeView(snapshot, *view, range, options, context));
     report.views.push_back(std::move(done));
   }
   return report;

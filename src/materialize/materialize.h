@@ -10,7 +10,7 @@
 
 #include "base/clock.h"
 #include "base/large_vector.h"
-#include "engine/compute_engine.h"
+#include "salver/compute_engine.h"
 #include "salver/feature_store.h"
 #include "salver/online_store.h"
 #include "salver/registry.h"

@@ -290,7 +290,8 @@ class YamlReader {
     aggregation->set_name(Text(node, "name"));
     if (node["time_window"]) {
       ReadDuration(node["time_window"], "time_window", aggregation->mutable_time_window());
-      *aggregation->mutable_slide_interval() = aggregation->time_window();  // as Feast, where nothing says more
+      *aggregation->mutable_slide_interval() =
+          aggregation->time_window();  // as Feast, where nothing says more
     }
     if (node["slide_interval"])
       ReadDuration(node["slide_interval"], "slide_interval", aggregation->mutable_slide_interval());

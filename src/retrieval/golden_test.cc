@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "base/clock.h"
+#include "engine/local_engine.h"
 #include "feast/core/Registry.pb.h"
 #include "retrieval/test_repository.h"
 #include "source/table_file.h"

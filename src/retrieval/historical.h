@@ -6,7 +6,7 @@
 #include <string>
 
 #include "base/clock.h"
-#include "engine/compute_engine.h"
+#include "salver/compute_engine.h"
 #include "salver/registry_snapshot.h"
 #include "salver/retrieval.h"
 #include "salver/status.h"
@@ -18,6 +18,7 @@ struct RetrievalContext {
   std::shared_ptr<ComputeEngine> engine;
   Clock* clock = Clock::System();
   int threads = 0;
+  bool optimize = true;  // false: the plan runs as it was built; tests compare the two
 };
 
 // Errors: all of ResolveFeatures, and InvalidArgument (kMissingColumns) that lists every column that the

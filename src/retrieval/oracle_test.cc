@@ -10,6 +10,9 @@
 #include <random>
 #include <set>
 
+#include "engine/local_engine.h"
+#include "plan/feature_builder.h"
+#include "plan/optimizer.h"
 #include "retrieval/test_repository.h"
 #include "salver/online_store.h"
 
@@ -295,24 +298,16 @@ void CheckAnswer(const Case& c, const arrow::Table& answer) {
 void CheckLatest(Case* c, size_t v) {
   const Source& source = c->sources[c->view_sources[v]];
   const TestView& view = c->views[v];
-  LatestRowsNode node;
-  node.scan = {{.name = "s",
-                .kind = DataSourceKind::kFile,
-                .store = "file",
-                .path = source.path,
-                .file_format = "parquet",
-                .timestamp_field = "time"},
-               "time",
-               view.created_column};
-  node.join_keys = source.keys;
-  node.features = view.features;
-  node.start_us = kStart + c->dice.Below(20);
-  node.end_us = node.start_us + c->dice.Below(10);
+  const int64_t start_us = kStart + c->dice.Below(20), end_us = start_us + c->dice.Below(10);
+  const auto snapshot = c->repository.Snapshot();
+  auto plan = FeatureBuilder(*snapshot).Latest(*snapshot->FindView(view.name), {start_us, end_us});
+  ASSERT_TRUE(plan.ok()) << plan.status().ToString();
+  if (c->dice.OneIn(2)) Optimize(&*plan);
   std::map<std::vector<Number>, int64_t> newest;  // key -> row
   int64_t in_range = 0, without_key = 0;
   for (size_t i = 0; i < source.rows.size(); ++i) {
     const SourceRow& row = source.rows[i];
-    if (!row.event_us || *row.event_us < node.start_us || *row.event_us > node.end_us) continue;
+    if (!row.event_us || *row.event_us < start_us || *row.event_us > end_us) continue;
     if (std::count(row.keys.begin(), row.keys.end(), Number()) > 0) {
       ++without_key;
       continue;
@@ -331,7 +326,7 @@ void CheckLatest(Case* c, size_t v) {
     expected.insert(static_cast<int64_t>(c->view_sources[v]) * 1000 + row);
   const auto offline = c->repository.Offline();
   const auto latest = NewLocalEngine()->Latest(
-      node, {.offline = offline.get(), .threads = static_cast<int>(1 + c->dice.Below(4))});
+      *plan, {.offline = offline.get(), .threads = static_cast<int>(1 + c->dice.Below(4))});
   ASSERT_TRUE(latest.ok()) << latest.status().ToString();
   ASSERT_EQ((*latest)->rows_in_range(), in_range);
   ASSERT_EQ((*latest)->rows_without_key(), without_key);

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include "engine/local_engine.h"
 #include "feast/core/Registry.pb.h"
 
 namespace salver {

@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/nearest.h"
+#include "engine/local_engine.h"
 #include "feast/core/Registry.pb.h"
 #include "materialize/materialize.h"
 #include "model/data_source_message.h"

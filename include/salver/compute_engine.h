@@ -1,6 +1,7 @@
 // A ComputeEngine runs plans. It knows columns, keys and times; what a feature view is stays above it.
+// docs/compute-engines.md shows how to write one.
 //
-// Thread safety: Run and Latest may be called from any thread.
+// Thread safety: all methods from any thread.
 #pragma once
 
 #include <atomic>
@@ -10,8 +11,9 @@
 #include <string>
 #include <vector>
 
-#include "plan/execution_plan.h"
+#include "salver/execution_plan.h"
 #include "salver/offline_store.h"
+#include "salver/plan_report.h"
 #include "salver/status.h"
 
 namespace arrow {
@@ -31,15 +33,6 @@ struct ExecutionContext {
   int64_t memory_limit_bytes = 0;                // what a run may use, about; 0: no limit
   std::string spill_folder;                      // where what does not fit goes; its files have no name
   Files* files = nullptr;                        // makes them; null: Files::System()
-};
-
-// What to read of one source: rows of [start_us, end_us], both included, newest per key.
-struct LatestRowsNode {
-  ScanNode scan;
-  std::vector<Field> join_keys;  // names of the columns in the source
-  std::vector<Field> features;   // names of the columns in the source, in the view's order
-  int64_t start_us = 0;
-  int64_t end_us = 0;
 };
 
 struct LatestRowsBatch {
@@ -63,23 +56,17 @@ class LatestRows {
 class ComputeEngine {
  public:
   virtual ~ComputeEngine() = default;
-  // The entity rows, in order, with the plan's feature columns after them. `entities` has the plan's columns.
-  // `report` may be null.
+  // Runs a plan whose answer is a Gather: the entity rows, in order, with the plan's feature columns after
+  // them. `entities` has the plan's columns. `report` may be null.
+  // Errors: Unimplemented for a node that this engine does not run, those of the sources, Cancelled.
   virtual Result<std::shared_ptr<arrow::Table>> Run(const ExecutionPlan& plan, const arrow::Table& entities,
                                                     const ExecutionContext& context, PlanReport* report) = 0;
   // What Run would read for entity rows with these times. Opens the sources, reads no rows.
   virtual Result<PlanReport> Describe(const ExecutionPlan& plan, const LabelTimes& labels,
                                       const ExecutionContext& context) = 0;
-  virtual Result<std::unique_ptr<LatestRows>> Latest(const LatestRowsNode& node,
+  // Runs a plan whose answer is NewestRows.
+  virtual Result<std::unique_ptr<LatestRows>> Latest(const ExecutionPlan& plan,
                                                      const ExecutionContext& context) = 0;
-  // The distinct keys of `join` that have a row in [start_us, end_us], as a table of its KeyNode's entity
-  // columns.
-  virtual Result<std::shared_ptr<arrow::Table>> DistinctKeys(const ExecutionPlan& plan, const JoinNode& join,
-                                                             int64_t start_us, int64_t end_us,
-                                                             const ExecutionContext& context) = 0;
 };
-
-// Runs on this machine, in this process.
-std::unique_ptr<ComputeEngine> NewLocalEngine();
 
 }  // namespace salver

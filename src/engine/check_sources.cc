@@ -1,0 +1,131 @@
+#include "engine/check_sources.h"
+
+#include <arrow/type.h>
+
+#include "base/nearest.h"
+#include "kernel/columns.h"
+#include "kernel/key_dictionary.h"
+#include "plan/columns_used.h"
+
+namespace salver {
+namespace {
+
+// Gives a field that was registered without a type the type that its source column has.
+void InferType(const arrow::Field& column, Field* field) {
+  if (field->type != ValueType::kInvalid) return;
+  if (const auto type = ValueTypeOfArrow(*column.type()); type.ok()) field->type = *type;
+}
+
+// One Read against the nodes that use it.
+class ReadCheck {
+ public:
+  ReadCheck(const DAGNode& node, const arrow::Schema& schema, ExecutionPlan* plan, Problems* problems)
+      : id_(node.id), read_(*node.As<ReadNode>()), schema_(schema), plan_(plan), problems_(problems) {}
+
+  void CheckTimes() const {
+    CheckTime(read_.event_column, "timestamp_field");
+    if (!read_.created_column.empty()) CheckTime(read_.created_column, "created_timestamp_column");
+  }
+
+  void CheckUser(DAGNode* user) const {
+    if (auto* join = user->As<PointInTimeJoinNode>()) {
+      CheckKeys(*user, join->view, join->key_columns);
+      for (FeatureOutput& output : join->outputs)
+        CheckFeature(join->view, output.source_column, &output.field);
+    } else if (auto* node = user->As<AggregateNode>()) {
+      if (!node->at_us) CheckKeys(*user, node->view, node->key_columns);
+      for (auto& column : node->columns)
+        Find(column.output.source_column, "aggregated by feature view \"" + node->view + "\"");
+    } else if (auto* newest = user->As<NewestRowsNode>()) {
+      for (Field& key : newest->join_keys) CheckKey(newest->view, key.name, &key);
+      for (Field& feature : newest->features) CheckFeature(newest->view, feature.name, &feature);
+    } else if (auto* sql = user->As<SqlTransformNode>()) {
+      for (const std::string& column : UsedOf(id_, *user).scanned)
+        Find(column, "read by the SQL of feature view \"" + sql->view + "\"");
+    }
+  }
+
+ private:
+  void CheckKeys(const DAGNode& user, const std::string& view,
+                 const std::vector<std::string>& columns) const {
+    DAGNode* keys = user.inputs.empty() ? nullptr : plan_->Find(user.inputs[0]);
+    EncodeKeysNode* encoded = keys == nullptr ? nullptr : keys->As<EncodeKeysNode>();
+    if (encoded == nullptr) return;
+    for (size_t i = 0; i < encoded->join_keys.size(); ++i) CheckKey(view, columns[i], &encoded->join_keys[i]);
+  }
+
+  void CheckKey(const std::string& view, const std::string& column, Field* key) const {
+    CheckField(column, "a join key of feature view \"" + view + "\"", key);
+    if (KeyDictionary::IsSupported(key->type)) return;
+    problems_->Add("feature view \"" + view + "\" joins on \"" + key->name + "\" of type " +
+                       ValueTypeName(key->type) +
+                       ", which can not be a key. Join on a number, a string or a time.",
+                   Reason::kBadKeyValue);
+  }
+
+  void CheckFeature(const std::string& view, const std::string& column, Field* feature) const {
+    CheckField(column, "a feature of feature view \"" + view + "\"", feature);
+  }
+
+  const arrow::Field* Find(const std::string& column, const std::string& role) const {
+    if (const int index = schema_.GetFieldIndex(column); index >= 0) return schema_.field(index).get();
+    problems_->Add(Subject() + " has no column \"" + column + "\", " + role + "." +
+                   NearestNameHint(column, schema_.field_names()));
+    return nullptr;
+  }
+
+  void CheckTime(const std::string& column, const std::string& role) const {
+    const arrow::Field* field = Find(column, "its " + role);
+    if (field == nullptr || field->type()->id() == arrow::Type::TIMESTAMP ||
+        field->type()->id() == arrow::Type::DATE32) {
+      return;
+    }
+    problems_->Add(Subject() + ": column \"" + column + "\", its " + role + ", holds " +
+                       field->type()->ToString() + ", not a timestamp. Write it as a timestamp column.",
+                   Reason::kBadTimestamp);
+  }
+
+  void CheckField(const std::string& column, const std::string& role, Field* declared) const {
+    const arrow::Field* field = Find(column, role);
+    if (field == nullptr) return;
+    InferType(*field, declared);
+    if (CanCast(*field->type(), *declared)) return;
+    problems_->Add(Subject() + ": column \"" + column + "\", " + role + ", holds " +
+                       field->type()->ToString() + ", but " + ValueTypeName(declared->type) +
+                       " is declared. Change the type in the definition, or cast the column in the source.",
+                   Reason::kBadFeatureValue);
+  }
+
+  std::string Subject() const {
+    return "data source \"" + read_.source.name + "\" (" + read_.source.location() + ")";
+  }
+
+  const NodeId id_;
+  const ReadNode& read_;
+  const arrow::Schema& schema_;
+  ExecutionPlan* const plan_;
+  Problems* const problems_;
+};
+
+}  // namespace
+
+void CheckSources(OfflineStore* offline, ExecutionPlan* plan, Problems* problems) {
+  for (const DAGNode& node : plan->nodes) {
+    const ReadNode* read = node.As<ReadNode>();
+    if (read == nullptr) continue;
+    const auto schema = offline->ReadSchema(read->source);
+    if (!schema.ok()) {
+      problems->Add(schema.status());
+      continue;
+    }
+    const ReadCheck check(node, **schema, plan, problems);
+    check.CheckTimes();
+    for (DAGNode& user : plan->nodes) {
+      for (const NodeId input : user.inputs) {
+        if (input == node.id) check.CheckUser(&user);
+      }
+    }
+  }
+}
+
+}  // namespace salver
