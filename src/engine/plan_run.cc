@@ -259,16 +259,31 @@ class PlanRun {
   }
 
   void StartJoins() {
+    const int64_t memory = MemoryForRows() / static_cast<int64_t>(std::max<size_t>(1, shared_joins_.size()));
     for (SharedJoin& shared : shared_joins_) {
       const SourceScan& scan = scans_[shared.scan];
       const EncodedKeys& keys = *keys_[shared.keys];
-      shared.rows = NewSourceJoin(*scan.reader, scan.groups, !scan.node->created_column.empty(),
-                                  {.labels = {keys.ids, times_, keys.dictionary.size()},
-                                   .visibilities = shared.visibilities,
-                                   .min_us = scan.range.min_us,
-                                   .max_us = scan.range.max_us,
-                                   .threads = context_.threads});
+      shared.rows =
+          NewSourceJoin(*scan.reader, scan.groups, !scan.node->created_column.empty(),
+                        {.labels = {keys.ids, times_, keys.dictionary.size()},
+                         .visibilities = shared.visibilities,
+                         .min_us = scan.range.min_us,
+                         .max_us = scan.range.max_us,
+                         .threads = context_.threads,
+                         .memory_bytes = context_.memory_limit_bytes == 0 ? 0 : std::max<int64_t>(memory, 1),
+                         .spill_folder = context_.spill_folder,
+                         .files = context_.files != nullptr ? context_.files : Files::System()});
     }
+  }
+
+  // What the limit leaves for rows that joins keep, beside the labels and the answer; 0: there is no limit.
+  int64_t MemoryForRows() const {
+    if (context_.memory_limit_bytes == 0) return 0;
+    constexpr int64_t kBytesALabel = 32, kBytesAValue = 9;
+    const int64_t labels = static_cast<int64_t>(times_.size());
+    const int64_t values = static_cast<int64_t>(plan_.output_count + plan_.joins.size() + plan_.keys.size());
+    const int64_t others = labels * (kBytesALabel + kBytesAValue * values);
+    return std::max(context_.memory_limit_bytes - others, context_.memory_limit_bytes / 8 + 1);
   }
 
   Status ScanSources() {
@@ -310,7 +325,11 @@ class PlanRun {
       shared.wanted.resize(winners.size());
       report_.index_us += work.index_us;
       report_.join_us += work.join_us;
-      if (measure_) report_.scans[shared.scan].rows_kept += work.rows_kept;
+      report_.spilled_bytes += work.spilled_bytes;
+      if (measure_) {
+        report_.scans[shared.scan].rows_kept += work.rows_kept;
+        if (work.spilled_bytes > 0) report_.scans[shared.scan].spilled_bytes = work.spilled_bytes;
+      }
       const auto starts = RowGroupStarts(*scans_[shared.scan].reader);
       SALVER_RETURN_NOT_OK(ParallelFor(winners.size(), context_.threads, [&](size_t i) {
         shared.wanted[i] = std::make_unique<WantedRows>(winners[i], starts);

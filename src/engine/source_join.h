@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <string>
 #include <vector>
 
+#include "base/files.h"
 #include "base/large_vector.h"
 #include "engine/scan.h"
 #include "kernel/asof_sweep.h"
@@ -30,7 +32,8 @@ struct JoinLabels {
 
 struct JoinWork {
   int64_t index_us = 0, join_us = 0;
-  int64_t rows_kept = 0;  // of a key and a time that are asked for
+  int64_t rows_kept = 0;      // of a key and a time that are asked for
+  int64_t spilled_bytes = 0;  // that went through a temporary file
 };
 
 class SourceJoin {
@@ -53,6 +56,10 @@ struct SourceJoinOptions {
   std::vector<Visibility> visibilities;
   int64_t min_us = 0, max_us = 0;  // event times that any label can see
   int threads = 0;
+  int64_t memory_bytes =
+      0;  // for rows that are kept, about; what is more goes to a temporary file. 0: no limit
+  std::string spill_folder;
+  Files* files = nullptr;
 };
 
 // `groups` of the reader will be added. Sources whose row groups follow each other in time, as their

@@ -91,7 +91,13 @@ class HistoricalJob final : public RetrievalJob {
   Result<std::shared_ptr<arrow::Table>> Run() override { return Compute(nullptr); }
 
  private:
-  ExecutionContext Context() const { return {context_.offline.get(), context_.threads, &cancelled_}; }
+  ExecutionContext Context() const {
+    return {.offline = context_.offline.get(),
+            .threads = context_.threads,
+            .cancelled = &cancelled_,
+            .memory_limit_bytes = context_.memory_limit_bytes,
+            .spill_folder = context_.spill_folder};
+  }
 
   static const std::string& TimeColumnOf(const ExecutionPlan& plan) {
     return plan.nodes.back().As<GatherNode>()->time_column;

@@ -19,6 +19,8 @@ struct RetrievalContext {
   Clock* clock = Clock::System();
   int threads = 0;
   bool optimize = true;  // false: the plan runs as it was built; tests compare the two
+  int64_t memory_limit_bytes = 0;  // as in ExecutionContext
+  std::string spill_folder;
 };
 
 // Errors: all of ResolveFeatures, and InvalidArgument (kMissingColumns) that lists every column that the

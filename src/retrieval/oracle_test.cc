@@ -357,6 +357,7 @@ void RunCase(uint64_t seed) {
   MakeSources(&c);
   MakeViews(&c);
   MakeLabels(&c);
+  c.repository.LimitMemory(c.dice.Pick<int64_t>({0, 1, 300}), "");
   const auto answer = c.repository.Retrieve(c.request, static_cast<int>(1 + c.dice.Below(4)));
   ASSERT_TRUE(answer.ok()) << answer.status().ToString();
   CheckAnswer(c, **answer);

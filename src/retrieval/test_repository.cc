@@ -137,7 +137,11 @@ std::shared_ptr<OfflineStore> TestRepository::Offline() const {
 Result<std::unique_ptr<RetrievalJob>> TestRepository::Plan(const HistoricalRequest& request,
                                                            int threads) const {
   return PlanHistoricalFeatures(Snapshot(), request,
-                                {.offline = Offline(), .engine = NewLocalEngine(), .threads = threads});
+                                {.offline = Offline(),
+                                 .engine = NewLocalEngine(),
+                                 .threads = threads,
+                                 .memory_limit_bytes = memory_limit_,
+                                 .spill_folder = spill_folder_.empty() ? folder_ + "/spill" : spill_folder_});
 }
 
 Result<std::shared_ptr<arrow::Table>> TestRepository::Retrieve(const HistoricalRequest& request,

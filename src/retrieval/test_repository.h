@@ -73,6 +73,12 @@ class TestRepository {
   std::shared_ptr<const RegistrySnapshot> Snapshot() const;
 
   std::shared_ptr<OfflineStore> Offline() const;
+  // Of retrievals from now on, which spill into `folder`; empty: into one of the repository's.
+  void LimitMemory(int64_t bytes, std::string folder) {
+    memory_limit_ = bytes;
+    spill_folder_ = std::move(folder);
+  }
+
   Result<std::unique_ptr<RetrievalJob>> Plan(const HistoricalRequest& request, int threads) const;
   Result<std::shared_ptr<arrow::Table>> Retrieve(const HistoricalRequest& request, int threads = 2) const;
 
@@ -82,6 +88,8 @@ class TestRepository {
   const TestSourceKind* kind_ = nullptr;
   std::string folder_;
   bool owns_folder_;
+  int64_t memory_limit_ = 0;
+  std::string spill_folder_;
   std::shared_ptr<feast::core::Registry> registry_;
 };
 

@@ -121,7 +121,11 @@ class LocalFeatureStore final : public FeatureStore {
 
   Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) override {
     SALVER_ASSIGN(auto snapshot, Snapshot());
-    return PlanHistoricalFeatures(std::move(snapshot), request, {.offline = offline_, .engine = engine_});
+    return PlanHistoricalFeatures(std::move(snapshot), request,
+                                  {.offline = offline_,
+                                   .engine = engine_,
+                                   .memory_limit_bytes = config_.memory_limit_bytes,
+                                   .spill_folder = config_.spill_folder});
   }
 
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {

@@ -1,0 +1,102 @@
+// Retrieval within a memory limit: rows that do not fit go through a temporary file, and nothing else
+// changes.
+#include <arrow/builder.h>
+#include <arrow/table.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <csignal>
+#include <filesystem>
+#include <random>
+
+#include "retrieval/test_repository.h"
+
+namespace salver {
+namespace {
+
+constexpr int64_t kRows = 40'000, kKeys = 500, kLabels = 3000;
+
+std::shared_ptr<arrow::Table> RandomTable(int64_t rows, uint64_t seed, bool features) {
+  std::mt19937_64 random(seed);
+  std::vector<std::optional<int64_t>> keys, times, values;
+  for (int64_t i = 0; i < rows; ++i) {
+    keys.push_back(static_cast<int64_t>(random() % kKeys));
+    times.push_back(static_cast<int64_t>(random() % 1000));
+    values.push_back(i);
+  }
+  arrow::FieldVector fields = {arrow::field("key", arrow::int64()),
+                               arrow::field("event_timestamp", UtcMicros())};
+  arrow::ArrayVector columns = {ColumnOf(keys, arrow::int64()), ColumnOf(times, UtcMicros())};
+  if (features) {
+    fields.push_back(arrow::field("created", UtcMicros()));
+    columns.push_back(ColumnOf(times, UtcMicros()));
+    fields.push_back(arrow::field("value", arrow::int64()));
+    columns.push_back(ColumnOf(values, arrow::int64()));
+  }
+  return arrow::Table::Make(arrow::schema(fields), columns);
+}
+
+class MemoryLimit : public testing::Test {
+ protected:
+  MemoryLimit() {
+    repository_.Write(*RandomTable(kRows, 1, true), "rows.parquet", 3000);  // in no order: they must be kept
+    for (const char* name : {"short", "long"}) {
+      TestView view{.name = name,
+                    .path = "rows.parquet",
+                    .join_keys = {{.name = "key", .type = ValueType::kInt64}},
+                    .features = {{.name = "value", .type = ValueType::kInt64}},
+                    .ttl_us = name == std::string("short") ? 20 : 0};
+      if (view.ttl_us == 0) view.created_column = "created";
+      repository_.Add(view);
+    }
+    request_.entities = RandomTable(kLabels, 2, false);
+    request_.features = {"short:value", "long:value"};
+    request_.full_feature_names = true;
+  }
+
+  TestRepository repository_;
+  HistoricalRequest request_;
+};
+
+TEST_F(MemoryLimit, SpillsRowsAndAnswersTheSame) {
+  const auto expected = repository_.Retrieve(request_);
+  ASSERT_TRUE(expected.ok()) << expected.status().ToString();
+  for (const int64_t limit : {1, 200'000, 1'000'000, 100'000'000}) {
+    repository_.LimitMemory(limit, "");
+    for (const int threads : {1, 3}) {
+      const auto answer = repository_.Retrieve(request_, threads);
+      ASSERT_TRUE(answer.ok()) << answer.status().ToString();
+      EXPECT_TRUE((*answer)->Equals(**expected)) << "limit " << limit << ", threads " << threads;
+    }
+    const auto said = (*repository_.Plan(request_, 2))->Explain(true);
+    ASSERT_TRUE(said.ok());
+    EXPECT_EQ(said->find("; spilled ") != std::string::npos, limit <= 1'000'000) << *said;
+  }
+}
+
+TEST_F(MemoryLimit, DiskFullWhileSpillingIsAnErrorAndLeavesNothing) {
+  const std::string folder = repository_.folder() + "/spill";
+  repository_.LimitMemory(1, folder);
+  struct rlimit before;
+  ASSERT_EQ(getrlimit(RLIMIT_FSIZE, &before), 0);
+  const auto handler = std::signal(SIGXFSZ, SIG_IGN);
+  struct rlimit small = {100'000, before.rlim_max};
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
+  const Status full = repository_.Retrieve(request_).status();
+  ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &before), 0);
+  std::signal(SIGXFSZ, handler);
+  ASSERT_FALSE(full.ok());
+  EXPECT_NE(full.message().find(folder), std::string::npos) << full.ToString();
+  EXPECT_TRUE(std::filesystem::is_empty(folder));
+  EXPECT_TRUE(repository_.Retrieve(request_).ok());
+}
+
+TEST_F(MemoryLimit, SpillFolderThatCanNotBeMadeIsNamed) {
+  repository_.WriteBytes("", "file");
+  repository_.LimitMemory(1, repository_.folder() + "/file/spill");
+  const Status status = repository_.Retrieve(request_).status();
+  EXPECT_NE(status.message().find("/file"), std::string::npos) << status.ToString();
+}
+
+}  // namespace
+}  // namespace salver
