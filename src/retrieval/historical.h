@@ -18,7 +18,7 @@ struct RetrievalContext {
   std::shared_ptr<ComputeEngine> engine;
   Clock* clock = Clock::System();
   int threads = 0;
-  bool optimize = true;  // false: the plan runs as it was built; tests compare the two
+  bool optimize = true;            // false: the plan runs as it was built; tests compare the two
   int64_t memory_limit_bytes = 0;  // as in ExecutionContext
   std::string spill_folder;
 };
