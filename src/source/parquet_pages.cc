@@ -3,6 +3,7 @@
 #include <arrow/buffer.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/type.h>
+#include <arrow/util/compression.h>
 #include <parquet/column_page.h>
 #include <parquet/column_reader.h>
 #include <parquet/encoding.h>
@@ -13,6 +14,8 @@
 
 #include <algorithm>
 #include <cstring>
+
+#include "source/snappy_block.h"
 
 #include "source/read_scratch.h"
 
@@ -27,6 +30,7 @@ struct Page {
   const int16_t* levels = nullptr;  // 1 where there is a value; null: everywhere
   const uint8_t* data = nullptr;    // of the values, after the levels
   int size = 0;
+  bool block = false;  // all values are there, and only ValueInBlock has them
 };
 
 [[noreturn]] void Damaged(const std::string& what) {
@@ -105,14 +109,21 @@ class ChunkReader {
   using T = typename Type::c_type;
 
   // `wanted(end)`: whether the page before row `end` has a wanted row; other pages are passed over.
-  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, std::function<bool(int64_t)> wanted)
+  // When few of all values are, pages stay compressed where single values can be read from them.
+  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, size_t wanted_count,
+              std::function<bool(int64_t)> wanted)
       : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch) {
     const auto group = chunk.metadata->RowGroup(chunk.group);
     const auto about = group->ColumnChunk(chunk.leaf);
     group_rows_ = group->num_rows();
     static const parquet::ReaderProperties properties = parquet::default_reader_properties();
-    pages_ = parquet::PageReader::Open(OpenChunk(chunk, *about, scratch), about->num_values(),
-                                       about->compression(), properties, *column_);
+    const bool few = wanted_count < static_cast<size_t>(group_rows_) / 4;
+    if (few && about->compression() == parquet::Compression::SNAPPY)
+      snappy_ = arrow::util::Codec::Create(parquet::Compression::SNAPPY).ValueOrDie();
+    // A reader that is told of no compression hands out the pages as they are stored.
+    pages_ = parquet::PageReader::Open(
+        OpenChunk(chunk, *about, scratch), about->num_values(),
+        snappy_ == nullptr ? about->compression() : parquet::Compression::UNCOMPRESSED, properties, *column_);
     pages_->set_data_page_filter([this, wanted = std::move(wanted)](const parquet::DataPageStats& page) {
       page_first_ = rows_seen_;
       rows_seen_ += page.num_values;
@@ -185,6 +196,19 @@ class ChunkReader {
     return indices.data();
   }
 
+  // Value `row` of a page that is a block; ascending. False: the block does not give it, Unpack the page.
+  bool ValueInBlock(int row, T* value) {
+    return block_.Read(block_values_ + static_cast<size_t>(row) * sizeof(T),
+                       {reinterpret_cast<uint8_t*>(value), sizeof(T)});
+  }
+  // Makes a page that is a block one with data.
+  void Unpack(Page* page) {
+    DecompressPage(page);
+    page->data += block_values_;
+    page->size -= static_cast<int>(block_values_);
+    page->block = false;
+  }
+
   T* DecodedScratch(int count) {
     auto& decoded = scratch_->decoded;
     if (decoded.size() < static_cast<size_t>(count)) decoded.resize(static_cast<size_t>(count));
@@ -196,7 +220,14 @@ class ChunkReader {
     if (page.encoding() != parquet::Encoding::PLAIN && page.encoding() != parquet::Encoding::PLAIN_DICTIONARY)
       Damaged("a dictionary has an encoding that there is not");
     plain_ = parquet::MakeTypedDecoder<Type>(parquet::Encoding::PLAIN, column_);
-    plain_->SetData(page.num_values(), page.data(), page.size());
+    if (snappy_ == nullptr) {
+      plain_->SetData(page.num_values(), page.data(), page.size());
+    } else {
+      if (page.num_values() < 0) Damaged("a dictionary says that it has less than no values");
+      const size_t size = static_cast<size_t>(page.num_values()) * sizeof(T);
+      Decompress({page.data(), static_cast<size_t>(page.size())}, 0, size);
+      plain_->SetData(page.num_values(), scratch_->page.data(), static_cast<int>(size));
+    }
     dictionary_ = parquet::MakeDictDecoder<Type>(column_);
     dictionary_->SetDict(plain_.get());
   }
@@ -212,26 +243,92 @@ class ChunkReader {
     page->levels = nullptr;
     page->data = data->data();
     page->size = data->size();
+    page->block = false;
     page->page = std::move(data);
+    if (snappy_ != nullptr && IsCompressed(*page->page)) {
+      if (OpenBlock(page)) return;
+      DecompressPage(page);
+    }
     if (column_->max_definition_level() > 0) ReadLevels(page);
   }
 
+  static bool IsCompressed(const parquet::DataPage& page) {
+    return page.type() == parquet::PageType::DATA_PAGE ||
+           static_cast<const parquet::DataPageV2&>(page).is_compressed();
+  }
+
+  // `size` bytes into the scratch, the first `stored` of them as they are.
+  void Decompress(std::span<const uint8_t> bytes, size_t stored, size_t size) {
+    constexpr size_t kRatioMax = 32;  // of snappy: a copy of 64 bytes takes three
+    if (stored > size || stored > bytes.size() || size / kRatioMax > bytes.size())
+      Damaged("a page says that it is larger than its bytes can be");
+    auto& to = scratch_->page;
+    if (to.size() < size) to.resize(size);
+    std::copy_n(bytes.begin(), stored, to.begin());
+    const auto rest = bytes.subspan(stored);
+    if (rest.empty() && stored == size) return;
+    const auto got = snappy_->Decompress(static_cast<int64_t>(rest.size()), rest.data(),
+                                         static_cast<int64_t>(size - stored), to.data() + stored);
+    if (!got.ok() || *got != static_cast<int64_t>(size - stored)) Damaged("a page does not decompress");
+  }
+
+  // Plain values without nulls, of a page of the first version, whose levels are in the block too.
+  bool OpenBlock(Page* page) {
+    const auto bytes = std::span(page->page->data(), static_cast<size_t>(page->page->size()));
+    if (!IsPlain(*page) || page->page->type() != parquet::PageType::DATA_PAGE || !block_.Open(bytes))
+      return false;
+    if (static_cast<int64_t>(block_.size()) != page->page->uncompressed_size()) return false;
+    block_values_ = 0;
+    if (column_->max_definition_level() > 0) {
+      uint32_t size = 0;
+      const auto prefix = std::span(reinterpret_cast<uint8_t*>(&size), sizeof size);
+      const auto& v1 = static_cast<const parquet::DataPageV1&>(*page->page);
+      if (v1.definition_level_encoding() != parquet::Encoding::RLE || !block_.Read(0, prefix) || size > 1024)
+        return false;
+      block_values_ = sizeof size + size;
+      block_levels_.resize(block_values_);
+      if (!block_.Read(0, block_levels_)) return false;
+      levels_.SetData(parquet::Encoding::RLE, 1, page->rows, block_levels_.data(),
+                      static_cast<int>(block_values_));
+      const auto all = levels_.CountUpTo(1, page->rows);
+      if (all.processed_count != page->rows || all.matching_count != page->rows) return false;
+    }
+    page->block = block_.size() - block_values_ >= static_cast<size_t>(page->rows) * sizeof(T);
+    return page->block;
+  }
+
+  void DecompressPage(Page* page) {
+    const auto& data = *page->page;
+    int64_t levels = 0;
+    if (data.type() == parquet::PageType::DATA_PAGE_V2) {
+      const auto& v2 = static_cast<const parquet::DataPageV2&>(data);
+      levels = int64_t{v2.definition_levels_byte_length()} + v2.repetition_levels_byte_length();
+    }
+    if (levels < 0 || data.uncompressed_size() < 0 || data.uncompressed_size() > INT32_MAX)
+      Damaged("a page has a size that can not be");
+    Decompress({data.data(), static_cast<size_t>(data.size())}, static_cast<size_t>(levels),
+               static_cast<size_t>(data.uncompressed_size()));
+    page->data = scratch_->page.data();
+    page->size = static_cast<int>(data.uncompressed_size());
+  }
+
   void ReadLevels(Page* page) {
+    const uint8_t* const stored = page->data;
+    const int stored_size = page->size;
     const auto begin = [&] {
       if (page->page->type() == parquet::PageType::DATA_PAGE_V2) {
         const auto& v2 = static_cast<const parquet::DataPageV2&>(*page->page);
         const int bytes = v2.definition_levels_byte_length();
-        if (bytes < 0 || bytes > page->page->size()) Damaged("the levels of a page lie outside of it");
-        levels_.SetDataV2(bytes, 1, page->rows, page->page->data());
+        if (bytes < 0 || bytes > stored_size) Damaged("the levels of a page lie outside of it");
+        levels_.SetDataV2(bytes, 1, page->rows, stored);
         return bytes;
       }
       const auto& v1 = static_cast<const parquet::DataPageV1&>(*page->page);
-      return levels_.SetData(v1.definition_level_encoding(), 1, page->rows, page->page->data(),
-                             page->page->size());
+      return levels_.SetData(v1.definition_level_encoding(), 1, page->rows, stored, stored_size);
     };
     const int bytes = begin();
-    page->data = page->page->data() + bytes;
-    page->size = page->page->size() - bytes;
+    page->data = stored + bytes;
+    page->size = stored_size - bytes;
     // Mostly there are no nulls, and one run says so.
     if (const auto all = levels_.CountUpTo(1, page->rows); all.processed_count == page->rows) {
       page->present = all.matching_count;
@@ -251,6 +348,10 @@ class ChunkReader {
   int64_t group_rows_ = 0, rows_seen_ = 0, page_first_ = 0;
   std::unique_ptr<parquet::PageReader> pages_;
   parquet::LevelDecoder levels_;
+  std::unique_ptr<arrow::util::Codec> snappy_;  // null: the page reader decompresses
+  SnappyBlock block_;                           // of the page that is one
+  std::vector<uint8_t> block_levels_;
+  size_t block_values_ = 0;  // where they begin in it
   std::unique_ptr<parquet::TypedDecoder<Type>> plain_;
   std::unique_ptr<parquet::DictDecoder<Type>> dictionary_;
 };
@@ -258,7 +359,7 @@ class ChunkReader {
 template <typename Type>
 bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t* valid) {
   using T = typename Type::c_type;
-  ChunkReader<Type> reader(chunk, scratch, [](int64_t) { return true; });
+  ChunkReader<Type> reader(chunk, scratch, SIZE_MAX, [](int64_t) { return true; });
   Page page;
   bool nulls = false;
   while (reader.Next(&page)) {
@@ -280,13 +381,26 @@ bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t
   return nulls;
 }
 
+// Picks [begin, end) from a page that stayed compressed; false when the block gives not all.
+template <typename Type>
+bool PlaceFromBlock(ChunkReader<Type>* reader, const Page& page, const PickedRows& picked,
+                    std::pair<size_t, size_t> range, typename Type::c_type* values, uint8_t* valid) {
+  for (size_t i = range.first; i < range.second; ++i) {
+    const size_t target = picked.targets[i];
+    if (!reader->ValueInBlock(static_cast<int>(picked.rows[i] - page.first_row), &values[target]))
+      return false;
+    valid[target] = 1;
+  }
+  return true;
+}
+
 template <typename Type>
 void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* to,
                  uint8_t* valid) {
   using T = typename Type::c_type;
   T* const values = static_cast<T*>(to);
   size_t next = 0;  // of the picked rows
-  ChunkReader<Type> reader(chunk, scratch, [&](int64_t end) {
+  ChunkReader<Type> reader(chunk, scratch, picked.rows.size(), [&](int64_t end) {
     return next < picked.rows.size() && static_cast<int64_t>(picked.rows[next]) < end;
   });
   Page page;
@@ -302,6 +416,10 @@ void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch
         valid[target] = 1;
       }
     };
+    if (page.block) {
+      if (PlaceFromBlock(&reader, page, picked, {begin, next}, values, valid)) continue;
+      reader.Unpack(&page);
+    }
     if (page.levels == nullptr && reader.IsPlain(page)) {
       const uint8_t* plain = reader.PlainValues(page);
       place([plain](int row) {

@@ -1,0 +1,101 @@
+#include "source/snappy_block.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace salver {
+namespace {
+
+constexpr size_t kBytesWorthAnElement = 192;  // fewer on average, and decompressing is faster
+constexpr int kDepthMax = 64;                 // of copies that copy copies
+
+// Little-endian number of `bytes` bytes.
+uint32_t Number(const uint8_t* at, size_t bytes) {
+  uint32_t number = 0;
+  for (size_t i = 0; i < bytes; ++i) number |= static_cast<uint32_t>(at[i]) << (8 * i);
+  return number;
+}
+
+}  // namespace
+
+bool SnappyBlock::Open(std::span<const uint8_t> compressed) {
+  compressed_ = compressed;
+  elements_.clear();
+  size_ = next_ = 0;
+  size_t at = 0;
+  for (int shift = 0;; shift += 7) {  // the length: seven bits a byte, lowest first
+    if (at == compressed.size() || shift > 28) return false;
+    const uint8_t byte = compressed[at++];
+    size_ |= static_cast<size_t>(byte & 0x7f) << shift;
+    if (byte < 0x80) break;
+  }
+  if (size_ > UINT32_MAX) return false;
+  const size_t elements_max = 16 + size_ / kBytesWorthAnElement;
+  size_t out = 0;
+  while (at < compressed.size()) {
+    if (elements_.size() == elements_max) return false;
+    const uint8_t tag = compressed[at++];
+    const size_t kind = tag & 3, upper = tag >> 2;
+    // Bytes after the tag: a long literal's length, a copy's offset.
+    const size_t more = kind == 0 ? (upper < 60 ? 0 : upper - 59) : kind == 3 ? 4 : kind;
+    if (more > compressed.size() - at) return false;
+    const uint32_t number = Number(&compressed[at], more);
+    at += more;
+    if (kind == 0) {
+      const size_t length = (upper < 60 ? upper : static_cast<size_t>(number)) + 1;
+      if (length > compressed.size() - at || length > size_ - out) return false;
+      elements_.push_back({static_cast<uint32_t>(out + length), static_cast<uint32_t>(at), true});
+      at += length;
+      out += length;
+      continue;
+    }
+    const size_t length = kind == 1 ? (upper & 7) + 4 : upper + 1;
+    const size_t offset = kind == 1 ? (static_cast<size_t>(tag >> 5) << 8) + number : number;
+    if (offset == 0 || offset > out || length > size_ - out) return false;
+    elements_.push_back({static_cast<uint32_t>(out + length), static_cast<uint32_t>(out - offset), false});
+    out += length;
+  }
+  return out == size_;
+}
+
+size_t SnappyBlock::Find(size_t offset) const {
+  const auto at =
+      std::upper_bound(elements_.begin(), elements_.end(), offset,
+                       [](size_t wanted, const Element& element) { return wanted < element.end; });
+  return static_cast<size_t>(at - elements_.begin());
+}
+
+bool SnappyBlock::Read(size_t offset, std::span<uint8_t> to) {
+  if (to.size() > size_ || offset > size_ - to.size()) return false;
+  if (to.empty()) return true;
+  if (Begin(next_) > offset) next_ = 0;
+  for (int steps = 0; elements_[next_].end <= offset; ++next_) {
+    if (++steps < 8) continue;
+    next_ = Find(offset);
+    break;
+  }
+  return ReadFrom(next_, offset, 0, to);
+}
+
+bool SnappyBlock::ReadFrom(size_t element, size_t offset, int depth, std::span<uint8_t> to) const {
+  if (depth == kDepthMax) return false;
+  while (!to.empty()) {
+    const Element& here = elements_[element];
+    const size_t begin = Begin(element), within = offset - begin;
+    size_t count = std::min<size_t>(to.size(), here.end - offset);
+    if (here.literal) {
+      std::memcpy(to.data(), compressed_.data() + here.from + within, count);
+    } else {
+      // A copy longer than its distance repeats itself.
+      const size_t distance = begin - here.from, source = here.from + within % distance;
+      count = std::min(count, distance - within % distance);
+      if (!ReadFrom(Find(source), source, depth + 1, to.first(count))) return false;
+    }
+    offset += count;
+    to = to.subspan(count);
+    if (offset == here.end) ++element;
+  }
+  return true;
+}
+
+}  // namespace salver
