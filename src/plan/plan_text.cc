@@ -24,6 +24,10 @@ class NodeWriter {
     if (!value.empty()) text_ += " " + name + "=" + value;
   }
 
+  void Arrow(const std::string& outputs) {
+    if (!outputs.empty()) text_ += " -> " + outputs;
+  }
+
   std::string List(const std::vector<std::string>& names) const {
     const bool cut = !full_ && names.size() > kShortList + 1;
     const size_t shown = cut ? kShortList : names.size();
@@ -48,6 +52,10 @@ class NodeWriter {
     return output.source_column + "=" + FieldText(output.field) + "@" + std::to_string(output.position);
   }
 
+  static std::string TimeText(int64_t micros) {
+    return micros == INT64_MIN || micros == INT64_MAX ? "" : FormatTime(micros);
+  }
+
   void Write(const ReadNode& read) {
     Word(read.source.location().empty() ? read.source.name : read.source.location());
     Option("time", read.event_column);
@@ -62,7 +70,7 @@ class NodeWriter {
                           "..labels");
     }
     if (read.min_event_us != INT64_MIN || read.max_event_us != INT64_MAX)
-      Option("times", FormatTime(read.min_event_us) + ".." + FormatTime(read.max_event_us));
+      Option("times", TimeText(read.min_event_us) + ".." + TimeText(read.max_event_us));
     std::string asked;
     for (const auto& columns : read.asked_keys) asked += (asked.empty() ? "" : ";") + List(columns);
     Option("asked", asked);
@@ -78,7 +86,7 @@ class NodeWriter {
         columns += (columns.empty() ? "" : ",") + (column == name ? name : column + "=" + name);
       Option("from", table.name + (full_ && !columns.empty() ? "(" + columns + ")" : ""));
     }
-    Word("-> " + Fields(node.output));
+    Arrow(Fields(node.output));
     std::string line = node.sql;
     std::replace(line.begin(), line.end(), '\n', ' ');
     if (!full_ && line.size() > 60) line = line.substr(0, 60) + "…";
@@ -103,7 +111,7 @@ class NodeWriter {
     if (join.created_cut) Word("created<=time");
     std::vector<std::string> outputs;
     for (const FeatureOutput& output : join.outputs) outputs.push_back(OutputText(output));
-    Word("-> " + List(outputs));
+    Arrow(List(outputs));
   }
 
   void Write(const AggregateNode& node) {
@@ -118,7 +126,7 @@ class NodeWriter {
           (column.slide_us == 0 ? "" : "," + DurationText(column.slide_us)) + ")" +
           (full_ ? "=" + FieldText(column.output.field) + "@" + std::to_string(column.output.position) : ""));
     }
-    Word("-> " + List(columns));
+    Arrow(List(columns));
   }
 
   void Write(const GatherNode& node) {
@@ -130,7 +138,7 @@ class NodeWriter {
     Word(node.view);
     Option("on", Fields(node.join_keys));
     Option("times", FormatTime(node.start_us) + ".." + FormatTime(node.end_us));
-    Word("-> " + Fields(node.features));
+    Arrow(Fields(node.features));
   }
 
   const bool full_;

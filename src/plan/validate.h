@@ -11,6 +11,12 @@ class Schema;
 
 namespace salver {
 
+// Adds what is wrong with the graph: circles, inputs that are not in the plan, come later or give something
+// else than the node takes, ids that two nodes have, nodes that nothing uses, features of one name or place,
+// places of the answer that nothing fills. Code Internal: such a plan is a fault of who made it, not of a
+// request.
+void ValidatePlan(const ExecutionPlan& plan, Problems* problems);
+
 // Adds what the entity rows lack for this plan: join keys, a time column that holds times; and features whose
 // name an entity column has.
 void ValidateEntities(const ExecutionPlan& plan, const arrow::Schema& entities, Problems* problems);

@@ -249,6 +249,7 @@ Result<std::unique_ptr<RetrievalJob>> PlanHistoricalFeatures(std::shared_ptr<con
   SALVER_ASSIGN(planned.plan, FeatureBuilder(*snapshot).Historical(planned.views, options));
   if (context.optimize) Optimize(&planned.plan);
   Problems problems;
+  ValidatePlan(planned.plan, &problems);
   if (request.entities != nullptr) ValidateEntities(planned.plan, *request.entities->schema(), &problems);
   CheckSources(context.offline.get(), &planned.plan, &problems);
   SALVER_RETURN_NOT_OK(problems.ToStatus());

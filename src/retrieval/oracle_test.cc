@@ -361,6 +361,10 @@ void RunCase(uint64_t seed) {
   const auto answer = c.repository.Retrieve(c.request, static_cast<int>(1 + c.dice.Below(4)));
   ASSERT_TRUE(answer.ok()) << answer.status().ToString();
   CheckAnswer(c, **answer);
+  c.repository.OptimizePlans(false);
+  const auto as_built = c.repository.Retrieve(c.request, 1);
+  ASSERT_TRUE(as_built.ok()) << as_built.status().ToString();
+  ASSERT_TRUE((*answer)->Equals(**as_built)) << "the plan as it was built gives another answer";
   CheckLatest(&c, 0);
 }
 

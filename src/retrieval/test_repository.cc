@@ -138,8 +138,9 @@ Result<std::unique_ptr<RetrievalJob>> TestRepository::Plan(const HistoricalReque
                                                            int threads) const {
   return PlanHistoricalFeatures(Snapshot(), request,
                                 {.offline = Offline(),
-                                 .engine = NewLocalEngine(),
+                                 .engine = engine_ != nullptr ? engine_ : NewLocalEngine(),
                                  .threads = threads,
+                                 .optimize = optimize_,
                                  .memory_limit_bytes = memory_limit_,
                                  .spill_folder = spill_folder_.empty() ? folder_ + "/spill" : spill_folder_});
 }

@@ -79,6 +79,11 @@ class TestRepository {
     spill_folder_ = std::move(folder);
   }
 
+  // Of retrievals from now on: false runs plans as they were built.
+  void OptimizePlans(bool optimize) { optimize_ = optimize; }
+  // Retrievals from now on run on `engine`; the local one until then.
+  void RunOn(std::shared_ptr<ComputeEngine> engine) { engine_ = std::move(engine); }
+
   Result<std::unique_ptr<RetrievalJob>> Plan(const HistoricalRequest& request, int threads) const;
   Result<std::shared_ptr<arrow::Table>> Retrieve(const HistoricalRequest& request, int threads = 2) const;
 
@@ -88,6 +93,8 @@ class TestRepository {
   const TestSourceKind* kind_ = nullptr;
   std::string folder_;
   bool owns_folder_;
+  bool optimize_ = true;
+  std::shared_ptr<ComputeEngine> engine_;
   int64_t memory_limit_ = 0;
   std::string spill_folder_;
   std::shared_ptr<feast::core::Registry> registry_;
