@@ -85,20 +85,20 @@ struct PointInTimeJoinNode {
 };
 
 // Aggregates over windows of time that end at each entity row's time t: t - window_us < event <= t.
-// Inputs: EncodeKeys; rows (Read or SqlTransform). With at_us only rows, and then the windows end there, for
-// every key of the rows: rows come out, with the key columns, event_column = at_us, and the outputs by name.
+// Inputs: EncodeKeys; rows (Read or SqlTransform). With `at` only rows, and then the windows end with it:
+// rows come out, one for each key that has a row since the longest window before at->start_us, with the key
+// columns, event time at->end_us, and the outputs by name.
 struct AggregateNode {
   struct Column {
     std::string function;   // as Aggregation::function
     int64_t window_us = 0;  // 0: all of the past
-    int64_t slide_us = 0;   // as registered; answers do not depend on it
     FeatureOutput output;
   };
   std::string view;
   std::vector<std::string> key_columns;  // of the rows
   bool created_cut = false;
   std::vector<Column> columns;
-  std::optional<int64_t> at_us;
+  std::optional<TimeInterval> at;
 };
 
 // The entity rows with the feature columns of all inputs after them, in order of position. The answer of a

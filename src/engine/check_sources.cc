@@ -33,7 +33,7 @@ class ReadCheck {
       for (FeatureOutput& output : join->outputs)
         CheckFeature(join->view, output.source_column, &output.field);
     } else if (auto* node = user->As<AggregateNode>()) {
-      if (!node->at_us) CheckKeys(*user, node->view, node->key_columns);
+      if (!node->at) CheckKeys(*user, node->view, node->key_columns);
       for (auto& column : node->columns)
         Find(column.output.source_column, "aggregated by feature view \"" + node->view + "\"");
     } else if (auto* newest = user->As<NewestRowsNode>()) {

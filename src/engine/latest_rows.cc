@@ -10,6 +10,7 @@
 #include "engine/gather.h"
 #include "engine/plan_run.h"
 #include "engine/scan.h"
+#include "engine/window_rows.h"
 #include "kernel/asof_join.h"
 #include "kernel/columns.h"
 #include "kernel/key_dictionary.h"
@@ -149,6 +150,7 @@ class LocalLatestRows final : public LatestRows {
 
 Result<std::unique_ptr<LatestRows>> ReadLatestRows(const LatestRowsNode& node,
                                                    const ExecutionContext& context) {
+  if (!node.aggregates.empty()) return ReadWindowRows(node, context);
   auto rows = std::make_unique<LocalLatestRows>(node, context);
   SALVER_RETURN_NOT_OK(rows->Open());
   return std::unique_ptr<LatestRows>(std::move(rows));

@@ -3,6 +3,7 @@
 //   scan    key and time columns of a source, once for all joins on it
 //   keys    one encoding of the entity rows' keys, once for all joins on the same columns
 //   join    scan x keys -> newest row per entity row, then only the pages that hold winners are read
+//   windows scan x keys -> aggregates over windows that end with each entity row
 //   latest  scan -> newest row of each key, for materialization
 #pragma once
 
@@ -39,14 +40,24 @@ struct JoinNode {
   std::vector<Output> outputs;
 };
 
+struct AggregateStep {
+  size_t scan = 0;                       // of LoweredPlan::scans
+  size_t keys = 0;                       // of LoweredPlan::keys
+  std::string view;                      // for messages
+  std::vector<std::string> key_columns;  // columns of the source, in order of the KeyNode's join_keys
+  bool created_cut = false;
+  std::vector<AggregateNode::Column> columns;
+};
+
 struct LoweredPlan {
   std::string time_column;  // of the entity rows
   std::vector<ScanNode> scans;
   std::vector<KeyNode> keys;
   std::vector<JoinNode> joins;
+  std::vector<AggregateStep> aggregates;
   size_t output_count = 0;
   // Positions in ExecutionPlan::nodes, for the report.
-  std::vector<size_t> scan_nodes, key_nodes, join_nodes;
+  std::vector<size_t> scan_nodes, key_nodes, join_nodes, aggregate_nodes;
 };
 
 // What to read of one source: rows of [start_us, end_us], both included, newest per key.
@@ -56,6 +67,9 @@ struct LatestRowsNode {
   std::vector<Field> features;   // names of the columns in the source, in the view's order
   int64_t start_us = 0;
   int64_t end_us = 0;
+  // Not empty: aggregates over windows that end at end_us in place of the newest rows; positions are those of
+  // `features`, whose names are the outputs'.
+  std::vector<AggregateNode::Column> aggregates;
 };
 
 // What a run of a LoweredPlan will read and what it did; lowering.h turns it into a PlanReport.
@@ -79,14 +93,21 @@ struct RunReport {
     int64_t distinct = 0;  // after the run
     int64_t time_us = -1;
   };
+  struct Aggregate {
+    int row_groups = 0;     // that aggregated columns are read of
+    int64_t bytes = 0;      // of those columns in them
+    int64_t rows_kept = 0;  // after the run: rows of a key and a time that windows can hold
+    int64_t time_us = -1;
+  };
   LabelTimes labels;
   std::vector<Scan> scans;  // as in the plan
   std::vector<Keys> keys;
   std::vector<Join> joins;
+  std::vector<Aggregate> aggregates;
 
   bool ran = false;
   int threads = 0;
-  int64_t open_us = 0, scan_us = 0, index_us = 0, join_us = 0, gather_us = 0;
+  int64_t open_us = 0, scan_us = 0, index_us = 0, join_us = 0, gather_us = 0, aggregate_us = 0;
   // Memory of the process beyond what it had before; 0 where the system does not tell.
   int64_t peak_bytes = 0;
   int64_t spilled_bytes = 0;

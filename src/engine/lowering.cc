@@ -5,12 +5,12 @@
 namespace salver {
 namespace {
 
-Status NotRun(const DAGNode& node, const std::string& view) {
-  const char* what = node.As<AggregateNode>() != nullptr ? "aggregations over time windows" : "SQL";
-  return Status::Unimplemented("feature view \"" + view + "\" is computed by " + what +
-                                   ", which the local engine does not run yet. Ask for the features of "
-                                   "views over a source.",
-                               Reason::kNotExecutedYet);
+Status NotRun(const std::string& view) {
+  return Status::Unimplemented(
+      "feature view \"" + view +
+          "\" is computed by SQL, which the local engine does not run yet. Ask for the features of "
+          "views over a source.",
+      Reason::kNotExecutedYet);
 }
 
 Status Malformed(const DAGNode& node, const std::string& why) {
@@ -40,9 +40,10 @@ class Lowering {
         lowered_.time_column = gather->time_column;
         lowered_.output_count = gather->output_count;
       } else if (const auto* sql = node.As<SqlTransformNode>()) {
-        return NotRun(node, sql->view);
+        return NotRun(sql->view);
       } else if (const auto* aggregate = node.As<AggregateNode>()) {
-        return NotRun(node, aggregate->view);
+        SALVER_RETURN_NOT_OK(Aggregate(node, *aggregate));
+        lowered_.aggregate_nodes.push_back(at);
       } else {
         return Malformed(node, "is no part of a historical retrieval");
       }
@@ -55,8 +56,9 @@ class Lowering {
     const auto* newest = root.As<NewestRowsNode>();
     const DAGNode* rows = newest == nullptr || root.inputs.size() != 1 ? nullptr : plan_.Find(root.inputs[0]);
     if (rows == nullptr) return Malformed(root, "is no NewestRows over rows");
+    if (const auto* aggregate = rows->As<AggregateNode>()) return Aggregated(*rows, *aggregate, *newest);
     const auto* read = rows->As<ReadNode>();
-    if (read == nullptr) return NotRun(*rows, newest->view);
+    if (read == nullptr) return NotRun(newest->view);
     return LatestRowsNode{Scan(*read), newest->join_keys, newest->features, newest->start_us, newest->end_us};
   }
 
@@ -65,16 +67,40 @@ class Lowering {
     return {read.source, read.event_column, read.created_column, read.look_back_us};
   }
 
+  // Aggregates at the end of the interval.
+  Result<LatestRowsNode> Aggregated(const DAGNode& node, const AggregateNode& aggregate,
+                                    const NewestRowsNode& newest) const {
+    const DAGNode* rows = node.inputs.size() != 1 ? nullptr : plan_.Find(node.inputs[0]);
+    if (rows == nullptr || !aggregate.at) return Malformed(node, "is no Aggregate at one moment over rows");
+    const auto* read = rows->As<ReadNode>();
+    if (read == nullptr) return NotRun(aggregate.view);
+    return LatestRowsNode{Scan(*read),     newest.join_keys, newest.features,
+                          newest.start_us, newest.end_us,    aggregate.columns};
+  }
+
+  Status Aggregate(const DAGNode& node, const AggregateNode& aggregate) {
+    SALVER_ASSIGN(const auto inputs, KeysAndRows(node));
+    lowered_.aggregates.push_back({inputs.second, inputs.first, aggregate.view, aggregate.key_columns,
+                                   aggregate.created_cut, aggregate.columns});
+    return Status::OK();
+  }
+
   Status Join(const DAGNode& node, const PointInTimeJoinNode& join) {
+    SALVER_ASSIGN(const auto inputs, KeysAndRows(node));
+    lowered_.joins.push_back({inputs.second, inputs.first, join.view, join.key_columns, join.ttl_us,
+                              join.created_cut, join.outputs});
+    return Status::OK();
+  }
+
+  // The positions of a node's keys, and of its scan.
+  Result<std::pair<size_t, size_t>> KeysAndRows(const DAGNode& node) {
     if (node.inputs.size() != 2) return Malformed(node, "has no keys and rows as inputs");
     const DAGNode *keys = plan_.Find(node.inputs[0]), *rows = plan_.Find(node.inputs[1]);
     if (keys == nullptr || keys->As<EncodeKeysNode>() == nullptr || !positions_.contains(keys->id))
       return Malformed(node, "has no EncodeKeys before it");
     if (rows == nullptr || rows->As<ReadNode>() == nullptr || !positions_.contains(rows->id))
       return Malformed(node, "has no Read before it");
-    lowered_.joins.push_back({positions_[rows->id], positions_[keys->id], join.view, join.key_columns,
-                              join.ttl_us, join.created_cut, join.outputs});
-    return Status::OK();
+    return std::pair(positions_[keys->id], positions_[rows->id]);
   }
 
   const ExecutionPlan& plan_;
@@ -105,6 +131,15 @@ NodeReport JoinReport(const RunReport::Join& join, bool ran) {
   return report;
 }
 
+NodeReport AggregateReport(const RunReport::Aggregate& aggregate, const LabelTimes& labels, bool ran) {
+  NodeReport report{.row_groups_needed = aggregate.row_groups, .bytes = aggregate.bytes};
+  if (!ran) return report;
+  report.rows_in = aggregate.rows_kept;
+  report.rows_out = labels.rows;
+  report.time_us = aggregate.time_us;
+  return report;
+}
+
 }  // namespace
 
 Result<LoweredPlan> LowerHistorical(const ExecutionPlan& plan) {
@@ -125,6 +160,8 @@ PlanReport RaiseReport(const ExecutionPlan& plan, const LoweredPlan& lowered, co
     join = JoinReport(run.joins[i], run.ran);
     if (run.ran) join.rows_in = run.scans[lowered.joins[i].scan].rows_kept;
   }
+  for (size_t i = 0; i < run.aggregates.size(); ++i)
+    report.nodes[lowered.aggregate_nodes[i]] = AggregateReport(run.aggregates[i], run.labels, run.ran);
   if (!run.ran) return report;
   for (size_t i = 0; i < run.keys.size(); ++i) {
     NodeReport& keys = report.nodes[lowered.key_nodes[i]];
@@ -137,6 +174,7 @@ PlanReport RaiseReport(const ExecutionPlan& plan, const LoweredPlan& lowered, co
                   {"index", run.index_us},
                   {"join", run.join_us},
                   {"gather", run.gather_us}};
+  if (!lowered.aggregates.empty()) report.steps.emplace_back("aggregate", run.aggregate_us);
   report.peak_bytes = run.peak_bytes;
   report.spilled_bytes = run.spilled_bytes;
   return report;

@@ -3,6 +3,7 @@
 //   scan    a row group a task: keys and times, once for all joins on the source; joins on sources sorted by
 //           time find their winners here
 //   join    the winner of each label, a row number, for the other sources
+//   windows aggregates that end with each label, over sources whose views ask for them (window_features.h)
 //   gather  a column of a row group a task: feature values, only where a winner lies
 //
 // Every task writes a place of its own, so the answer does not depend on the number of threads.
@@ -21,6 +22,7 @@
 #include "engine/gather.h"
 #include "engine/scan.h"
 #include "engine/source_join.h"
+#include "engine/window_features.h"
 #include "kernel/asof_join.h"
 #include "kernel/columns.h"
 #include "kernel/key_dictionary.h"
@@ -88,6 +90,7 @@ class PlanRun {
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::ScanSources, &report_.scan_us));
     SALVER_RETURN_NOT_OK(JoinLabels());
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::GatherFeatures, &report_.gather_us));
+    SALVER_RETURN_NOT_OK(Timed(&PlanRun::Aggregate, &report_.aggregate_us));
     report_.ran = true;
     if (measure_) report_.peak_bytes = std::max<int64_t>(0, PeakMemory() - before);
     return Assemble();
@@ -135,6 +138,9 @@ class PlanRun {
 
   // A view that joins on this KeyNode, for messages.
   const std::string& ViewOn(size_t keys) const {
+    for (const AggregateStep& step : plan_.aggregates) {
+      if (step.keys == keys) return step.view;
+    }
     return std::find_if(plan_.joins.begin(), plan_.joins.end(),
                         [&](const JoinNode& join) { return join.keys == keys; })
         ->view;
@@ -168,6 +174,11 @@ class PlanRun {
       for (size_t i = 0; join.scan == at && i < join.outputs.size(); ++i)
         needs.columns.push_back(join.outputs[i].source_column);
     }
+    for (const AggregateStep& step : plan_.aggregates) {
+      if (step.scan != at) continue;
+      needs.columns.insert(needs.columns.end(), step.key_columns.begin(), step.key_columns.end());
+      for (const auto& column : step.columns) needs.columns.push_back(column.output.source_column);
+    }
     return needs;
   }
 
@@ -192,6 +203,22 @@ class PlanRun {
     }
     for (size_t at = 0; at < plan_.joins.size(); ++at)
       SALVER_RETURN_NOT_OK(ReportJoin(at, scans_[plan_.joins[at].scan].groups));
+    report_.aggregates.resize(plan_.aggregates.size());
+    for (size_t at = 0; at < plan_.aggregates.size(); ++at) SALVER_RETURN_NOT_OK(ReportAggregate(at));
+    return Status::OK();
+  }
+
+  Status ReportAggregate(size_t at) {
+    const AggregateStep& step = plan_.aggregates[at];
+    const SourceScan& scan = scans_[step.scan];
+    std::vector<std::string> columns;
+    for (const auto& column : step.columns) {
+      const std::string& name = column.output.source_column;
+      if (std::find(columns.begin(), columns.end(), name) == columns.end()) columns.push_back(name);
+    }
+    report_.aggregates[at].row_groups = static_cast<int>(scan.groups.size());
+    for (const int group : scan.groups)
+      SALVER_RETURN_NOT_OK(AddBytes(*scan.reader, group, columns, &report_.aggregates[at].bytes));
     return Status::OK();
   }
 
@@ -290,7 +317,8 @@ class PlanRun {
     StartJoins();
     std::vector<Task> tasks;
     for (size_t i = 0; i < scans_.size(); ++i) {
-      for (size_t k = 0; k < scans_[i].groups.size(); ++k) tasks.push_back({i, k});
+      for (size_t k = 0; k < scans_[i].groups.size() && !scans_[i].joins.empty(); ++k)
+        tasks.push_back({i, k});
     }
     struct Memory {
       ScannedRows rows;
@@ -395,6 +423,29 @@ class PlanRun {
     });
   }
 
+  Status Aggregate() {
+    for (size_t at = 0; at < plan_.aggregates.size(); ++at) {
+      const AggregateStep& step = plan_.aggregates[at];
+      const SourceScan& scan = scans_[step.scan];
+      const EncodedKeys& keys = *keys_[step.keys];
+      const int64_t longest = LongestWindow(step.columns);
+      const WindowSource source{.reader = scan.reader.get(),
+                                .scan = scan.node,
+                                .keys = SourceKeys(plan_.keys[step.keys], step.key_columns),
+                                .min_us = WindowStart(report_.labels.min_us, longest),
+                                .max_us = report_.labels.max_us};
+      WindowWork work;
+      SALVER_ASSIGN(auto columns, AggregateFeatures(source, keys.dictionary, {keys.ids, times_},
+                                                    step.created_cut, step.columns, context_, &work));
+      for (size_t i = 0; i < columns.size(); ++i)
+        features_[step.columns[i].output.position] = std::move(columns[i]);
+      if (!measure_) continue;
+      report_.aggregates[at].rows_kept = work.rows_kept;
+      report_.aggregates[at].time_us = work.index_us + work.read_us + work.aggregate_us;
+    }
+    return Status::OK();
+  }
+
   // The entity rows with their time column in UTC microseconds, and the feature columns after them.
   Result<std::shared_ptr<Table>> Assemble() const {
     arrow::FieldVector fields = entities_->schema()->fields();
@@ -405,6 +456,9 @@ class PlanRun {
     std::vector<std::string> names(plan_.output_count);
     for (const JoinNode& join : plan_.joins) {
       for (const auto& output : join.outputs) names[output.position] = output.field.name;
+    }
+    for (const AggregateStep& step : plan_.aggregates) {
+      for (const auto& column : step.columns) names[column.output.position] = column.output.field.name;
     }
     for (size_t i = 0; i < features_.size(); ++i) {
       fields.push_back(arrow::field(names[i], features_[i]->type()));

@@ -40,8 +40,10 @@ class WindowRun {
     }));
     std::vector<ArrayPtr> arrays;
     for (size_t i = 0; i < columns.size(); ++i) {
-      const Field& field = columns[i].output.field;
+      Field field = columns[i].output.field;
       ArrayPtr& answer = answers[places_[i].first][places_[i].second];
+      if (const auto type = ValueTypeOfArrow(*answer->type()); field.type == ValueType::kInvalid && type.ok())
+        field.type = *type;  // registered without one
       SALVER_ASSIGN(auto array, CastColumn(arrow::ChunkedArray(std::move(answer)), field,
                                            "feature \"" + field.name + "\", " + columns[i].function + " of " +
                                                What(columns[i].output.source_column)));

@@ -11,8 +11,8 @@
 #include "kernel/key_dictionary.h"
 #include "kernel/window_aggregate.h"
 #include "salver/compute_engine.h"
+#include "salver/source_reader.h"
 #include "salver/status.h"
-#include "source/source_reader.h"
 
 namespace salver {
 

@@ -26,7 +26,8 @@ Status CheckMaterializable(const FeatureView& view) {
     return Status::FailedPrecondition("feature view \"" + view.name + "\" can not be materialized: " + why,
                                       reason);
   };
-  if (view.kind != FeatureViewKind::kFeature) {
+  const bool aggregates = view.kind == FeatureViewKind::kStream && !view.aggregations.empty();
+  if (view.kind != FeatureViewKind::kFeature && !aggregates) {
     return refuse("it is no plain feature view, and this release computes only those.",
                   Reason::kNotExecutedYet);
   }

@@ -29,11 +29,13 @@ Result<Reference> ParseReference(std::string_view text) {
 }
 
 Status CheckExecuted(const FeatureView& view) {
-  const char* kind = view.kind == FeatureViewKind::kOnDemand ? "an on-demand feature view"
-                     : view.kind == FeatureViewKind::kStream ? "a stream feature view"
-                     : view.kind == FeatureViewKind::kLabel  ? "a label view"
-                     : view.has_transformation               ? "a feature view with a transformation"
-                                                             : nullptr;
+  const char* kind =
+      view.kind == FeatureViewKind::kOnDemand ? "an on-demand feature view"
+      : view.kind == FeatureViewKind::kStream && (view.has_transformation || view.aggregations.empty())
+          ? "a stream feature view"
+      : view.kind == FeatureViewKind::kLabel ? "a label view"
+      : view.has_transformation              ? "a feature view with a transformation"
+                                             : nullptr;
   if (kind == nullptr) return Status::OK();
   return Status::Unimplemented(
       "\"" + view.name + "\" is " + kind +

@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "feast/core/Registry.pb.h"
+#include "model/aggregation_proto.h"
 #include "model/data_source_message.h"
 #include "model/intervals.h"
 #include "model/proto_time.h"
@@ -117,6 +118,12 @@ void SetSources(const Spec& spec, FeatureView* view) {
   SetColumnTypes(view);
 }
 
+template <typename Spec>
+void SetAggregations(const Spec& spec, FeatureView* view) {
+  for (const auto& aggregation : spec.aggregations())
+    view->aggregations.push_back(AggregationOf(aggregation));
+}
+
 void SetMaterialized(const feast::core::FeatureViewMeta& meta, FeatureView* view) {
   for (const auto& interval : meta.materialization_intervals()) {
     view->materialized.push_back({MicrosOf(interval.start_time()), MicrosOf(interval.end_time())});
@@ -136,6 +143,7 @@ FeatureView ViewOf(const feast::core::FeatureView& proto) {
   if (proto.spec().mode() == "sql")
     view.sql = proto.spec().feature_transformation().user_defined_function().body_text();
   SetSources(proto.spec(), &view);
+  SetAggregations(proto.spec(), &view);
   SetMaterialized(proto.meta(), &view);
   return view;
 }
@@ -145,8 +153,10 @@ FeatureView ViewOf(const feast::core::StreamFeatureView& proto) {
   view.ttl_us = MicrosOf(proto.spec().ttl());
   view.online = proto.spec().online();
   view.enabled = !proto.spec().disabled();
-  view.has_transformation = true;
+  view.has_transformation =
+      proto.spec().has_feature_transformation() || proto.spec().has_user_defined_function();
   SetSources(proto.spec(), &view);
+  SetAggregations(proto.spec(), &view);
   SetMaterialized(proto.meta(), &view);
   return view;
 }

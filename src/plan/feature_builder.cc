@@ -78,7 +78,7 @@ class PlanWriter {
   void Newest(const FeatureView& view, TimeInterval range, bool with_features) {
     auto rows = Rows(view);
     if (!rows) return;
-    if (!view.aggregations.empty() && with_features) rows = AggregatedAt(view, *rows, range.end_us);
+    if (!view.aggregations.empty() && with_features) rows = AggregatedAt(view, *rows, range);
     NewestRowsNode node{view.name, {}, {}, range.start_us, range.end_us};
     const auto renamed = [&](Field field) {
       field.name = rows->Column(field.name);
@@ -214,12 +214,11 @@ class PlanWriter {
                                           size_t position) {
     return {aggregation.function,
             aggregation.window_us,
-            aggregation.slide_us,
             {rows.Column(aggregation.column), std::move(field), position}};
   }
 
-  RowsOfView AggregatedAt(const FeatureView& view, const RowsOfView& rows, int64_t at_us) {
-    AggregateNode node{view.name, {}, false, {}, at_us};
+  RowsOfView AggregatedAt(const FeatureView& view, const RowsOfView& rows, TimeInterval range) {
+    AggregateNode node{view.name, {}, false, {}, range};
     for (const Field& key : view.join_keys) node.key_columns.push_back(rows.Column(key.name));
     for (size_t i = 0; i < view.features.size(); ++i) {
       if (const Aggregation* aggregation = FindAggregation(view, view.features[i].name))

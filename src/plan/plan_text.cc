@@ -117,13 +117,12 @@ class NodeWriter {
   void Write(const AggregateNode& node) {
     Word(node.view);
     Option("on", List(node.key_columns));
-    if (node.at_us) Option("at", FormatTime(*node.at_us));
+    if (node.at) Option("at", FormatTime(node.at->end_us));
     if (node.created_cut) Word("created<=time");
     std::vector<std::string> columns;
     for (const auto& column : node.columns) {
       columns.push_back(
-          column.function + "(" + column.output.source_column + "," + DurationText(column.window_us) +
-          (column.slide_us == 0 ? "" : "," + DurationText(column.slide_us)) + ")" +
+          column.function + "(" + column.output.source_column + "," + DurationText(column.window_us) + ")" +
           (full_ ? "=" + FieldText(column.output.field) + "@" + std::to_string(column.output.position) : ""));
     }
     Arrow(List(columns));

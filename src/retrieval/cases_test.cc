@@ -1,5 +1,6 @@
-// Runs test/cases/pit/*.test: text in, text compared. The format is at the top of test/cases/pit/README.md.
-// SALVER_FILL_CASES=1 writes the answers into the files instead of comparing, for review.
+// Runs test/cases/pit/*.test and test/cases/windows/*.test: text in, text compared. The format is at the top
+// of test/cases/pit/README.md. SALVER_FILL_CASES=1 writes the answers into the files instead of comparing,
+// for review.
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/compute/cast.h>
@@ -60,6 +61,16 @@ std::vector<Field> ParseFields(const std::string& text) {
   std::vector<Field> fields;
   for (const std::string& part : Split(text, ',')) fields.push_back(ParseField(part));
   return fields;
+}
+
+// "sum(amount,7d)", "sum(amount,7d)=spent", "last(city,none)".
+Aggregation ParseAggregation(const std::string& text) {
+  const size_t open = text.find('('), comma = text.find(','), close = text.find(')');
+  Aggregation aggregation{.column = text.substr(open + 1, comma - open - 1),
+                          .function = text.substr(0, open),
+                          .window_us = Duration(text.substr(comma + 1, close - comma - 1))};
+  if (close + 1 < text.size()) aggregation.name = text.substr(close + 2);
+  return aggregation;
 }
 
 std::shared_ptr<arrow::Array> ParseColumn(const Lines& cells, ValueType type) {
@@ -194,6 +205,8 @@ class CaseFile {
     view.join_keys = ParseFields(command.Option("key", ""));
     view.features = ParseFields(command.Option("features", ""));
     view.ttl_us = Duration(command.Option("ttl", "0"));
+    for (const std::string& text : Split(command.Option("aggregate", ""), ';'))
+      view.aggregations.push_back(ParseAggregation(text));
     if (command.Has("created")) view.created_column = "created";
     std::vector<Field> columns = view.join_keys;
     columns.push_back({.name = "event_timestamp", .type = ValueType::kUnixTimestamp});
@@ -360,9 +373,11 @@ class CaseFile {
 
 std::vector<std::string> CaseFiles() {
   std::vector<std::string> files;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::string(SALVER_SOURCE_DIR) + "/test/cases/pit")) {
-    if (entry.path().extension() == ".test") files.push_back(entry.path().string());
+  for (const char* folder : {"pit", "windows"}) {
+    for (const auto& entry :
+         std::filesystem::directory_iterator(std::string(SALVER_SOURCE_DIR) + "/test/cases/" + folder)) {
+      if (entry.path().extension() == ".test") files.push_back(entry.path().string());
+    }
   }
   std::sort(files.begin(), files.end());
   return files;
@@ -378,7 +393,9 @@ INSTANTIATE_TEST_SUITE_P(Files, PitCases,
                          testing::Combine(testing::ValuesIn(CaseFiles()),
                                           testing::ValuesIn(TestSourceKinds())),
                          [](const auto& info) {
-                           return std::filesystem::path(std::get<0>(info.param)).stem().string() + "_" +
+                           const std::filesystem::path path = std::get<0>(info.param);
+                           const std::string folder = path.parent_path().stem().string();
+                           return (folder == "pit" ? "" : folder + "_") + path.stem().string() + "_" +
                                   std::get<1>(info.param).name;
                          });
 

@@ -36,6 +36,24 @@ std::string NewFolder() {
   return ::mkdtemp(folder.data()) == nullptr ? "." : folder;
 }
 
+// With the feature that it fills.
+void AddAggregation(const Aggregation& aggregation, const TestView& view,
+                    feast::core::FeatureViewSpec* spec) {
+  auto* to = spec->add_aggregations();
+  to->set_column(aggregation.column);
+  to->set_function(aggregation.function);
+  to->set_name(aggregation.name);
+  if (aggregation.window_us != 0) {
+    to->mutable_time_window()->set_seconds(aggregation.window_us / 1'000'000);
+    to->mutable_time_window()->set_nanos(static_cast<int32_t>(aggregation.window_us % 1'000'000 * 1000));
+  }
+  const auto column = std::find_if(view.features.begin(), view.features.end(),
+                                   [&](const Field& field) { return field.name == aggregation.column; });
+  const auto type = AggregateType(AggregateKindNamed(aggregation.function).value(),
+                                  column == view.features.end() ? ValueType::kInt64 : column->type);
+  SetField({.name = aggregation.FeatureName(), .type = type.value()}, spec->add_features());
+}
+
 }  // namespace
 
 const std::vector<TestSourceKind>& TestSourceKinds() {
@@ -94,7 +112,10 @@ feast::core::DataSource* TestRepository::AddView(const TestView& view) {
     entity->set_join_key(key.name);
     entity->set_project(kProject);
   }
-  for (const Field& feature : view.features) SetField(feature, spec->add_features());
+  if (view.aggregations.empty()) {
+    for (const Field& feature : view.features) SetField(feature, spec->add_features());
+  }
+  for (const Aggregation& aggregation : view.aggregations) AddAggregation(aggregation, view, spec);
   auto* source = spec->mutable_batch_source();
   source->set_name(view.name + "_source");
   source->set_timestamp_field(view.event_column);

@@ -35,6 +35,8 @@ struct TestView {
   std::string event_column = "event_timestamp";
   std::string created_column;
   std::map<std::string, std::string> field_mapping;
+  // Not empty: `features` are columns of the source, and the view's features are what these make of them.
+  std::vector<Aggregation> aggregations;
 };
 
 class TestRepository;

@@ -37,8 +37,9 @@ struct Collector {
   }
   void operator()(const AggregateNode& node) {
     const int64_t back = LongestWindow(node);
-    if (!node.at_us) return bounds.Labels(back);
-    bounds.Range(back == kNoLowerBound ? INT64_MIN : *node.at_us - back, *node.at_us);
+    if (!node.at) return bounds.Labels(back);
+    const bool open = back == kNoLowerBound || node.at->start_us < INT64_MIN + back;
+    bounds.Range(open ? INT64_MIN : node.at->start_us - back, node.at->end_us);
   }
   void operator()(const NewestRowsNode& node) { bounds.Range(node.start_us, node.end_us); }
   void operator()(const auto&) { bounds.unbounded = true; }  // SQL may look at any row

@@ -8,7 +8,7 @@ namespace {
 // The key columns that `user` joins rows to its first input's keys by; null when it does not.
 const std::vector<std::string>* KeyColumns(const DAGNode& user) {
   if (const auto* join = user.As<PointInTimeJoinNode>()) return &join->key_columns;
-  if (const auto* node = user.As<AggregateNode>(); node != nullptr && !node->at_us) return &node->key_columns;
+  if (const auto* node = user.As<AggregateNode>(); node != nullptr && !node->at) return &node->key_columns;
   return nullptr;
 }
 
