@@ -32,8 +32,7 @@ enum class Kind { kRows, kKeys, kFeatures, kAnswer };
 Kind KindOf(const DAGNode& node) {
   if (node.As<EncodeKeysNode>() != nullptr) return Kind::kKeys;
   if (node.As<PointInTimeJoinNode>() != nullptr) return Kind::kFeatures;
-  if (const auto* aggregate = node.As<AggregateNode>())
-    return aggregate->at_us ? Kind::kRows : Kind::kFeatures;
+  if (const auto* aggregate = node.As<AggregateNode>()) return aggregate->at ? Kind::kRows : Kind::kFeatures;
   if (node.As<GatherNode>() != nullptr || node.As<NewestRowsNode>() != nullptr) return Kind::kAnswer;
   return Kind::kRows;
 }
