@@ -11,6 +11,7 @@
 #include <functional>
 
 #include "offline/offline_stores.h"
+#include "source/table_file.h"
 
 namespace salver {
 namespace {
@@ -129,7 +130,8 @@ TEST_P(OfflineStoreTest, MissingColumnIsNamed) {
 TEST_P(OfflineStoreTest, AppendedRowsComeAfterThoseThatAreThere) {
   const DataSource source = Keep("trips", Rows(0, 25));
   const auto added = Rows(25, 30)->SelectColumns({2, 1, 0}).ValueOrDie();  // in another order of columns
-  ASSERT_TRUE(store_->Append(source, *added).ok()) << store_->Append(source, *added).ToString();
+  const Status status = store_->Append(source, *added);
+  ASSERT_TRUE(status.ok()) << status.ToString();
   ExpectSame(ReadAll(source), Rows(0, 30));
 }
 
@@ -159,8 +161,37 @@ DataSource KeepParquet(const std::string& folder, const std::string& name, const
   return source;
 }
 
+// A table at folder/path, in the format of its suffix.
+DataSource KeepFile(const std::string& folder, const std::string& path, const arrow::Table* rows) {
+  if (rows != nullptr) {
+    std::filesystem::create_directories(std::filesystem::path(folder + "/" + path).parent_path());
+    EXPECT_TRUE(WriteTableFile(*rows, folder + "/" + path).ok());
+  }
+  return {.kind = DataSourceKind::kFile, .store = "file", .path = path};
+}
+auto Suffixed(const std::string& suffix) {
+  return [suffix](const std::string& folder, const std::string& name, const arrow::Table* rows) {
+    return KeepFile(folder, name + suffix, rows);
+  };
+}
+// The rows in two files of a folder.
+auto Folder(const std::string& suffix) {
+  return [suffix](const std::string& folder, const std::string& name, const arrow::Table* rows) {
+    if (rows != nullptr) {
+      KeepFile(folder, name + "/a" + suffix, rows->Slice(0, 3).get());
+      KeepFile(folder, name + "/b" + suffix, rows->Slice(3).get());
+    }
+    return DataSource{.kind = DataSourceKind::kFile, .store = "file", .path = name};
+  };
+}
+
 INSTANTIATE_TEST_SUITE_P(Stores, OfflineStoreTest,
-                         testing::Values(StoreUnderTest{"file_parquet", KeepParquet}),
+                         testing::Values(StoreUnderTest{"file_parquet", KeepParquet},
+                                         StoreUnderTest{"file_parquet_folder", Folder(".parquet")},
+                                         StoreUnderTest{"file_csv", Suffixed(".csv")},
+                                         StoreUnderTest{"file_csv_folder", Folder(".csv")},
+                                         StoreUnderTest{"file_arrow", Suffixed(".arrow")},
+                                         StoreUnderTest{"file_arrow_folder", Folder(".arrow")}),
                          [](const auto& info) { return info.param.name; });
 
 TEST(OfflineStores, SourceOfAStoreThatIsNotHere) {

@@ -4,16 +4,22 @@
 #include <arrow/builder.h>
 #include <arrow/compute/cast.h>
 #include <arrow/io/file.h>
+#include <arrow/ipc/writer.h>
+#include <arrow/scalar.h>
 #include <arrow/table.h>
+#include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 
+#include "base/clock.h"
 #include "engine/local_engine.h"
 #include "feast/core/Registry.pb.h"
+#include "source/table_file.h"
 
 namespace salver {
 namespace {
@@ -29,6 +35,84 @@ void SetField(const Field& field, feast::core::FeatureSpecV2* spec) {
 void SetFile(const std::string& path, feast::core::DataSource* source) {
   source->set_type(feast::core::DataSource::BATCH_FILE);
   source->mutable_file_options()->set_uri(path);
+}
+
+std::string Stem(const std::string& path) {
+  return path.substr(0, path.rfind('.'));
+}
+
+using WriteRows = decltype(TestSourceKind::write);
+
+// Up to three Parquet files in a folder, in the order of the rows; `inner` with %d for the number of the
+// file.
+WriteRows InFolder(const std::string& inner) {
+  return [inner](const TestRepository& repository, const TestView& view, const arrow::Table& rows,
+                 int64_t row_group_rows, feast::core::DataSource* source) {
+    const int64_t rows_a_file = rows.num_rows() / 3 + 1;
+    for (int file = 0; file * rows_a_file < std::max<int64_t>(rows.num_rows(), 1); ++file) {
+      std::string folder = inner;
+      if (const size_t at = folder.find("%d"); at != std::string::npos)
+        folder.replace(at, 2, std::to_string(file));
+      repository.Write(*rows.Slice(file * rows_a_file, rows_a_file),
+                       Stem(view.path) + folder + "/" + std::to_string(file) + ".parquet", row_group_rows);
+    }
+    SetFile(Stem(view.path), source);
+  };
+}
+
+WriteRows InFile(const std::string& suffix) {
+  return [suffix](const TestRepository& repository, const TestView& view, const arrow::Table& rows, int64_t,
+                  feast::core::DataSource* source) {
+    const std::string path = Stem(view.path) + suffix;
+    const Status status = WriteTableFile(rows, repository.folder() + "/" + path);
+    EXPECT_TRUE(status.ok()) << status.ToString();
+    SetFile(path, source);
+  };
+}
+
+void AsArrowStream(const TestRepository& repository, const TestView& view, const arrow::Table& rows, int64_t,
+                   feast::core::DataSource* source) {
+  const std::string path = Stem(view.path) + ".arrows";
+  const auto out = arrow::io::FileOutputStream::Open(repository.folder() + "/" + path).ValueOrDie();
+  const auto writer = arrow::ipc::MakeStreamWriter(out, rows.schema()).ValueOrDie();
+  PARQUET_THROW_NOT_OK(writer->WriteTable(rows));
+  PARQUET_THROW_NOT_OK(writer->Close());
+  PARQUET_THROW_NOT_OK(out->Close());
+  SetFile(path, source);
+}
+
+// Numbers and booleans as they are, everything else as text; a null is left out every other time.
+std::string JsonValue(const arrow::Scalar& value) {
+  switch (value.type->id()) {
+    case arrow::Type::INT32:
+    case arrow::Type::INT64:
+    case arrow::Type::FLOAT:
+    case arrow::Type::DOUBLE:
+    case arrow::Type::BOOL:
+      return value.ToString();
+    case arrow::Type::TIMESTAMP:
+      return "\"" + FormatTime(static_cast<const arrow::TimestampScalar&>(value).value) + "\"";
+    default:
+      return "\"" + value.ToString() + "\"";
+  }
+}
+
+void AsJson(const TestRepository& repository, const TestView& view, const arrow::Table& rows, int64_t,
+            feast::core::DataSource* source) {
+  std::string text;
+  for (int64_t row = 0; row < rows.num_rows(); ++row) {
+    std::string line;
+    for (int i = 0; i < rows.num_columns(); ++i) {
+      const auto value = rows.column(i)->GetScalar(row).ValueOrDie();
+      if (!value->is_valid && row % 2 == 1) continue;
+      line += (line.empty() ? "\"" : ", \"") + rows.schema()->field(i)->name() +
+              "\": " + (value->is_valid ? JsonValue(*value) : "null");
+    }
+    text += "{" + line + "}\n";
+  }
+  const std::string path = Stem(view.path) + ".json";
+  repository.WriteBytes(text, path);
+  SetFile(path, source);
 }
 
 std::string NewFolder() {
@@ -58,11 +142,25 @@ void AddAggregation(const Aggregation& aggregation, const TestView& view,
 
 const std::vector<TestSourceKind>& TestSourceKinds() {
   static const std::vector<TestSourceKind> kinds = {
-      {"parquet", [](const TestRepository& repository, const TestView& view, const arrow::Table& rows,
-                     int64_t row_group_rows, feast::core::DataSource* source) {
+      {"parquet",
+       [](const TestRepository& repository, const TestView& view, const arrow::Table& rows,
+          int64_t row_group_rows, feast::core::DataSource* source) {
          repository.Write(rows, view.path, row_group_rows);
          SetFile(view.path, source);
-       }}};
+       }},
+      {"parquet_folder", InFolder("")},
+      {"parquet_partitioned", InFolder("/part=%d")},
+      {"parquet_glob",
+       [](const TestRepository& repository, const TestView& view, const arrow::Table& rows,
+          int64_t row_group_rows, feast::core::DataSource* source) {
+         InFolder("/deep/%d")(repository, view, rows, row_group_rows, source);
+         SetFile(Stem(view.path) + "/**/*.parquet", source);
+       }},
+      {"csv", InFile(".csv")},
+      {"json", AsJson},
+      {"arrow", InFile(".arrow")},
+      {"arrow_stream", AsArrowStream},
+  };
   return kinds;
 }
 

@@ -1,4 +1,5 @@
-// A file source as a SourceReader: one Parquet file, a folder of them, or a glob (*.parquet).
+// A file source as a SourceReader: one file, a folder of them, or a glob (*.parquet); Parquet, CSV, newline
+// JSON or Arrow IPC; on this machine's disk, s3:// or gs://.
 #pragma once
 
 #include <memory>
@@ -11,11 +12,15 @@
 
 namespace salver {
 
-// Relative paths start at `folder`. Row groups take their time range from the statistics of the source's
-// timestamp_field. Errors: NotFound, DataLoss, InvalidArgument (kBadSource): not Parquet, files with
-// different schemas, no file.
+// Relative paths start at `folder`. Parquet's row groups take their time range from the statistics of the
+// source's timestamp_field. CSV and JSON are read into memory, the columns of `needs` only; IPC is mapped.
+// Errors: NotFound, DataLoss, InvalidArgument (kBadSource): not of the format, files with different schemas,
+// no file.
 //         Unimplemented for formats that have no reader in this build.
 Result<std::unique_ptr<SourceReader>> OpenFileSource(const DataSource& source, const std::string& folder,
                                                      const SourceNeeds& needs);
+
+// Its columns, reading as little as the format allows.
+Result<std::shared_ptr<arrow::Schema>> ReadFileSchema(const DataSource& source, const std::string& folder);
 
 }  // namespace salver

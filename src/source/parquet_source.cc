@@ -1,6 +1,7 @@
 // Parquet files through Arrow's reader. What is read past it, page by page, is in parquet_pages.cc; nothing
 // else knows the file format.
-#include <arrow/io/file.h>
+#include <arrow/filesystem/filesystem.h>
+#include <arrow/io/interfaces.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
 #include <parquet/arrow/reader.h>
@@ -15,6 +16,7 @@
 #include "base/nearest.h"
 #include "source/parquet_pages.h"
 #include "source/parquet_source.h"
+#include "source/partition_columns.h"
 
 namespace salver {
 namespace {
@@ -88,14 +90,17 @@ class ParquetSource final : public SourceReader {
  public:
   explicit ParquetSource(DataSource source) : source_(std::move(source)) {}
 
-  Status Open(const std::vector<std::string>& paths) {
-    for (const std::string& path : paths) {
+  Status Open(const FileList& list) {
+    for (const SourceFile& file : list.files) {
       try {
-        SALVER_RETURN_NOT_OK(OpenFile(path));
+        SALVER_RETURN_NOT_OK(OpenFile(list.system.get(), file.path));
       } catch (const std::exception& error) {  // parquet throws on damaged metadata
-        return Damaged(source_, path, error.what());
+        return Damaged(source_, file.path, error.what());
       }
     }
+    SALVER_ASSIGN(partitions_, PartitionColumns::Make(source_, list.files));
+    file_schema_ = schema_;
+    schema_ = partitions_.AddTo(schema_);
     return Status::OK();
   }
 
@@ -126,7 +131,7 @@ class ParquetSource final : public SourceReader {
   }
 
   Result<int64_t> ColumnBytes(int group, const std::string& column) const override {
-    const int index = schema_->GetFieldIndex(column);
+    const int index = file_schema_->GetFieldIndex(column);
     if (index < 0) return int64_t{0};
     const ParquetFile& file = FileOf(group);
     std::vector<int> leaves;
@@ -142,7 +147,7 @@ class ParquetSource final : public SourceReader {
   }
 
   bool IsFixedWidth(const std::string& column) const override {
-    const int index = schema_->GetFieldIndex(column);
+    const int index = file_schema_->GetFieldIndex(column);
     if (index < 0) return false;
     return std::all_of(files_.begin(), files_.end(), [&](const ParquetFile& file) {
       const int leaf = file.reader->manifest().schema_fields[static_cast<size_t>(index)].column_index;
@@ -188,8 +193,8 @@ class ParquetSource final : public SourceReader {
     }
   }
 
-  Status OpenFile(const std::string& path) {
-    auto opened = arrow::io::ReadableFile::Open(path);
+  Status OpenFile(arrow::fs::FileSystem* system, const std::string& path) {
+    auto opened = system->OpenInputFile(path);
     if (!opened.ok()) return FromArrow(opened.status(), Name(source_, path));
     parquet::arrow::FileReaderBuilder builder;
     if (const auto status = builder.Open(*opened); !status.ok())
@@ -237,30 +242,44 @@ class ParquetSource final : public SourceReader {
                                            NearestNameHint(column, schema_->field_names()),
                                        Reason::kMissingColumns);
       }
-      AppendLeaves(file->reader->manifest().schema_fields[static_cast<size_t>(index)], &leaves);
+      if (index < file_schema_->num_fields())
+        AppendLeaves(file->reader->manifest().schema_fields[static_cast<size_t>(index)], &leaves);
     }
-    std::shared_ptr<arrow::Table> table;
     auto read = file->reader->ReadRowGroups(groups, leaves);
     if (!read.ok()) return Damaged(source_, file->path, read.status().message());
-    table = *read;
-    // The reader answers in file order; the caller asked for an order of its own.
-    std::vector<int> order;
-    for (const std::string& column : columns) order.push_back(table->schema()->GetFieldIndex(column));
-    return FromArrow(table->SelectColumns(order), Name(source_, file->path));
+    return InOrder(*file, groups, **read, columns);
+  }
+
+  // The reader answers in file order; the caller asked for an order of its own, and for columns of folders.
+  Result<std::shared_ptr<arrow::Table>> InOrder(const ParquetFile& file, const std::vector<int>& groups,
+                                                const arrow::Table& read,
+                                                const std::vector<std::string>& columns) const {
+    int64_t rows = 0;
+    for (const int group : groups) rows += groups_[static_cast<size_t>(file.first_group + group)].rows;
+    arrow::FieldVector fields;
+    std::vector<std::shared_ptr<arrow::ChunkedArray>> arrays;
+    for (const std::string& column : columns) {
+      fields.push_back(schema_->GetFieldByName(column));
+      arrays.push_back(read.GetColumnByName(column));
+      if (arrays.back() != nullptr) continue;
+      SALVER_ASSIGN(arrays.back(),
+                    partitions_.Column(column, static_cast<size_t>(&file - files_.data()), rows));
+    }
+    return arrow::Table::Make(arrow::schema(std::move(fields)), std::move(arrays), rows);
   }
 
   const DataSource source_;
-  std::shared_ptr<arrow::Schema> schema_;
+  std::shared_ptr<arrow::Schema> file_schema_, schema_;  // without and with the columns of folders
+  PartitionColumns partitions_;
   std::vector<ParquetFile> files_;
   std::vector<RowGroup> groups_;
 };
 
 }  // namespace
 
-Result<std::unique_ptr<SourceReader>> OpenParquetSource(const DataSource& source,
-                                                        const std::vector<std::string>& paths) {
+Result<std::unique_ptr<SourceReader>> OpenParquetSource(const DataSource& source, const FileList& files) {
   auto reader = std::make_unique<ParquetSource>(source);
-  SALVER_RETURN_NOT_OK(reader->Open(paths));
+  SALVER_RETURN_NOT_OK(reader->Open(files));
   return std::unique_ptr<SourceReader>(std::move(reader));
 }
 

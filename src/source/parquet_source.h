@@ -2,17 +2,14 @@
 #pragma once
 
 #include <memory>
-#include <string>
-#include <vector>
 
 #include "salver/data_source.h"
 #include "salver/source_reader.h"
+#include "source/file_list.h"
 
 namespace salver {
 
-// `paths` in the order of the source; at least one. Errors: NotFound, DataLoss, InvalidArgument
-// (kBadSource) for files with different columns.
-Result<std::unique_ptr<SourceReader>> OpenParquetSource(const DataSource& source,
-                                                        const std::vector<std::string>& paths);
+// Errors: NotFound, DataLoss, InvalidArgument (kBadSource) for files with different columns.
+Result<std::unique_ptr<SourceReader>> OpenParquetSource(const DataSource& source, const FileList& files);
 
 }  // namespace salver
