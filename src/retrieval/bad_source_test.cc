@@ -134,12 +134,12 @@ std::vector<BadSource> BadSources() {
        Reason::kBadSource,
        {"no .parquet file at", "nothing-*.parquet"},
        "nothing-*.parquet"},
-      {"RemotePath",
+      {"UnknownScheme",
        [](const TestRepository&) {},
-       Code::kUnimplemented,
+       Code::kInvalidArgument,
        Reason::kBadSource,
-       {"s3://bucket/x.parquet", "local paths"},
-       "s3://bucket/x.parquet"},
+       {"ftp://host/x.parquet", "There is: a path, file://, s3://, gs://"},
+       "ftp://host/x.parquet"},
       {"DifferentColumnsInFiles",
        [](const TestRepository& r) {
          r.Write(*TableOf(GoodFields(), 10), "src.parquet/a.parquet", 5);

@@ -129,7 +129,8 @@ class CaseFile {
     for (const std::string& line : lines_) {
       if (!line.starts_with("foreach source ")) continue;
       const Lines kinds = Split(line.substr(15), ' ');
-      return std::find(kinds.begin(), kinds.end(), kind_.name) != kinds.end();
+      const bool named = std::find(kinds.begin(), kinds.end(), kind_.name) != kinds.end();
+      return named != (kinds[0] == "not");
     }
     return true;
   }

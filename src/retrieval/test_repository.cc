@@ -38,7 +38,7 @@ void SetFile(const std::string& path, feast::core::DataSource* source) {
 }
 
 std::string Stem(const std::string& path) {
-  return path.substr(0, path.rfind('.'));
+  return path.substr(0, path.rfind('.')) + "_rows";
 }
 
 using WriteRows = decltype(TestSourceKind::write);

@@ -15,11 +15,11 @@ namespace salver {
 namespace {
 
 // libarrow_s3 lies beside libarrow, with the same version behind its name.
-Status LoadS3() {
+Result<std::string> LoadS3() {
   static std::mutex mutex;
-  static bool loaded = false;
+  static std::string loaded;
   const std::lock_guard lock(mutex);
-  if (loaded) return Status::OK();
+  if (!loaded.empty()) return loaded;
   Dl_info arrow_library;
   if (::dladdr(reinterpret_cast<void*>(&arrow::fs::LoadFileSystemFactories), &arrow_library) == 0)
     return Status::Unavailable("libarrow is linked in, so there is no libarrow_s3 beside it.");
@@ -28,15 +28,21 @@ Status LoadS3() {
   if (name == std::string::npos) return Status::Unavailable("no libarrow_s3 beside \"" + path + "\".");
   path.replace(name, 9, "libarrow_s3.");
   SALVER_RETURN_NOT_OK(FromArrow(arrow::fs::LoadFileSystemFactories(path.c_str()), "S3"));
-  // Its threads must end before the process tears its memory down.
-  if (void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD); library != nullptr) {
-    using Finalize = arrow::Status (*)();
-    static Finalize finalize = nullptr;
+  return loaded = path;
+}
+
+// S3's threads must end before the process tears down their memory. What runs at exit runs in reverse order,
+// so this comes after the library's first use, which sets up what it needs.
+void EndS3AtExit(const std::string& path) {
+  using Finalize = arrow::Status (*)();
+  static Finalize finalize = nullptr;
+  static std::once_flag once;
+  std::call_once(once, [&] {
+    void* library = ::dlopen(path.c_str(), RTLD_NOW | RTLD_NOLOAD);
+    if (library == nullptr) return;
     finalize = reinterpret_cast<Finalize>(::dlsym(library, "_ZN5arrow2fs17EnsureS3FinalizedEv"));
     if (finalize != nullptr) std::atexit([] { (void)finalize(); });
-  }
-  loaded = true;
-  return Status::OK();
+  });
 }
 
 // "http://127.0.0.1:9000" -> "scheme=http&endpoint_override=127.0.0.1:9000"
@@ -77,11 +83,16 @@ Result<FilePlace> PlaceOf(const DataSource& source, const std::string& folder) {
       is_s3 && endpoint != source.options.end()) {
     options += (options.empty() ? "" : "&") + EndpointOptions(endpoint->second);
   }
-  if (is_s3) SALVER_RETURN_NOT_OK(LoadS3());
+  std::string s3_library;
+  if (is_s3) {
+    SALVER_ASSIGN(s3_library, LoadS3());
+  }
   const std::string root = (is_s3 ? "s3" : "gs") + std::string("://") + rest.substr(0, rest.find('/')) +
                            (options.empty() ? "" : "?" + options);
   std::string ignored;
-  SALVER_ASSIGN(auto system, FromArrow(arrow::fs::FileSystemFromUri(root, &ignored), what));
+  auto opened = arrow::fs::FileSystemFromUri(root, &ignored);
+  if (is_s3) EndS3AtExit(s3_library);
+  SALVER_ASSIGN(auto system, FromArrow(std::move(opened), what));
   if (const size_t at = rest.find('@'); at < rest.find('/')) rest.erase(0, at + 1);  // anonymous@bucket
   while (rest.ends_with('/')) rest.pop_back();
   return FilePlace{std::move(system), std::move(rest), false};
