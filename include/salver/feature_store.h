@@ -29,8 +29,11 @@ class Table;
 
 namespace salver {
 
+class ComputeEngine;
+
 struct OpenOptions {
-  std::string config_file;  // empty: <repository>/feature_store.yaml
+  std::string config_file;                // empty: <repository>/feature_store.yaml
+  std::shared_ptr<ComputeEngine> engine;  // runs plans; null: the engine of this process
 };
 
 // A change of one object that apply makes, for people and programs.

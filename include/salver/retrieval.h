@@ -38,6 +38,8 @@ class RetrievalJob {
   // read. `analyze` runs it, forgets the answer, and says what it did read and how long each step took.
   // Errors: those of Run.
   virtual Result<std::string> Explain(bool analyze) = 0;
+  // The same for programs: a JSON object with "nodes", each with its inputs and numbers.
+  virtual Result<std::string> ExplainJson(bool analyze) = 0;
   // Entity columns in order, then features in request (or service) order.
   // Errors: Unavailable or NotFound when a source can not be read, Cancelled after Cancel().
   virtual Result<std::shared_ptr<arrow::Table>> Run() = 0;

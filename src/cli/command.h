@@ -35,7 +35,7 @@ CLI::App* AddVerb(CLI::App* parent, const std::string& name, const std::string& 
 
 void AddApply(CLI::App* app, Context* context);  // apply, plan
 void AddConfiguration(CLI::App* app, Context* context);
-void AddHistorical(CLI::App* app, Context* context);  // get-historical-features
+void AddHistorical(CLI::App* app, Context* context);  // get-historical-features, explain
 void AddInit(CLI::App* app, Context* context);
 void AddMaterialize(CLI::App* app, Context* context);  // materialize, materialize-incremental
 void AddObjects(CLI::App* app, Context* context);      // entities list, feature-views describe, ...

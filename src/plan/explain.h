@@ -12,4 +12,8 @@ namespace salver {
 // the first of them with its number, "#3 Read ...", and as "#3 above" under the others.
 std::string Explain(const ExecutionPlan& plan, const PlanReport* report);
 
+// The same for programs: {"nodes": [{"id", "kind", "inputs", "text", "report"}, ...], "entity_rows", ...},
+// nodes in the plan's order; the last one is the answer. What is not known is left out.
+std::string ExplainJson(const ExecutionPlan& plan, const PlanReport* report);
+
 }  // namespace salver

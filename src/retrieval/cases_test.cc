@@ -12,9 +12,12 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "base/clock.h"
+#include "brute_force_engine.h"
+#include "engine/local_engine.h"
 #include "retrieval/test_repository.h"
 
 namespace salver {
@@ -117,22 +120,29 @@ struct Command {
   std::map<std::string, std::string> options;
 };
 
+// "local", and the one of examples/engine, which is also a judge of it.
+struct TestEngine {
+  std::string name;
+  std::function<std::shared_ptr<ComputeEngine>()> make;
+};
+
+std::vector<TestEngine> TestEngines() {
+  return {{"local", [] { return std::shared_ptr<ComputeEngine>(NewLocalEngine()); }},
+          {"example", [] { return NewBruteForceEngine(); }}};
+}
+
 class CaseFile {
  public:
-  CaseFile(std::string path, const TestSourceKind& kind) : path_(std::move(path)), kind_(kind) {
+  CaseFile(std::string path, const TestSourceKind& kind, const TestEngine& engine)
+      : path_(std::move(path)), kind_(kind), engine_(engine) {
+    Reset();
     std::ifstream file(path_);
     for (std::string line; std::getline(file, line);) lines_.push_back(line);
   }
 
-  // False when the file says that it does not run on this kind of source.
+  // False when the file says that it does not run on this kind of source or on this engine.
   bool RunsHere() const {
-    for (const std::string& line : lines_) {
-      if (!line.starts_with("foreach source ")) continue;
-      const Lines kinds = Split(line.substr(15), ' ');
-      const bool named = std::find(kinds.begin(), kinds.end(), kind_.name) != kinds.end();
-      return named != (kinds[0] == "not");
-    }
-    return true;
+    return Names("foreach source ", kind_.name) && Names("foreach engine ", engine_.name);
   }
 
   void Run() {
@@ -158,6 +168,23 @@ class CaseFile {
   }
 
  private:
+  // Whether the line that begins with `what` names `one`; without such a line all are meant.
+  bool Names(const std::string& what, const std::string& one) const {
+    for (const std::string& line : lines_) {
+      if (!line.starts_with(what)) continue;
+      const Lines names = Split(line.substr(what.size()), ' ');
+      const bool named = std::find(names.begin(), names.end(), one) != names.end();
+      return named != (names[0] == "not");
+    }
+    return true;
+  }
+
+  void Reset() {
+    repository_ = std::make_unique<TestRepository>(kind_);
+    repository_->RunOn(engine_.make());
+    entities_.clear();
+  }
+
   static bool IsCommand(const std::string& line) {
     for (const char* word :
          {"foreach ", "view ", "service ", "entities ", "retrieve ", "error ", "explain ", "reset"}) {
@@ -171,8 +198,7 @@ class CaseFile {
     const std::string& verb = command.words[0];
     Lines answer = block;
     if (verb == "reset") {
-      repository_ = std::make_unique<TestRepository>(kind_);
-      entities_.clear();
+      Reset();
     } else if (verb == "view") {
       AddView(command, block);
     } else if (verb == "service") {
@@ -364,9 +390,10 @@ class CaseFile {
 
   const std::string path_;
   const TestSourceKind& kind_;
+  const TestEngine& engine_;
   const bool fill_ = std::getenv("SALVER_FILL_CASES") != nullptr;
   Lines lines_, filled_, comments_;
-  std::unique_ptr<TestRepository> repository_ = std::make_unique<TestRepository>(kind_);
+  std::unique_ptr<TestRepository> repository_;
   std::vector<Field> entities_;
   std::map<std::string, FeatureService> services_;
   int checked_ = 0;
@@ -384,20 +411,22 @@ std::vector<std::string> CaseFiles() {
   return files;
 }
 
-class PitCases : public testing::TestWithParam<std::tuple<std::string, TestSourceKind>> {};
+class PitCases : public testing::TestWithParam<std::tuple<std::string, TestSourceKind, TestEngine>> {};
 TEST_P(PitCases, AnswersAsTheFileSays) {
-  CaseFile file(std::get<0>(GetParam()), std::get<1>(GetParam()));
-  if (!file.RunsHere()) GTEST_SKIP() << "not on this kind of source";
+  const auto& [path, kind, engine] = GetParam();
+  CaseFile file(path, kind, engine);
+  if (!file.RunsHere()) GTEST_SKIP() << "not on this kind of source or engine";
   file.Run();
 }
 INSTANTIATE_TEST_SUITE_P(Files, PitCases,
                          testing::Combine(testing::ValuesIn(CaseFiles()),
-                                          testing::ValuesIn(TestSourceKinds())),
+                                          testing::ValuesIn(TestSourceKinds()),
+                                          testing::ValuesIn(TestEngines())),
                          [](const auto& info) {
                            const std::filesystem::path path = std::get<0>(info.param);
                            const std::string folder = path.parent_path().stem().string();
                            return (folder == "pit" ? "" : folder + "_") + path.stem().string() + "_" +
-                                  std::get<1>(info.param).name;
+                                  std::get<1>(info.param).name + "_" + std::get<2>(info.param).name;
                          });
 
 }  // namespace

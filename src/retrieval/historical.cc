@@ -68,23 +68,12 @@ class HistoricalJob final : public RetrievalJob {
       : request_(std::move(request)), context_(std::move(context)) {}
 
   Result<std::string> Explain(bool analyze) override {
-    PlanReport report;
-    if (analyze) {
-      SALVER_RETURN_NOT_OK(Compute(&report).status());
-      return salver::Explain(request_.plan, &report);
-    }
-    LabelTimes labels;
-    if (request_.entities != nullptr) {
-      const std::string& column = TimeColumnOf(request_.plan);
-      SALVER_ASSIGN(const auto times, CastTimeColumn(*request_.entities->GetColumnByName(column),
-                                                     "entity column \"" + column + "\""));
-      SALVER_ASSIGN(const auto micros, TimesOf(arrow::ChunkedArray(times), kNoTime, column));
-      labels = TimesRange(micros);
-    } else {
-      labels.min_us = labels.max_us = request_.end_us;
-    }
-    SALVER_ASSIGN(report, context_.engine->Describe(request_.plan, labels, Context()));
+    SALVER_ASSIGN(const PlanReport report, Report(analyze));
     return salver::Explain(request_.plan, &report);
+  }
+  Result<std::string> ExplainJson(bool analyze) override {
+    SALVER_ASSIGN(const PlanReport report, Report(analyze));
+    return salver::ExplainJson(request_.plan, &report);
   }
   void Cancel() override { cancelled_ = true; }
 
@@ -101,6 +90,26 @@ class HistoricalJob final : public RetrievalJob {
 
   static const std::string& TimeColumnOf(const ExecutionPlan& plan) {
     return plan.nodes.back().As<GatherNode>()->time_column;
+  }
+
+  // What the plan will read, or with `analyze` did.
+  Result<PlanReport> Report(bool analyze) {
+    if (analyze) {
+      PlanReport report;
+      SALVER_RETURN_NOT_OK(Compute(&report).status());
+      return report;
+    }
+    LabelTimes labels;
+    if (request_.entities != nullptr) {
+      const std::string& column = TimeColumnOf(request_.plan);
+      SALVER_ASSIGN(const auto times, CastTimeColumn(*request_.entities->GetColumnByName(column),
+                                                     "entity column \"" + column + "\""));
+      SALVER_ASSIGN(const auto micros, TimesOf(arrow::ChunkedArray(times), kNoTime, column));
+      labels = TimesRange(micros);
+    } else {
+      labels.min_us = labels.max_us = request_.end_us;
+    }
+    return context_.engine->Describe(request_.plan, labels, Context());
   }
 
   Result<std::shared_ptr<arrow::Table>> Compute(PlanReport* report) {

@@ -42,9 +42,9 @@ Result<std::vector<SourceColumnInfo>> ReadColumns(const feast::core::DataSource&
 
 class LocalFeatureStore final : public FeatureStore {
  public:
-  explicit LocalFeatureStore(RepoConfig config)
+  LocalFeatureStore(RepoConfig config, std::shared_ptr<ComputeEngine> engine)
       : config_(std::move(config)),
-        engine_(NewLocalEngine()),
+        engine_(engine != nullptr ? std::move(engine) : NewLocalEngine()),
         offline_(NewOfflineStores(config_.offline_store)),
         registry_(NewFileRegistry(Files::System(), Clock::System(), config_.registry_path)) {}
 
@@ -301,7 +301,7 @@ Result<std::unique_ptr<FeatureStore>> FeatureStore::Open(const std::string& repo
                                                          const OpenOptions& options) {
   SALVER_ASSIGN(RepoConfig config, LoadRepoConfig(repository, options.config_file));
   SALVER_RETURN_NOT_OK(ConfigureLog(config.log));
-  return std::unique_ptr<FeatureStore>(new LocalFeatureStore(std::move(config)));
+  return std::unique_ptr<FeatureStore>(new LocalFeatureStore(std::move(config), options.engine));
 }
 
 }  // namespace salver
