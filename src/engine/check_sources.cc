@@ -2,6 +2,8 @@
 
 #include <arrow/type.h>
 
+#include <algorithm>
+
 #include "base/nearest.h"
 #include "kernel/columns.h"
 #include "kernel/key_dictionary.h"
@@ -107,6 +109,30 @@ class ReadCheck {
   Problems* const problems_;
 };
 
+// The views that are computed of a node's rows, in the order of the plan.
+std::vector<std::string> ViewsOver(NodeId id, const ExecutionPlan& plan) {
+  std::vector<std::string> views;
+  const auto add = [&](const std::string& view) {
+    if (std::find(views.begin(), views.end(), view) == views.end()) views.push_back(view);
+  };
+  for (const DAGNode* user : plan.UsersOf(id)) {
+    if (const auto* join = user->As<PointInTimeJoinNode>()) add(join->view);
+    if (const auto* aggregate = user->As<AggregateNode>()) add(aggregate->view);
+    if (const auto* newest = user->As<NewestRowsNode>()) add(newest->view);
+    if (user->As<SqlTransformNode>() == nullptr) continue;
+    for (const std::string& view : ViewsOver(user->id, plan)) add(view);
+  }
+  return views;
+}
+
+// " Feature views \"a\" and 3 more read it."
+std::string ReadBy(const std::vector<std::string>& views) {
+  if (views.empty()) return "";
+  if (views.size() == 1) return " Feature view \"" + views[0] + "\" reads it.";
+  if (views.size() == 2) return " Feature views \"" + views[0] + "\" and \"" + views[1] + "\" read it.";
+  return " Feature view \"" + views[0] + "\" and " + std::to_string(views.size() - 1) + " more read it.";
+}
+
 }  // namespace
 
 void CheckSources(OfflineStore* offline, ExecutionPlan* plan, Problems* problems) {
@@ -115,7 +141,8 @@ void CheckSources(OfflineStore* offline, ExecutionPlan* plan, Problems* problems
     if (read == nullptr) continue;
     const auto schema = offline->ReadSchema(read->source);
     if (!schema.ok()) {
-      problems->Add(schema.status());
+      problems->Add(schema.status().message() + ReadBy(ViewsOver(node.id, *plan)), schema.status().reason(),
+                    schema.status().code());
       continue;
     }
     const ReadCheck check(node, **schema, plan, problems);

@@ -20,6 +20,7 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "engine/gather.h"
+#include "engine/node_timer.h"
 #include "engine/scan.h"
 #include "engine/source_join.h"
 #include "engine/window_features.h"
@@ -80,7 +81,10 @@ class PlanRun {
       : plan_(plan),
         context_(context),
         measure_(report != nullptr),
-        report_(measure_ ? *report : own_report_) {}
+        report_(measure_ ? *report : own_report_),
+        key_times_(plan.keys.size()),
+        scan_times_(plan.scans.size()),
+        join_times_(plan.joins.size()) {}
 
   Result<std::shared_ptr<Table>> Run(const Table& entities) {
     entities_ = &entities;
@@ -92,6 +96,7 @@ class PlanRun {
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::GatherFeatures, &report_.gather_us));
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::Aggregate, &report_.aggregate_us));
     report_.ran = true;
+    if (measure_) ReportTimes();
     if (measure_) report_.peak_bytes = std::max<int64_t>(0, PeakMemory() - before);
     return Assemble();
   }
@@ -110,6 +115,18 @@ class PlanRun {
     return status;
   }
 
+  using NodeTimes = std::vector<std::atomic<int64_t>>;  // microseconds
+
+  std::atomic<int64_t>* TimeOf(size_t node, NodeTimes* times) const {
+    return measure_ ? &(*times)[node] : nullptr;
+  }
+
+  void ReportTimes() {
+    for (size_t i = 0; i < key_times_.size(); ++i) report_.keys[i].time_us = key_times_[i];
+    for (size_t i = 0; i < scan_times_.size(); ++i) report_.scans[i].time_us = scan_times_[i];
+    for (size_t i = 0; i < join_times_.size(); ++i) report_.joins[i].time_us = join_times_[i];
+  }
+
   Status EncodeEntities() {
     const std::string what = "entity column \"" + plan_.time_column + "\"";
     SALVER_ASSIGN(time_column_, CastTimeColumn(*entities_->GetColumnByName(plan_.time_column), what));
@@ -117,6 +134,7 @@ class PlanRun {
     report_.labels = TimesRange(times_);
     report_.keys.resize(plan_.keys.size());
     for (size_t node = 0; node < plan_.keys.size(); ++node) {
+      const NodeTimer timer(TimeOf(node, &key_times_));
       const KeyNode& keys = plan_.keys[node];
       auto encoded = std::make_unique<EncodedKeys>(keys);
       std::vector<ArrayPtr> columns;
@@ -328,6 +346,7 @@ class PlanRun {
     std::vector<Memory> memory(static_cast<size_t>(ThreadCount(context_.threads)));
     return ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      const NodeTimer timer(TimeOf(tasks[i].owner, &scan_times_));
       const SourceScan& scan = scans_[tasks[i].owner];
       auto& [rows, ids, join] = memory[worker];
       SALVER_RETURN_NOT_OK(ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
@@ -347,6 +366,11 @@ class PlanRun {
   Status JoinLabels() {
     for (SharedJoin& shared : shared_joins_) {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      // Joins that share their winners find them in the time of the first.
+      const auto first = std::find_if(places_.begin(), places_.end(), [&](const JoinPlace& place) {
+        return &shared_joins_[place.shared] == &shared;
+      });
+      const NodeTimer timer(TimeOf(static_cast<size_t>(first - places_.begin()), &join_times_));
       JoinWork work;
       SALVER_ASSIGN(auto winners, shared.rows->Finish(&work));
       shared.rows.reset();
@@ -393,6 +417,7 @@ class PlanRun {
         ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
           SALVER_RETURN_NOT_OK(CheckCancelled(context_));
           const auto [join, group, column] = tasks[i];
+          const NodeTimer timer(TimeOf(join, &join_times_));
           return columns_[join][column]->Add(group, scans_[plan_.joins[join].scan].reader.get(),
                                              &scratch[worker]);
         }));
@@ -410,6 +435,7 @@ class PlanRun {
     }
     features_.resize(plan_.output_count);
     return ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
+      const NodeTimer timer(TimeOf(tasks[i].owner, &join_times_));
       const JoinNode& join = plan_.joins[tasks[i].owner];
       const JoinNode::Output& output = join.outputs[tasks[i].item];
       auto& gatherer = columns_[tasks[i].owner][tasks[i].item];
@@ -472,6 +498,7 @@ class PlanRun {
   const bool measure_;
   RunReport own_report_;
   RunReport& report_;
+  NodeTimes key_times_, scan_times_, join_times_;
   const Table* entities_ = nullptr;
   ArrayPtr time_column_;
   LargeVector<int64_t> times_;  // of the entity rows

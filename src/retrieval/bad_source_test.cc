@@ -312,5 +312,35 @@ TEST(RetrievalJob, CarriesEveryFeatureType) {
   }
 }
 
+TEST(BadSources, EveryProblemOfARequestIsInOneError) {
+  TestRepository repository;
+  repository.Write(*TableOf(GoodFields(), 3), "good.parquet", 10);
+  const auto add = [&](const std::string& name, const std::string& path, const Field& feature) {
+    repository.Add({.name = name,
+                    .path = path,
+                    .join_keys = {{.name = "driver_id", .type = ValueType::kInt64}},
+                    .features = {feature}});
+  };
+  add("gone", "gone.parquet", {.name = "a", .type = ValueType::kInt64});
+  add("also_gone", "gone.parquet", {.name = "b", .type = ValueType::kInt64});
+  add("column", "good.parquet", {.name = "nome", .type = ValueType::kString});
+  add("type", "good.parquet", {.name = "name", .type = ValueType::kInt64});
+  HistoricalRequest request{
+      .entities =
+          TableOf({arrow::field("driver", arrow::int64()), arrow::field("event_timestamp", UtcMicros())}, 1)};
+  for (const char* feature : {"gone:a", "also_gone:b", "column:nome", "type:name"})
+    request.features.push_back(feature);
+  const Status status = repository.Retrieve(request).status();
+  EXPECT_EQ(status.code(), StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.reason(), Reason::kMissingColumns);
+  for (const char* says :
+       {"entity rows have no column \"driver_id\", which feature view \"gone\" joins on",
+        "Feature views \"gone\" and \"also_gone\" read it.",
+        "has no column \"nome\", a feature of feature view "
+        "\"column\". Did you mean \"name\"?",
+        "column \"name\", a feature of feature view \"type\", holds string, but INT64 is declared"})
+    EXPECT_NE(status.message().find(says), std::string::npos) << says << "\n" << status.message();
+}
+
 }  // namespace
 }  // namespace salver

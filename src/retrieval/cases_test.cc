@@ -141,8 +141,10 @@ class CaseFile {
   }
 
   // False when the file says that it does not run on this kind of source or on this engine.
+  // Without such a line a file runs on every kind of source, and on the local engine.
   bool RunsHere() const {
-    return Names("foreach source ", kind_.name) && Names("foreach engine ", engine_.name);
+    return Names("foreach source ", kind_.name, true) &&
+           Names("foreach engine ", engine_.name, engine_.name == "local");
   }
 
   void Run() {
@@ -168,15 +170,15 @@ class CaseFile {
   }
 
  private:
-  // Whether the line that begins with `what` names `one`; without such a line all are meant.
-  bool Names(const std::string& what, const std::string& one) const {
+  // Whether the line that begins with `what` names `one`; `otherwise` when there is none.
+  bool Names(const std::string& what, const std::string& one, bool otherwise) const {
     for (const std::string& line : lines_) {
       if (!line.starts_with(what)) continue;
       const Lines names = Split(line.substr(what.size()), ' ');
       const bool named = std::find(names.begin(), names.end(), one) != names.end();
       return named != (names[0] == "not");
     }
-    return true;
+    return otherwise;
   }
 
   void Reset() {
