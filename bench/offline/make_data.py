@@ -104,7 +104,8 @@ STORES = {"salver": "offline_store: {type: file}", "feast_dask": "offline_store:
           "feast_duckdb": "offline_store: {type: duckdb}"}
 
 
-def write_case(folder: Path, case: Case) -> None:
+def write_case(folder: Path, case: Case, sides: list[str] = list(STORES), settings: str = "") -> None:
+    """`settings` are lines for feature_store.yaml."""
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     for table in case.tables:
@@ -113,10 +114,10 @@ def write_case(folder: Path, case: Case) -> None:
             pq.write_table(feature_table(table), path)
     pq.write_table(label_table(case), data / f"labels_{case.name}.parquet")
     views = [(table.name, str((data / f"{table.name}.parquet").resolve()), columns) for table, columns in case.views()]
-    for side, store in STORES.items():
+    for side in sides:
         repository = folder / f"{case.name}_{side}"
         repository.mkdir(exist_ok=True)
         (repository / "definitions.py").write_text(DEFINITIONS.format(views=views, case=case.name))
         (repository / "feature_store.yaml").write_text(
-            f"project: bench\nprovider: local\nregistry: registry.db\n{store}\n"
+            f"project: bench\nprovider: local\nregistry: registry.db\n{STORES[side]}\n{settings}"
             "online_store: {type: sqlite, path: online.db}\nentity_key_serialization_version: 3\n")

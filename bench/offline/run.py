@@ -16,14 +16,17 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 
+import growth
 import make_data
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+import small
 from common import last_json, machine, run, table
 
 TITLES = {"salver": "Salver", "polars": "Polars `join_asof`", "duckdb": "DuckDB `ASOF JOIN`", "pandas": "pandas `merge_asof`",
           "feast_duckdb": "Feast, duckdb", "feast_dask": "Feast, dask"}
+ALONE = ["growth", "small"]  # parts with a table of their own
 PEERS = ["polars", "duckdb", "pandas", "feast_duckdb", "feast_dask"]
 
 
@@ -91,15 +94,25 @@ def main() -> None:
     sides = ["salver", *filter(None, arguments.sides.split(","))]
     pythons = {side: sys.executable if side == "salver" else peers_python for side in sides}
     folder = arguments.folder / f"scale_{arguments.scale:g}"
-    chosen = [case for case in make_data.cases(arguments.scale) if not arguments.cases or case.name in arguments.cases.split(",")]
+    known = [*(case.name for case in make_data.cases(arguments.scale)), *ALONE]
+    names = arguments.cases.split(",") if arguments.cases else known
+    if unknown := set(names) - set(known):
+        parser.error(f"no case {', '.join(sorted(unknown))}: they are {', '.join(known)}")
+    chosen = [case for case in make_data.cases(arguments.scale) if case.name in names]
+    command = ROOT / "build/release/salver"
     rows = []
     for case in chosen:
         make_data.write_case(folder, case)
-        run([ROOT / "build/release/salver", "-c", folder / f"{case.name}_salver", "apply"])
+        run([command, "-c", folder / f"{case.name}_salver", "apply"])
         for side in sides:
             if side.startswith("feast"):
                 run([Path(peers_python).parent / "feast", "-c", folder / f"{case.name}_{side}", "apply"])
         rows += measure_case(case, sides, pythons, folder, arguments.scale, arguments.rounds)
+    parts = []
+    if "growth" in names:
+        parts.append(growth.section(command, sys.executable, ROOT / "bench/offline/sides.py", folder, arguments.scale, arguments.rounds))
+    if "small" in names:
+        parts.append(small.section(command, {"salver": sys.executable, "feast": peers_python}, folder, arguments.rounds))
     versions = run([peers_python, "-c", "import polars, duckdb, pandas, feast; print(f'Polars {polars.__version__}, DuckDB "
                     "{duckdb.__version__}, pandas {pandas.__version__}, Feast {feast.__version__}')"]).strip()
     text = f"""# The point-in-time join, measured
@@ -112,7 +125,9 @@ Written by `scripts/bench --offline` on {date.today()}; every number below comes
 - Answers: compared with Salver's row by row in the first round
 - Rounds: {arguments.rounds}, the sides in turn; medians; ratios with their range
 
-{table(["", "", "seconds", "this / Salver", "peak MB", "this / Salver", "answer"], rows)}"""
+{table(["", "", "seconds", "this / Salver", "peak MB", "this / Salver", "answer"], rows) if rows else ""}
+"""
+    text += "\n".join(parts)
     if arguments.scale == 1.0 and not arguments.cases:
         arguments.output.write_text(text.rstrip() + "\n")
         print(f"written to {arguments.output}")

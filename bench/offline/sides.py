@@ -12,6 +12,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import growth
 import make_data
 from make_data import DAY_US, Case
 
@@ -106,7 +109,8 @@ def peak_mb() -> float:
 
 def main() -> None:
     side, folder, case_name, scale = sys.argv[1:5]
-    case = next(case for case in make_data.cases(float(scale)) if case.name == case_name)
+    known = [*make_data.cases(float(scale)), *(case for _, _, case in growth.growth_cases(float(scale)))]
+    case = next(case for case in known if case.name == case_name)
     join = SIDES[side](Path(folder), case)
     begin = time.perf_counter()
     answer = join()
