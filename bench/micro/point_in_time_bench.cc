@@ -1,0 +1,180 @@
+// The steps of a point-in-time join, one thread each: 1 M rows of 10,000 keys, 100,000 labels. Their limits
+// stand beside them: DecodeColumn is what reading one column from its file costs, ReadMemory what memory
+// gives.
+#include <arrow/array.h>
+#include <arrow/builder.h>
+#include <arrow/io/file.h>
+#include <arrow/table.h>
+#include <benchmark/benchmark.h>
+#include <parquet/arrow/writer.h>
+#include <stdlib.h>
+
+#include <filesystem>
+#include <random>
+
+#include "kernel/asof_join.h"
+#include "kernel/asof_sweep.h"
+#include "kernel/key_dictionary.h"
+#include "source/file_source.h"
+#include "source/read_scratch.h"
+
+namespace salver {
+namespace {
+
+constexpr size_t kRows = 1'000'000, kKeys = 10'000, kLabels = 100'000;
+constexpr int64_t kDay = int64_t{86'400} * 1'000'000, kSpan = 100 * kDay;
+
+struct Data {
+  Data() {
+    std::mt19937_64 random(1);
+    for (size_t i = 0; i < kRows; ++i) {
+      keys.push_back(static_cast<int32_t>(random() % kKeys));
+      times.push_back(static_cast<int64_t>(i) * (kSpan / static_cast<int64_t>(kRows)));
+    }
+    for (size_t i = 0; i < kLabels; ++i) {
+      label_keys.push_back(static_cast<int32_t>(random() % kKeys));
+      label_times.push_back(static_cast<int64_t>(random() % kSpan));
+    }
+  }
+  std::vector<BuildRows> Parts() const {
+    BuildRows rows;
+    for (size_t i = 0; i < kRows; ++i) rows.rows.push_back(static_cast<uint32_t>(i));
+    rows.keys.assign(keys.begin(), keys.end());
+    rows.event_us.assign(times.begin(), times.end());
+    return {std::move(rows)};
+  }
+
+  std::vector<int32_t> keys, label_keys;
+  std::vector<int64_t> times, label_times;
+};
+
+const Data& TheData() {
+  static const Data data;
+  return data;
+}
+
+// Bytes that must be read and written at least once.
+void Touched(benchmark::State& state, double bytes) {
+  state.counters["touched_bytes"] =
+      benchmark::Counter(bytes, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1024);
+}
+
+void FindKeys(benchmark::State& state) {
+  const Data& data = TheData();
+  const Field key{.name = "key", .type = ValueType::kInt64};
+  KeyDictionary dictionary({&key, 1});
+  arrow::Int64Builder builder;
+  for (const int32_t number : data.keys) (void)builder.Append(number);
+  const auto column = builder.Finish().ValueOrDie();
+  dictionary.Add({&column, 1}, column->length());
+  dictionary.Seal();
+  std::vector<int32_t> ids;
+  for (auto _ : state) {
+    dictionary.Find({&column, 1}, column->length(), &ids);
+    benchmark::DoNotOptimize(ids.data());
+  }
+  Touched(state, kRows * 12.0);
+}
+BENCHMARK(FindKeys)->Unit(benchmark::kMillisecond);
+
+void Sweep(benchmark::State& state) {
+  const Data& data = TheData();
+  AsofSweep::Memory memory;
+  for (auto _ : state) {
+    AsofSweep sweep(data.label_keys, data.label_times, kKeys, {{0, kSpan}}, {kDay}, 1);
+    (void)sweep.Add(0, {0, data.keys, data.times, {}}, &memory);
+    auto answers = sweep.TakeAnswers(0);
+    benchmark::DoNotOptimize(answers.data());
+  }
+  Touched(state, kRows * 12.0 + kLabels * 20.0);
+}
+BENCHMARK(Sweep)->Unit(benchmark::kMillisecond);
+
+void MakeIndex(benchmark::State& state) {
+  const auto parts = TheData().Parts();
+  for (auto _ : state) {
+    auto index = AsofIndex::Make(parts, kKeys, 1);
+    benchmark::DoNotOptimize(index);
+  }
+  Touched(state, kRows * (16.0 + 16.0));
+}
+BENCHMARK(MakeIndex)->Unit(benchmark::kMillisecond);
+
+void SearchIndex(benchmark::State& state) {
+  const Data& data = TheData();
+  const auto index = AsofIndex::Make(data.Parts(), kKeys, 1);
+  std::vector<int64_t> positions(kLabels);
+  for (auto _ : state) {
+    index->Join(data.label_keys, data.label_times, kDay, false, positions);
+    benchmark::DoNotOptimize(positions.data());
+  }
+  Touched(state, kLabels * 20.0);
+}
+BENCHMARK(SearchIndex)->Unit(benchmark::kMillisecond);
+
+// A file of one row group and one column of random doubles, which hardly compress.
+class ColumnFile {
+ public:
+  ColumnFile() {
+    char name[] = "/tmp/salver_micro_XXXXXX";
+    folder_ = ::mkdtemp(name);
+    std::mt19937_64 random(3);
+    arrow::DoubleBuilder builder;
+    for (size_t i = 0; i < kRows; ++i) (void)builder.Append(std::uniform_real_distribution<double>()(random));
+    const auto table = arrow::Table::Make(arrow::schema({arrow::field("value", arrow::float64())}),
+                                          {builder.Finish().ValueOrDie()});
+    const auto file = arrow::io::FileOutputStream::Open(folder_ + "/rows.parquet").ValueOrDie();
+    parquet::WriterProperties::Builder settings;
+    settings.compression(arrow::Compression::SNAPPY)->max_row_group_length(static_cast<int64_t>(kRows));
+    (void)parquet::arrow::WriteTable(*table, arrow::default_memory_pool(), file, static_cast<int64_t>(kRows),
+                                     settings.build());
+    (void)file->Close();
+    DataSource source;
+    source.name = "rows";
+    source.kind = DataSourceKind::kFile;
+    source.path = folder_ + "/rows.parquet";
+    reader = OpenFileSource(source, "", {}).value();
+  }
+  ~ColumnFile() { std::filesystem::remove_all(folder_); }
+
+  std::unique_ptr<SourceReader> reader;
+
+ private:
+  std::string folder_;
+};
+
+void DecodeColumn(benchmark::State& state) {
+  ColumnFile file;
+  ReadScratch scratch;
+  LargeVector<double> values(kRows);
+  std::vector<uint8_t> valid(kRows);
+  for (auto _ : state) {
+    auto nulls = file.reader->ReadFixed(0, "value", &scratch, values.data(), valid.data());
+    benchmark::DoNotOptimize(nulls);
+  }
+  Touched(state, kRows * 16.0);
+}
+BENCHMARK(DecodeColumn)->Unit(benchmark::kMillisecond);
+
+// One row in `range` is wanted.
+void GatherColumn(benchmark::State& state) {
+  ColumnFile file;
+  ReadScratch scratch;
+  std::vector<uint32_t> rows, targets;
+  for (uint32_t row = 0; row < kRows; row += static_cast<uint32_t>(state.range(0))) {
+    targets.push_back(static_cast<uint32_t>(rows.size()));
+    rows.push_back(row);
+  }
+  std::vector<double> values(rows.size());
+  std::vector<uint8_t> valid(rows.size());
+  for (auto _ : state) {
+    auto status =
+        file.reader->GatherFixed(0, "value", {rows, targets}, &scratch, values.data(), valid.data());
+    benchmark::DoNotOptimize(status);
+  }
+  Touched(state, static_cast<double>(kRows * 8 + rows.size() * 17));
+}
+BENCHMARK(GatherColumn)->Arg(2)->Arg(10)->Arg(1000)->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace salver
