@@ -362,8 +362,14 @@ class PlanRun {
     });
   }
 
-  // Ends every join and puts its winners in the order of the source.
+  // Ends every join and puts the winners in the order of their sources.
   Status JoinLabels() {
+    struct Winners {
+      SharedJoin* shared;
+      size_t visibility;
+      LargeVector<int64_t> positions;
+    };
+    std::vector<Winners> winners;
     for (SharedJoin& shared : shared_joins_) {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
       // Joins that share their winners find them in the time of the first.
@@ -372,24 +378,28 @@ class PlanRun {
       });
       const NodeTimer timer(TimeOf(static_cast<size_t>(first - places_.begin()), &join_times_));
       JoinWork work;
-      SALVER_ASSIGN(auto winners, shared.rows->Finish(&work));
+      SALVER_ASSIGN(auto found, shared.rows->Finish(&work));
       shared.rows.reset();
-      shared.wanted.resize(winners.size());
-      report_.index_us += work.index_us;
-      report_.join_us += work.join_us;
-      report_.spilled_bytes += work.spilled_bytes;
-      if (measure_) {
-        report_.scans[shared.scan].rows_kept += work.rows_kept;
-        if (work.spilled_bytes > 0) report_.scans[shared.scan].spilled_bytes = work.spilled_bytes;
-      }
-      const auto starts = RowGroupStarts(*scans_[shared.scan].reader);
-      SALVER_RETURN_NOT_OK(ParallelFor(winners.size(), context_.threads, [&](size_t i) {
-        shared.wanted[i] = std::make_unique<WantedRows>(winners[i], starts);
-        winners[i] = {};
-        return Status::OK();
-      }));
+      ReportWork(shared, work);
+      shared.wanted.resize(found.size());
+      for (size_t i = 0; i < found.size(); ++i) winners.push_back({&shared, i, std::move(found[i])});
     }
-    return Status::OK();
+    return ParallelFor(winners.size(), context_.threads, [&](size_t i) {
+      auto& [shared, visibility, positions] = winners[i];
+      shared->wanted[visibility] =
+          std::make_unique<WantedRows>(positions, RowGroupStarts(*scans_[shared->scan].reader));
+      positions = {};
+      return Status::OK();
+    });
+  }
+
+  void ReportWork(const SharedJoin& shared, const JoinWork& work) {
+    report_.index_us += work.index_us;
+    report_.join_us += work.join_us;
+    report_.spilled_bytes += work.spilled_bytes;
+    if (!measure_) return;
+    report_.scans[shared.scan].rows_kept += work.rows_kept;
+    if (work.spilled_bytes > 0) report_.scans[shared.scan].spilled_bytes = work.spilled_bytes;
   }
 
   Status GatherFeatures() {
