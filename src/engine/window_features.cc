@@ -1,12 +1,14 @@
 #include "engine/window_features.h"
 
 #include <arrow/array.h>
+#include <arrow/array/concatenate.h>
 #include <arrow/chunked_array.h>
+#include <arrow/compute/api_vector.h>
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 
+#include "base/arrow_status.h"
 #include "base/parallel.h"
 #include "engine/gather.h"
 #include "engine/plan_run.h"
@@ -30,24 +32,22 @@ class WindowRun {
 
   Result<std::vector<ArrayPtr>> Run(const WindowLabels& labels, bool created_cut,
                                     std::span<const AggregateNode::Column> columns) {
-    SALVER_RETURN_NOT_OK(Timed(&work_->index_us, [&] { return ReadRuns(); }));
-    SALVER_RETURN_NOT_OK(Timed(&work_->read_us, [&] { return ReadValues(columns); }));
-    std::vector<std::vector<ArrayPtr>> answers;
-    SALVER_RETURN_NOT_OK(Timed(&work_->aggregate_us, [&]() -> Status {
-      SALVER_ASSIGN(answers, AggregateWindows(runs_, values_, labels,
-                                              {created_cut, context_.threads, context_.cancelled}));
-      return Status::OK();
-    }));
+    SALVER_RETURN_NOT_OK(PlaceColumns(columns));
+    shares_ = ShareCount();
     std::vector<ArrayPtr> arrays;
+    if (shares_ == 1) {
+      SALVER_ASSIGN(arrays, Answers(labels, created_cut));
+    } else {
+      SALVER_ASSIGN(arrays, InShares(labels, created_cut));
+    }
     for (size_t i = 0; i < columns.size(); ++i) {
       Field field = columns[i].output.field;
-      ArrayPtr& answer = answers[places_[i].first][places_[i].second];
-      if (const auto type = ValueTypeOfArrow(*answer->type()); field.type == ValueType::kInvalid && type.ok())
+      if (const auto type = ValueTypeOfArrow(*arrays[i]->type());
+          field.type == ValueType::kInvalid && type.ok())
         field.type = *type;  // registered without one
-      SALVER_ASSIGN(auto array, CastColumn(arrow::ChunkedArray(std::move(answer)), field,
-                                           "feature \"" + field.name + "\", " + columns[i].function + " of " +
-                                               What(columns[i].output.source_column)));
-      arrays.push_back(std::move(array));
+      SALVER_ASSIGN(arrays[i], CastColumn(arrow::ChunkedArray(std::move(arrays[i])), field,
+                                          "feature \"" + field.name + "\", " + columns[i].function + " of " +
+                                              What(columns[i].output.source_column)));
     }
     return arrays;
   }
@@ -57,9 +57,66 @@ class WindowRun {
   static Status Timed(int64_t* micros, const Step& step) {
     const auto start = std::chrono::steady_clock::now();
     const Status status = step();
-    *micros = std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
-                  .count();
+    *micros += std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::steady_clock::now() - start)
+                   .count();
     return status;
+  }
+
+  // How many shares of the keys are done one after another, so that the rows of each fit in half the memory.
+  size_t ShareCount() const {
+    int64_t rows = 0;
+    for (const int group : groups_) rows += source_.reader->row_groups()[static_cast<size_t>(group)].rows;
+    const int64_t row_bytes =
+        40 + (source_.scan->created_column.empty() ? 0 : 16) + 9 * static_cast<int64_t>(names_.size());
+    const int64_t memory = context_.memory_limit_bytes / 2;
+    if (context_.memory_limit_bytes == 0 || rows * row_bytes <= memory) return 1;
+    return static_cast<size_t>(std::min<int64_t>(rows * row_bytes / memory + 1, kMaxShares));
+  }
+
+  bool InShare(int32_t key) const { return static_cast<size_t>(key) % shares_ == share_; }
+
+  // The labels of a share of the keys at a time, put back in order at the end.
+  Result<std::vector<ArrayPtr>> InShares(const WindowLabels& labels, bool created_cut) {
+    std::vector<arrow::ArrayVector> pieces(places_.size());
+    std::vector<int64_t> place(labels.keys.size());  // of each label's answer among all pieces
+    int64_t placed = 0;
+    for (share_ = 0; share_ < shares_; ++share_) {
+      std::vector<int32_t> keys;
+      std::vector<int64_t> times, rows;
+      for (size_t row = 0; row < labels.keys.size(); ++row) {
+        const bool nobody = labels.keys[row] < 0;
+        if (nobody ? share_ != 0 : !InShare(labels.keys[row])) continue;
+        place[row] = placed++;
+        keys.push_back(labels.keys[row]);
+        times.push_back(labels.times[row]);
+        rows.push_back(static_cast<int64_t>(row));
+      }
+      SALVER_ASSIGN(const auto answers, Answers({keys, times, rows}, created_cut));
+      for (size_t i = 0; i < answers.size(); ++i) pieces[i].push_back(answers[i]);
+    }
+    const arrow::Int64Array order(static_cast<int64_t>(place.size()), arrow::Buffer::Wrap(place));
+    std::vector<ArrayPtr> arrays;
+    for (arrow::ArrayVector& piece : pieces) {
+      SALVER_ASSIGN(auto joined, FromArrow(arrow::Concatenate(piece), "answers of windows"));
+      piece.clear();
+      SALVER_ASSIGN(auto ordered, FromArrow(arrow::compute::Take(*joined, order), "answers of windows"));
+      arrays.push_back(std::move(ordered));
+    }
+    return arrays;
+  }
+
+  // Of the labels of one share, an array a column.
+  Result<std::vector<ArrayPtr>> Answers(const WindowLabels& labels, bool created_cut) {
+    SALVER_RETURN_NOT_OK(Timed(&work_->index_us, [&] { return ReadRuns(); }));
+    SALVER_RETURN_NOT_OK(Timed(&work_->read_us, [&] { return ReadValues(); }));
+    std::vector<ArrayPtr> arrays;
+    SALVER_RETURN_NOT_OK(Timed(&work_->aggregate_us, [&]() -> Status {
+      SALVER_ASSIGN(auto answers, AggregateWindows(runs_, values_, labels,
+                                                   {created_cut, context_.threads, context_.cancelled}));
+      for (const auto& [column, function] : places_) arrays.push_back(std::move(answers[column][function]));
+      return Status::OK();
+    }));
+    return arrays;
   }
 
   std::string What(const std::string& column) const {
@@ -86,15 +143,15 @@ class WindowRun {
         }));
     memory.clear();
     SALVER_ASSIGN(runs_, KeyRuns::Make(parts, dictionary_.size(), context_.threads));
-    work_->rows_kept = static_cast<int64_t>(runs_.row_count());
+    work_->rows_kept += static_cast<int64_t>(runs_.row_count());
     return Status::OK();
   }
 
   BuildRows RowsInRange(const ScannedRows& rows, std::span<const int32_t> ids) const {
     BuildRows kept{.first_position = rows.first_position};
     const auto wanted = [&](size_t row) {
-      return ids[row] >= 0 && rows.event_us[row] >= source_.min_us && rows.event_us[row] <= source_.max_us &&
-             rows.event_us[row] != kNoTime;
+      return ids[row] >= 0 && InShare(ids[row]) && rows.event_us[row] >= source_.min_us &&
+             rows.event_us[row] <= source_.max_us && rows.event_us[row] != kNoTime;
     };
     size_t count = 0;
     for (size_t row = 0; row < ids.size(); ++row) count += wanted(row);
@@ -112,34 +169,32 @@ class WindowRun {
     return kept;
   }
 
-  // The columns that are aggregated, each once, in the order of the runs.
-  Status ReadValues(std::span<const AggregateNode::Column> columns) {
-    std::vector<std::string> names;
+  // The columns that are aggregated, each once, and what is asked of them.
+  Status PlaceColumns(std::span<const AggregateNode::Column> columns) {
     for (const AggregateNode::Column& column : columns) {
       const std::string& name = column.output.source_column;
-      const size_t at = static_cast<size_t>(std::find(names.begin(), names.end(), name) - names.begin());
-      if (at == names.size()) {
-        names.push_back(name);
+      const size_t at = static_cast<size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
+      if (at == names_.size()) {
+        names_.push_back(name);
         values_.push_back({What(name), nullptr, {}});
       }
       SALVER_ASSIGN(const AggregateKind kind, AggregateKindNamed(column.function));
       places_.emplace_back(at, values_[at].functions.size());
       values_[at].functions.push_back({kind, column.window_us});
     }
-    work_->row_groups = static_cast<int>(groups_.size());
-    for (const int group : groups_) {
-      for (const std::string& name : names) {
-        SALVER_ASSIGN(const int64_t bytes, source_.reader->ColumnBytes(group, name));
-        work_->bytes += bytes;
-      }
-    }
-    SALVER_ASSIGN(auto arrays, GatherColumns(source_.reader, names, runs_.positions(), context_.threads));
-    for (size_t i = 0; i < names.size(); ++i) {
+    return Status::OK();
+  }
+
+  // Their values, in the order of the runs.
+  Status ReadValues() {
+    for (WindowColumn& column : values_) column.values.reset();
+    SALVER_ASSIGN(auto arrays, GatherColumns(source_.reader, names_, runs_.positions(), context_.threads));
+    for (size_t i = 0; i < names_.size(); ++i) {
       const auto type = ValueTypeOfArrow(*arrays[i]->type());
       values_[i].values = std::move(arrays[i]);
       if (!type.ok()) continue;  // of no feature: it can be counted still
       SALVER_ASSIGN(values_[i].values, CastColumn(arrow::ChunkedArray(values_[i].values),
-                                                  Field{.name = names[i], .type = *type}, values_[i].what));
+                                                  Field{.name = names_[i], .type = *type}, values_[i].what));
     }
     return Status::OK();
   }
@@ -149,7 +204,10 @@ class WindowRun {
   const ExecutionContext& context_;
   WindowWork* const work_;
   const std::vector<int> groups_;
+  static constexpr int64_t kMaxShares = 1024;
+  size_t share_ = 0, shares_ = 1;  // keys in hand are those whose id is share_ in steps of shares_
   KeyRuns runs_;
+  std::vector<std::string> names_;  // of values_
   std::vector<WindowColumn> values_;
   std::vector<std::pair<size_t, size_t>>
       places_;  // of each column's answer: among values_, and its functions

@@ -83,10 +83,12 @@ size_t RankOf(int32_t ppm, int64_t count) {
 // What one thread has in hand: a key, and a column of it.
 class KeyWindows {
  public:
-  KeyWindows(const KeyRuns& rows, const KeyRuns& labels, std::span<const int64_t> windows_us,
-             bool created_cut)
+  //   names  of the labels, for messages; empty: their rows
+  KeyWindows(const KeyRuns& rows, const KeyRuns& labels, std::span<const int64_t> names,
+             std::span<const int64_t> windows_us, bool created_cut)
       : rows_(rows),
         labels_(labels),
+        names_(names),
         windows_us_(windows_us),
         cut_(created_cut && !rows.created_us().empty()) {}
 
@@ -189,15 +191,16 @@ class KeyWindows {
           } else if (sum.sum == static_cast<int64_t>(sum.sum)) {
             asked.answers->Set(LabelRow(label), static_cast<int64_t>(sum.sum));
           } else if (status.ok()) {
-            status = BeyondInt64(*column.what, LabelRow(label));
+            status = BeyondInt64(*column.what, label);
           }
         });
     return status;
   }
 
-  static Status BeyondInt64(const std::string& what, size_t label) {
+  Status BeyondInt64(const std::string& what, size_t label) const {
+    const int64_t row = names_.empty() ? label_rows_[label] : names_[LabelRow(label)];
     return Status::InvalidArgument(
-        what + ": the sum of its window at entity row " + std::to_string(label) +
+        what + ": the sum of its window at entity row " + std::to_string(row) +
             " is beyond INT64. Make the column DOUBLE in the source, or ask for the mean.",
         Reason::kBadFeatureValue);
   }
@@ -307,6 +310,7 @@ class KeyWindows {
 
   const KeyRuns& rows_;
   const KeyRuns& labels_;
+  const std::span<const int64_t> names_;
   const std::span<const int64_t> windows_us_;
   const bool cut_;
 
@@ -458,7 +462,7 @@ Result<std::vector<arrow::ArrayVector>> AggregateWindows(const KeyRuns& rows,
           return Status::Cancelled("the aggregation was cancelled.");
         auto& in_hand = workers[worker];
         if (in_hand == nullptr)
-          in_hand = std::make_unique<KeyWindows>(rows, label_runs, windows, options.created_cut);
+          in_hand = std::make_unique<KeyWindows>(rows, label_runs, labels.rows, windows, options.created_cut);
         for (size_t key = shares[share]; key < shares[share + 1]; ++key)
           SALVER_RETURN_NOT_OK(in_hand->Aggregate(key, prepared));
         return Status::OK();

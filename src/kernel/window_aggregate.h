@@ -40,6 +40,7 @@ struct WindowColumn {
 struct WindowLabels {
   std::span<const int32_t> keys;
   std::span<const int64_t> times;
+  std::span<const int64_t> rows = {};  // what messages call them; empty: their place here
 };
 
 struct WindowOptions {
