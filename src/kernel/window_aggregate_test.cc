@@ -55,7 +55,7 @@ std::vector<BuildRows> InParts(const Rows& rows, size_t size) {
   return parts;
 }
 
-enum class As { kDouble, kFloat, kInt64, kInt32, kBool, kTime, kText };
+enum class As { kDouble, kFloat, kInt64, kInt32, kBool, kTime, kText, kLargeText };
 
 template <typename Builder, typename Make>
 ArrayPtr Build(Builder&& builder, const KeyRuns& runs, const Rows& rows, const Make& make) {
@@ -85,6 +85,9 @@ ArrayPtr Column(const KeyRuns& runs, const Rows& rows, As as) {
                    runs, rows, [](double v) { return static_cast<int64_t>(v); });
     case As::kText:
       return Build(arrow::StringBuilder(), runs, rows,
+                   [](double v) { return std::to_string(static_cast<int64_t>(v)); });
+    case As::kLargeText:
+      return Build(arrow::LargeStringBuilder(), runs, rows,
                    [](double v) { return std::to_string(static_cast<int64_t>(v)); });
   }
   return nullptr;
@@ -185,7 +188,7 @@ void CheckAnswer(const Rows& rows, const std::vector<size_t>& in, As as, Aggrega
   }
   std::vector<double> sorted = values;
   std::sort(sorted.begin(), sorted.end(), Below);
-  if (as == As::kText) {  // ordered as text
+  if (as == As::kText || as == As::kLargeText) {  // ordered as text
     std::sort(sorted.begin(), sorted.end(), [](double a, double b) {
       return std::to_string(static_cast<int64_t>(a)) < std::to_string(static_cast<int64_t>(b));
     });
@@ -215,7 +218,8 @@ void CheckAnswer(const Rows& rows, const std::vector<size_t>& in, As as, Aggrega
 bool Fits(As as, AggregateKind kind) {
   const bool arithmetic = kind.function == Function::kSum || kind.function == Function::kMean ||
                           kind.function == Function::kStd || kind.function == Function::kVar;
-  if (as == As::kText) return !arithmetic && kind.function != Function::kApproxQuantile;
+  if (as == As::kText || as == As::kLargeText)
+    return !arithmetic && kind.function != Function::kApproxQuantile;
   return !arithmetic || (as != As::kBool && as != As::kTime);
 }
 
@@ -252,7 +256,7 @@ class WindowOracle {
   explicit WindowOracle(uint64_t seed) : random_(seed) {}
 
   void Round() {
-    const As as = static_cast<As>(Below(7));
+    const As as = static_cast<As>(Below(8));
     const int32_t key_count = static_cast<int32_t>(1 + Below(4));
     // Small times so that windows begin and end at rows; now and then many rows of one key.
     const size_t count = Below(20) == 0 ? 600 + Below(1200) : Below(40);

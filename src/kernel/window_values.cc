@@ -20,8 +20,11 @@ using arrow::Type;
 using ArrayPtr = std::shared_ptr<arrow::Array>;
 using Function = AggregateFunction;
 
+bool IsLargeText(Type::type type) {
+  return type == Type::LARGE_STRING || type == Type::LARGE_BINARY;
+}
 bool IsText(Type::type type) {
-  return type == Type::STRING || type == Type::BINARY;
+  return type == Type::STRING || type == Type::BINARY || IsLargeText(type);
 }
 bool IsFloat(Type::type type) {
   return type == Type::FLOAT || type == Type::DOUBLE;
@@ -117,15 +120,18 @@ Status WindowValues::EncodeText(bool ordered, const std::string& what) {
   texts_ = dictionary.dictionary();
   numbers_ = dictionary.indices();
   if (!ordered) return Status::OK();
-  const auto& texts = static_cast<const arrow::BinaryArray&>(*texts_);
-  std::vector<int64_t> sorted(static_cast<size_t>(texts.length()));
+  const bool large = IsLargeText(texts_->type_id());
+  const auto text = [&](int64_t i) -> std::string_view {
+    return large ? static_cast<const arrow::LargeBinaryArray&>(*texts_).GetView(i)
+                 : static_cast<const arrow::BinaryArray&>(*texts_).GetView(i);
+  };
+  std::vector<int64_t> sorted(static_cast<size_t>(texts_->length()));
   std::iota(sorted.begin(), sorted.end(), 0);
-  std::sort(sorted.begin(), sorted.end(),
-            [&](int64_t a, int64_t b) { return texts.GetView(a) < texts.GetView(b); });
+  std::sort(sorted.begin(), sorted.end(), [&](int64_t a, int64_t b) { return text(a) < text(b); });
   std::vector<int32_t> rank(sorted.size());
   for (size_t i = 0; i < sorted.size(); ++i) rank[static_cast<size_t>(sorted[i])] = static_cast<int32_t>(i);
-  const arrow::Int64Array places(texts.length(), arrow::Buffer::Wrap(sorted));
-  SALVER_ASSIGN(texts_, FromArrow(arrow::compute::Take(texts, places), what));
+  const arrow::Int64Array places(texts_->length(), arrow::Buffer::Wrap(sorted));
+  SALVER_ASSIGN(texts_, FromArrow(arrow::compute::Take(*texts_, places), what));
   const auto& indices = static_cast<const arrow::Int32Array&>(*numbers_);
   arrow::Int32Builder ranks;
   SALVER_RETURN_NOT_OK(FromArrow(ranks.Reserve(indices.length()), what));

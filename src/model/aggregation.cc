@@ -57,7 +57,7 @@ bool IsNumber(ValueType type) {
 
 bool IsOrdered(ValueType type) {
   return IsNumber(type) || type == ValueType::kUnixTimestamp || type == ValueType::kZonedTimestamp ||
-         type == ValueType::kBool || type == ValueType::kString || type == ValueType::kBytes;
+         type == ValueType::kBool || IsStringLike(type);
 }
 
 }  // namespace
