@@ -22,6 +22,12 @@ struct ScanNode {
   std::string event_column;
   std::string created_column;           // empty: none
   std::optional<int64_t> look_back_us;  // as ReadNode::look_back_us
+  // Rows of other keys than these may be left out. None: of all, or of more than one set of keys.
+  struct Asked {
+    size_t keys = 0;                   // of LoweredPlan::keys
+    std::vector<std::string> columns;  // of the source, in order of the KeyNode's join_keys
+  };
+  std::optional<Asked> asked = {};
 };
 
 struct KeyNode {

@@ -48,6 +48,12 @@ class Lowering {
         return Malformed(node, "is no part of a historical retrieval");
       }
     }
+    for (size_t i = 0; i < lowered_.scans.size(); ++i) {
+      const DAGNode& node = plan_.nodes[lowered_.scan_nodes[i]];
+      const auto* read = node.As<ReadNode>();
+      if (read != nullptr && read->asked_keys.size() == 1)
+        lowered_.scans[i].asked = {positions_[node.inputs[0]], read->asked_keys[0]};
+    }
     return std::move(lowered_);
   }
 

@@ -19,6 +19,7 @@
 #include "base/arrow_status.h"
 #include "base/memory.h"
 #include "base/parallel.h"
+#include "engine/asked_keys.h"
 #include "engine/gather.h"
 #include "engine/node_timer.h"
 #include "engine/scan.h"
@@ -38,7 +39,8 @@ using ArrayPtr = std::shared_ptr<arrow::Array>;
 struct EncodedKeys {
   explicit EncodedKeys(const KeyNode& node) : dictionary(node.join_keys) {}
   KeyDictionary dictionary;
-  std::vector<int32_t> ids;  // per entity row
+  std::vector<int32_t> ids;        // per entity row
+  std::vector<ArrayPtr> distinct;  // key columns, each key once; when a store is told of them
 };
 
 struct TimeRange {
@@ -149,9 +151,19 @@ class PlanRun {
       encoded->ids = encoded->dictionary.Add(columns, entities_->num_rows());
       encoded->dictionary.Seal();
       report_.keys[node].distinct = encoded->dictionary.size();
+      if (IsTold(node)) {
+        SALVER_ASSIGN(encoded->distinct, DistinctKeys(columns, encoded->ids, encoded->dictionary.size()));
+      }
       keys_.push_back(std::move(encoded));
     }
     return Status::OK();
+  }
+
+  // Whether a store can make use of these keys. Files are read by what their row groups say of themselves.
+  bool IsTold(size_t keys) const {
+    return std::any_of(plan_.scans.begin(), plan_.scans.end(), [&](const ScanNode& scan) {
+      return scan.asked && scan.asked->keys == keys && scan.source.store != "file";
+    });
   }
 
   // A view that joins on this KeyNode, for messages.
@@ -197,6 +209,8 @@ class PlanRun {
       needs.columns.insert(needs.columns.end(), step.key_columns.begin(), step.key_columns.end());
       for (const auto& column : step.columns) needs.columns.push_back(column.output.source_column);
     }
+    if (scan.node->asked && !keys_.empty() && IsTold(scan.node->asked->keys))
+      needs.keys = KeyTable(scan.node->asked->columns, keys_[scan.node->asked->keys]->distinct);
     return needs;
   }
 
