@@ -33,7 +33,8 @@ std::shared_ptr<arrow::Table> KeyTable(std::span<const std::string> names,
                                        std::span<const std::shared_ptr<arrow::Array>> columns) {
   arrow::FieldVector fields;
   for (size_t i = 0; i < names.size(); ++i) fields.push_back(arrow::field(names[i], columns[i]->type()));
-  return arrow::Table::Make(arrow::schema(std::move(fields)), {columns.begin(), columns.end()});
+  return arrow::Table::Make(arrow::schema(std::move(fields)),
+                            arrow::ArrayVector(columns.begin(), columns.end()));
 }
 
 }  // namespace salver
