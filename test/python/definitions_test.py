@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from salver import BatchFeatureView, Entity, FeatureService, FeatureView, Field, FileSource, PushSource, StreamFeatureView, ValueType
+from salver import Aggregation, BatchFeatureView, Entity, FeatureService, FeatureView, Field, FileSource, PushSource, StreamFeatureView, ValueType
 from salver import types
 from salver.registered import RegistryObjects, field
 
@@ -139,3 +139,20 @@ def test_real_feast_is_not_needed_and_not_used(tmp_path):
     (tmp_path / "repo/d.py").write_text("from feast import Entity\nimport feast.types\ne = Entity(name='e')\nt = feast.types.Array(feast.types.Int64)\n")
     answer, _ = evaluate(tmp_path / "repo", PYTHONPATH=str(tmp_path / "site"))
     assert answer["problems"] == [] and answer["registry"]["entities"][0]["spec"]["name"] == "e"
+
+
+def test_aggregations_go_into_the_registry_and_back():
+    day, hour = timedelta(days=1), timedelta(hours=1)
+    aggregations = [Aggregation(column="fare", function="sum", time_window=day),
+                    Aggregation(column="fare", function="mean", time_window=day, slide_interval=hour, name="average"),
+                    Aggregation(column="fare", function="last")]
+    assert [one.slide_interval for one in aggregations] == [day, hour, None]  # Feast's default is the window
+    assert [one.resolved_name(one.time_window) for one in aggregations] == ["sum_fare_86400s", "average", "last_fare"]
+    message = BatchFeatureView(name="v", entities=[driver], source=source, aggregations=aggregations).to_json()
+    assert message["spec"]["aggregations"][1] == {"column": "fare", "function": "mean", "name": "average", "time_window": "86400s",
+                                                  "slide_interval": "3600s"}
+    message["spec"] |= {"project": "p", "features": [Field(name="average", dtype=types.Float64).to_json()]}
+    back = RegistryObjects({"entities": [{"spec": {"name": "driver", "join_key": "driver", "value_type": "INT64", "project": "p"}}],
+                            "feature_views": [message]}, "p").feature_views()[0]
+    assert isinstance(back, BatchFeatureView) and back.aggregations == aggregations
+    assert back.to_json()["spec"]["aggregations"] == message["spec"]["aggregations"]
