@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "brute_force_engine.h"
 #include "engine/local_engine.h"
+#include "plan/plan_reader.h"
 #include "retrieval/test_repository.h"
 
 namespace salver {
@@ -45,15 +46,6 @@ std::string JoinCells(const Lines& cells) {
   return text;
 }
 
-// "2h", "30m", "1d", "5us"; "0" and "none" are no bound.
-int64_t Duration(const std::string& text) {
-  const size_t unit = text.find_first_not_of("0123456789");
-  if (unit == 0 || unit == std::string::npos) return 0;
-  const std::map<std::string, int64_t> units = {
-      {"us", 1}, {"s", 1'000'000}, {"m", 60'000'000}, {"h", 3'600'000'000}, {"d", 86'400'000'000}};
-  return std::stoll(text.substr(0, unit)) * units.at(text.substr(unit));
-}
-
 // "driver_id" or "driver_id:STRING"; INT64 unless said.
 Field ParseField(const std::string& text) {
   const Lines parts = Split(text, ':');
@@ -71,7 +63,7 @@ Aggregation ParseAggregation(const std::string& text) {
   const size_t open = text.find('('), comma = text.find(','), close = text.find(')');
   Aggregation aggregation{.column = text.substr(open + 1, comma - open - 1),
                           .function = text.substr(0, open),
-                          .window_us = Duration(text.substr(comma + 1, close - comma - 1))};
+                          .window_us = ReadDuration(text.substr(comma + 1, close - comma - 1))};
   if (close + 1 < text.size()) aggregation.name = text.substr(close + 2);
   return aggregation;
 }
@@ -233,7 +225,7 @@ class CaseFile {
     TestView view{.name = command.words[1], .path = command.words[1] + ".parquet"};
     view.join_keys = ParseFields(command.Option("key", ""));
     view.features = ParseFields(command.Option("features", ""));
-    view.ttl_us = Duration(command.Option("ttl", "0"));
+    view.ttl_us = ReadDuration(command.Option("ttl", "0"));
     for (const std::string& text : Split(command.Option("aggregate", ""), ';'))
       view.aggregations.push_back(ParseAggregation(text));
     if (command.Has("created")) view.created_column = "created";
