@@ -59,7 +59,7 @@ def write_repository(folder: Path, events: Path) -> None:
 def salver_side(folder: Path, events: str, labels: str) -> pa.Table:
     from salver import FeatureStore
 
-    store = FeatureStore(repo_path=str(folder / "windows_salver"))
+    store = FeatureStore(repo_path=str(folder / "windows_repository"))
     service = store.get_feature_service("windows")
     return lambda: store.get_historical_features(pq.ParquetFile(labels).read(), service).to_arrow()
 
@@ -152,8 +152,8 @@ def main() -> None:
     folder, case = arguments.folder / f"scale_{arguments.scale:g}", the_case(arguments.scale)
     make_data.write_case(folder, case)
     events, labels = folder / "data/big.parquet", folder / "data/labels_windows.parquet"
-    write_repository(folder / "windows_salver", events)
-    run([arguments.salver, "-c", folder / "windows_salver", "apply"])
+    write_repository(folder / "windows_repository", events)
+    run([arguments.salver, "-c", folder / "windows_repository", "apply"])
     results: dict[str, list[dict]] = {side: [] for side in sides}
     for number in range(arguments.rounds):
         for side in sides:
