@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <thread>
+#include <utility>
 
 namespace salver {
 namespace {
@@ -32,6 +33,7 @@ class Descriptor {
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() { Close(); }
   int get() const { return fd_; }
+  int Release() { return std::exchange(fd_, -1); }
   int Close() {
     const int result = fd_ >= 0 ? ::close(fd_) : 0;
     fd_ = -1;
@@ -67,6 +69,18 @@ class SystemFile final : public WritableFile {
   Descriptor fd_;
   std::string path_;
 };
+
+Status ReadFully(int fd, const std::string& what, int64_t offset, std::span<char> to) {
+  while (!to.empty()) {
+    const ssize_t got = ::pread(fd, to.data(), to.size(), offset);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return SystemError("can not read", what, errno);
+    if (got == 0) return Status::DataLoss("can not read \"" + what + "\": it ends early.");
+    to = to.subspan(static_cast<size_t>(got));
+    offset += got;
+  }
+  return Status::OK();
+}
 
 // Where the file system has no files without a name, one is made with a name and unlinked at once.
 constexpr char kTemporaryPrefix[] = ".salver-temporary-";
@@ -107,15 +121,7 @@ class SystemTemporaryFile final : public TemporaryFile {
     return Status::OK();
   }
   Status ReadAt(int64_t offset, std::span<char> to) const override {
-    while (!to.empty()) {
-      const ssize_t got = ::pread(fd_.get(), to.data(), to.size(), offset);
-      if (got < 0 && errno == EINTR) continue;
-      if (got < 0) return SystemError("can not read", what_, errno);
-      if (got == 0) return Status::DataLoss("can not read \"" + what_ + "\": it ends early.");
-      to = to.subspan(static_cast<size_t>(got));
-      offset += got;
-    }
-    return Status::OK();
+    return ReadFully(fd_.get(), what_, offset, to);
   }
   int64_t size() const override { return size_; }
 
@@ -123,6 +129,35 @@ class SystemTemporaryFile final : public TemporaryFile {
   Descriptor fd_;
   const std::string what_;
   int64_t size_ = 0;
+};
+
+class FileInMemory final : public ReadableFile {
+ public:
+  explicit FileInMemory(std::string bytes) : bytes_(std::move(bytes)) {}
+  int64_t size() const override { return static_cast<int64_t>(bytes_.size()); }
+  Status ReadAt(int64_t offset, std::span<char> to) const override {
+    if (offset < 0 || offset + static_cast<int64_t>(to.size()) > size())
+      return Status::DataLoss("the file ends early.");
+    std::memcpy(to.data(), bytes_.data() + offset, to.size());
+    return Status::OK();
+  }
+
+ private:
+  const std::string bytes_;
+};
+
+class SystemReadableFile final : public ReadableFile {
+ public:
+  SystemReadableFile(int fd, int64_t size, std::string path) : fd_(fd), size_(size), path_(std::move(path)) {}
+  int64_t size() const override { return size_; }
+  Status ReadAt(int64_t offset, std::span<char> to) const override {
+    return ReadFully(fd_.get(), path_, offset, to);
+  }
+
+ private:
+  Descriptor fd_;
+  const int64_t size_;
+  const std::string path_;
 };
 
 class SystemLock final : public FileLock {
@@ -153,6 +188,15 @@ class SystemFiles final : public Files {
     }
     bytes.resize(at);
     return bytes;
+  }
+
+  Result<std::unique_ptr<ReadableFile>> Open(const std::string& path) override {
+    Descriptor fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+    if (fd.get() < 0) return SystemError("can not open", path, errno);
+    struct stat about;
+    if (::fstat(fd.get(), &about) != 0) return SystemError("can not stat", path, errno);
+    if (S_ISDIR(about.st_mode)) return SystemError("can not read", path, EISDIR);
+    return std::unique_ptr<ReadableFile>(new SystemReadableFile(fd.Release(), about.st_size, path));
   }
 
   Result<FileIdentity> Identify(const std::string& path) override {
@@ -239,6 +283,11 @@ Files* Files::System() {
 
 Result<std::unique_ptr<TemporaryFile>> Files::CreateTemporary(const std::string& folder) {
   return System()->CreateTemporary(folder);
+}
+
+Result<std::unique_ptr<ReadableFile>> Files::Open(const std::string& path) {
+  SALVER_ASSIGN(std::string bytes, Read(path));
+  return std::unique_ptr<ReadableFile>(new FileInMemory(std::move(bytes)));
 }
 
 Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes) {

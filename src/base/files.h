@@ -38,6 +38,16 @@ class TemporaryFile {
   virtual int64_t size() const = 0;
 };
 
+// An open file: what it held when it was opened is there even if its name goes. Thread safety: from any
+// thread.
+class ReadableFile {
+ public:
+  virtual ~ReadableFile() = default;
+  virtual int64_t size() const = 0;
+  // Fills `to` with the bytes from `offset` on. Errors: DataLoss when the file ends before, Unavailable.
+  virtual Status ReadAt(int64_t offset, std::span<char> to) const = 0;
+};
+
 // Held while alive; taken by one process and thread at a time.
 class FileLock {
  public:
@@ -61,6 +71,8 @@ class Files {
   static Files* System();
 
   virtual Result<std::string> Read(const std::string& path) = 0;
+  // For parts of it. As it is here, all of it is read at once.
+  virtual Result<std::unique_ptr<ReadableFile>> Open(const std::string& path);
   virtual Result<FileIdentity> Identify(const std::string& path) = 0;
   // A new, empty file; replaces one of that name.
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path) = 0;

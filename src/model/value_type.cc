@@ -81,7 +81,8 @@ std::shared_ptr<arrow::DataType> StructType(std::string_view schema) {
   for (const auto field : object) {
     std::string_view name;
     if (field.value.get_string().get(name) != simdjson::SUCCESS) return StringMap();
-    const auto type = ValueTypeNamed(name);
+    // Feast's names of types, which are those of the registry but for these two.
+    const auto type = ValueTypeNamed(name == "FLOAT64" ? "DOUBLE" : name == "FLOAT32" ? "FLOAT" : name);
     if (!type.ok()) return StringMap();
     fields.push_back(arrow::field(std::string(field.key), ArrowType(*type, "")));
   }

@@ -24,6 +24,11 @@ class Applier {
       if (source.project() == rules.project)
         source_created_[source.name()] = source.meta().created_timestamp();
     }
+    for (const auto& view : registry->feature_views()) {
+      if (view.spec().project() != rules.project || !view.spec().has_group()) continue;
+      of_groups_.insert("feature_view:" + view.spec().name());
+      for (const std::string& entity : view.spec().entities()) of_groups_.insert("entity:" + entity);
+    }
   }
 
   // Makes the objects of the project in `have` those in `wanted`. type: for people; kind: as in locations.
@@ -100,7 +105,8 @@ class Applier {
               RepeatedPtrField<T>* have, Name name, Project project) {
     const bool stores = type.ends_with("feature view") || type == "label view";
     const auto stays = [&](const std::string& one) {
-      return names.contains(one) || (rules_.partial && !rules_.deletes.contains(kind + ":" + one));
+      return names.contains(one) || of_groups_.contains(kind + ":" + one) ||
+             (rules_.partial && !rules_.deletes.contains(kind + ":" + one));
     };
     for (int i = 0; i < have->size();) {
       if (project((*have)[i]) != rules_.project || stays(name((*have)[i]))) {
@@ -197,6 +203,7 @@ class Applier {
   const std::set<std::string>& kept_;
   feast::core::Registry* const registry_;
   std::map<std::string, google::protobuf::Timestamp> source_created_;
+  std::set<std::string> of_groups_;  // "kind:name" of what feature groups registered, which no definition has
   ApplyReport report_;
 };
 

@@ -5,6 +5,16 @@
 #include "salver/feature_view.h"
 
 namespace salver {
+namespace {
+
+// True for the view of a feature group, which no definition has.
+template <typename T>
+bool IsOfGroup(const T& object) {
+  if constexpr (requires { object.spec().has_group(); }) return object.spec().has_group();
+  return false;
+}
+
+}  // namespace
 
 std::string Definitions::Where(const std::string& kind, const std::string& name) const {
   const auto found = locations.find(kind + ":" + name);
@@ -47,6 +57,7 @@ void KeepRegistered(const feast::core::Registry& current, const std::string& pro
     for (const auto& object : have) {
       if (project_of(object) != project || named.contains(name_of(object))) continue;
       if (name_of(object) == kDummyEntityName) continue;  // apply adds it by itself
+      if (IsOfGroup(object)) continue;                    // apply leaves it
       if (not_there.erase(kind + ":" + name_of(object)) > 0) continue;
       *wanted->Add() = object;
       definitions->kept.insert(kind + ":" + name_of(object));
@@ -74,6 +85,28 @@ void KeepRegistered(const feast::core::Registry& current, const std::string& pro
     definitions->AddProblem(one.substr(0, colon), one.substr(colon + 1),
                             "\"" + one.substr(colon + 1) + "\" can not be deleted: project \"" + project +
                                 "\" has no " + one.substr(0, colon) + " of that name.");
+  }
+}
+
+void RefuseGroupNames(const feast::core::Registry& current, const std::string& project,
+                      Definitions* definitions) {
+  for (const auto& view : current.feature_views()) {
+    if (view.spec().project() != project || !IsOfGroup(view)) continue;
+    const std::string& name = view.spec().name();
+    const auto defines = [&](const auto& views) {
+      for (const auto& other : views) {
+        if (other.spec().name() == name) return true;
+      }
+      return false;
+    };
+    const auto& registry = definitions->registry;
+    if (!defines(registry.feature_views()) && !defines(registry.stream_feature_views()) &&
+        !defines(registry.on_demand_feature_views()) && !defines(registry.label_views()))
+      continue;
+    definitions->AddProblem("feature_view", name,
+                            "feature view \"" + name + "\": this is the view of feature group \"" +
+                                view.spec().group().name() + "\" version " +
+                                std::to_string(view.spec().group().version()) + ". Rename the definition.");
   }
 }
 

@@ -49,6 +49,10 @@ Result<Definitions> ParseDefinitionsJson(const std::string& json);
 void KeepRegistered(const feast::core::Registry& current, const std::string& project,
                     const std::set<std::string>& deletes, Definitions* definitions);
 
+// A definition that would take the place of a feature group's view is a problem.
+void RefuseGroupNames(const feast::core::Registry& current, const std::string& project,
+                      Definitions* definitions);
+
 // A column of a source, for inference.
 struct SourceColumnInfo {
   std::string name;

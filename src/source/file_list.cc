@@ -7,6 +7,8 @@
 #include <set>
 
 #include "base/arrow_status.h"
+#include "base/files.h"
+#include "source/table_manifest.h"
 
 namespace salver {
 namespace {
@@ -136,6 +138,11 @@ class Lister {
   }
 
   Status ListFolder() {
+    if (place_.is_local) {
+      const auto manifest = ReadTableManifest(Files::System(), place_.path);
+      if (manifest.ok()) return ListManifest(*manifest);
+      if (manifest.status().code() != StatusCode::kNotFound) return manifest.status();
+    }
     SALVER_ASSIGN(const auto found, Walk(place_.path, INT32_MAX));
     list_.is_folder = true;
     std::set<std::string> formats;
@@ -155,6 +162,14 @@ class Lister {
                                      Reason::kBadSource);
     }
     if (list_.format.empty() && !formats.empty()) list_.format = *formats.begin();
+    return list_.files.empty() ? NothingFound() : Status::OK();
+  }
+
+  // File names count up, so that by name is in the order of writing.
+  Status ListManifest(const proto::TableManifest& manifest) {
+    list_.is_folder = list_.has_manifest = true;
+    list_.format = "parquet";
+    for (const auto& file : manifest.files()) list_.files.push_back({JoinPath(place_.path, file.name()), {}});
     return list_.files.empty() ? NothingFound() : Status::OK();
   }
 

@@ -33,6 +33,7 @@ struct FileList {
   std::shared_ptr<arrow::fs::FileSystem> system;
   std::string format;             // "parquet", "csv", "json", "arrow", "delta"
   bool is_folder = false;         // source.path names a folder: files may be added to it
+  bool has_manifest = false;      // of the files, only those that it names are data (table_manifest.h)
   std::string path;               // of the source in the file system
   std::vector<SourceFile> files;  // by name; never empty
 };

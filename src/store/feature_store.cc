@@ -20,6 +20,7 @@
 #include "registry/definitions_yaml.h"
 #include "registry/file_registry.h"
 #include "retrieval/historical.h"
+#include "salver/log.h"
 #include "serving/online_serving.h"
 #include "store/python_definitions.h"
 #include "store/repo_config.h"
@@ -137,7 +138,22 @@ class LocalFeatureStore final : public FeatureStore {
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     SALVER_ASSIGN(const SnapshotPtr snapshot, Reload());
     SALVER_ASSIGN(const MaterializeContext context, WriteContext());
-    return salver::Materialize(*snapshot, options, context);
+    LogLine line(LogRoom::kMaterialize, "materialize");
+    auto report = salver::Materialize(*snapshot, options, context);
+    if (report.ok()) {
+      std::string views;
+      int64_t rows_read = 0, rows_written = 0;
+      for (const auto& view : report->views) {
+        views += (views.empty() ? "" : ",") + view.name;
+        rows_read += view.rows_read;
+        rows_written += view.rows_written;
+      }
+      line.Add("views", views);
+      line.Add("rows_read", rows_read);
+      line.Add("rows_written", rows_written);
+    }
+    line.End(report.status());
+    return report;
   }
 
   Status Push(std::string_view push_source, const arrow::Table& rows, PushTarget target) override {
@@ -204,10 +220,9 @@ class LocalFeatureStore final : public FeatureStore {
     if (!options.skip_source_validation) {
       schemas = [this](const feast::core::DataSource& source) { return ReadColumns(source, offline_.get()); };
     }
-    if (options.partial) {
-      SALVER_ASSIGN(const auto current, registry_->Load());
-      KeepRegistered(*current, config_.project, options.deletes, &definitions);
-    }
+    SALVER_ASSIGN(const auto current, registry_->Load());
+    RefuseGroupNames(*current, config_.project, &definitions);
+    if (options.partial) KeepRegistered(*current, config_.project, options.deletes, &definitions);
     InferDefinitions(schemas, config_.project, &definitions);
     ValidateDefinitions(&definitions);
     SALVER_RETURN_NOT_OK(definitions.ToStatus());

@@ -1,9 +1,6 @@
 // salver._core: the FeatureStore of include/salver for Python. Tables cross through the Arrow C stream
 // interface without a copy; the interpreter's lock is released while C++ works. No logic of its own.
 #include <arrow/array.h>
-#include <arrow/c/abi.h>
-#include <arrow/c/bridge.h>
-#include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <google/protobuf/util/json_util.h>
 #include <nanobind/nanobind.h>
@@ -14,6 +11,7 @@
 
 #include "feast/core/Registry.pb.h"
 #include "model/value_codec.h"
+#include "python_core.h"
 #include "salver/feature_store.h"
 #include "store/report_json.h"
 
@@ -21,59 +19,6 @@ namespace nb = nanobind;
 
 namespace salver::python {
 namespace {
-
-// A Status on its way to Python, where it becomes salver._core.Error(code, reason, message).
-class Raised : public std::exception {
- public:
-  explicit Raised(Status status) : status(std::move(status)) {}
-  const Status status;
-};
-
-void Check(const Status& status) {
-  if (!status.ok()) throw Raised(status);
-}
-template <typename T>
-T Take(Result<T> result) {
-  if (!result.ok()) throw Raised(result.status());
-  return std::move(result).value();
-}
-template <typename T>
-T TakeArrow(arrow::Result<T> result) {
-  if (!result.ok()) throw Raised(Status::InvalidArgument(result.status().ToString()));
-  return std::move(result).ValueUnsafe();
-}
-
-// Anything with __arrow_c_stream__: pyarrow and polars tables, pandas frames of the newer kind.
-std::shared_ptr<arrow::Table> ToTable(nb::object object) {
-  nb::object capsule = object.attr("__arrow_c_stream__")();
-  auto* stream = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(capsule.ptr(), "arrow_array_stream"));
-  if (stream == nullptr) throw nb::python_error();
-  auto reader = TakeArrow(arrow::ImportRecordBatchReader(stream));
-  return TakeArrow(reader->ToTable());
-}
-
-// A table for Python to import.
-class TableStream {
- public:
-  explicit TableStream(std::shared_ptr<arrow::Table> table) : table_(std::move(table)) {}
-  nb::object ArrowCStream(nb::object) const {
-    auto stream = std::make_unique<ArrowArrayStream>();
-    const auto reader = std::make_shared<arrow::TableBatchReader>(table_);
-    const auto status = arrow::ExportRecordBatchReader(reader, stream.get());
-    if (!status.ok()) throw Raised(Status::Internal(status.ToString()));
-    PyObject* capsule = PyCapsule_New(stream.get(), "arrow_array_stream", [](PyObject* self) {
-      auto* left = static_cast<ArrowArrayStream*>(PyCapsule_GetPointer(self, "arrow_array_stream"));
-      if (left->release != nullptr) left->release(left);
-      delete left;
-    });
-    if (capsule == nullptr) throw nb::python_error();
-    stream.release();
-    return nb::steal(capsule);
-  }
-
- private:
-  std::shared_ptr<arrow::Table> table_;
-};
 
 class Job {
  public:
@@ -296,4 +241,5 @@ NB_MODULE(_core, m) {
       .def("push", &Store::Push)
       .def("write_online", &Store::WriteOnline)
       .def("teardown", &Store::Teardown);
+  RegisterFeatureGroups(m);
 }

@@ -12,6 +12,7 @@ from salver.data_source import (AthenaSource, BigQuerySource, DataSource, FileSo
                                 PushSource, RedshiftSource, RequestSource, SnowflakeSource, SparkSource, TrinoSource)
 from salver.entity import Entity
 from salver.feature_logging import LoggingConfig
+from salver.feature_schema import DataType, FeatureGroupSchema, FeatureSchema, FeatureType
 from salver.feature_service import FeatureService
 from salver.feature_view import BatchFeatureView, FeatureView, batch_feature_view
 from salver.field import Feature, Field
@@ -20,6 +21,7 @@ from salver.on_demand_feature_view import OnDemandFeatureView, on_demand_feature
 from salver.permission import Permission
 from salver.project import Project
 from salver.projection import FeatureViewProjection
+from salver.query_executor import DuckDBQueryExecutor, SparkQueryExecutor
 from salver.stream_feature_view import StreamFeatureView, stream_feature_view
 from salver.value_type import ValueType
 
@@ -27,20 +29,26 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Aggregation", "AthenaSource", "AvroFormat", "BatchFeatureView", "BigQuerySource", "ConflictPolicy", "DataSource",
-    "DeltaFormat", "Entity", "Feature", "FeatureService", "FeatureStore", "FeatureView", "FeatureViewProjection", "Field",
+    "DataType", "DeltaFormat", "DuckDBQueryExecutor", "Entity", "Feature", "FeatureGroupSchema", "FeatureSchema",
+    "FeatureService", "FeatureStore", "FeatureStoreMetadata", "FeatureType", "FeatureView", "FeatureViewProjection", "Field",
     "FileSource", "IcebergFormat", "JsonFormat", "KafkaSource", "KinesisSource", "LabelView", "LoggingConfig",
-    "OnDemandFeatureView", "ParquetFormat", "Permission", "PostgreSQLSource", "Project", "ProtoFormat", "PushSource",
-    "RedshiftSource", "RequestSource", "SnowflakeSource", "SparkSource", "StreamFeatureView", "TrinoSource", "ValueType",
-    "batch_feature_view", "on_demand_feature_view", "stream_feature_view",
+    "MaterializedFeatureStore", "OnDemandFeatureView", "ParquetFormat", "Permission", "Pipeline", "PostgreSQLSource", "Project",
+    "ProtoFormat", "PushSource", "RedshiftSource", "RequestSource", "SnowflakeSource", "SparkQueryExecutor", "SparkSource",
+    "StreamFeatureView", "TrinoSource", "ValueType", "VirtualizedFeatureStore", "batch_feature_view", "on_demand_feature_view",
+    "stream_feature_view",
 ]
+
+# Classes over the compiled part, which definitions do not need: loaded at first use.
+_COMPILED = {"FeatureStore": "feature_store", "FeatureStoreMetadata": "feature_store_metadata",
+             "MaterializedFeatureStore": "materialized_feature_store", "Pipeline": "pipeline",
+             "VirtualizedFeatureStore": "virtualized_feature_store"}
 
 
 def __getattr__(name: str):
-    """FeatureStore needs the compiled part, definitions do not: it is loaded at first use."""
-    if name == "FeatureStore":
-        from salver.feature_store import FeatureStore
+    if name in _COMPILED:
+        from importlib import import_module
 
-        return FeatureStore
+        return getattr(import_module(f"salver.{_COMPILED[name]}"), name)
     from salver.nearest import nearest_hint
 
     raise AttributeError(f'salver has no "{name}".{nearest_hint(name, __all__)}')

@@ -174,6 +174,12 @@ Status AppendToFiles(const DataSource& source, const std::string& folder, const 
   if (list.format == "json") return NotAppendable(source, "is JSON");
   SALVER_ASSIGN(const auto schema, ReadFileSchema(source, folder));
   SALVER_ASSIGN(const TablePtr added, FitRows(rows, schema, source));
+  if (list.has_manifest) {
+    return Status::FailedPrecondition("data source \"" + source.name +
+                                          "\" is the table of a feature group. Write to "
+                                          "the feature group, which checks its rows against its schema.",
+                                      Reason::kBadSource);
+  }
   if (list.is_folder) return FolderAppend(source, list, files).Append(added);
   SALVER_ASSIGN(const TablePtr have, ReadWhole(source, folder));
   SALVER_ASSIGN(const auto all,
