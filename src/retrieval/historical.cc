@@ -22,6 +22,7 @@
 #include "plan/feature_builder.h"
 #include "plan/optimizer.h"
 #include "plan/validate.h"
+#include "salver/log.h"
 
 namespace salver {
 namespace {
@@ -77,7 +78,16 @@ class HistoricalJob final : public RetrievalJob {
   }
   void Cancel() override { cancelled_ = true; }
 
-  Result<std::shared_ptr<arrow::Table>> Run() override { return Compute(nullptr); }
+  Result<std::shared_ptr<arrow::Table>> Run() override {
+    LogLine line(LogRoom::kRetrieval, "get_historical_features");
+    auto rows = Compute(nullptr);
+    if (rows.ok()) {
+      line.Add("rows", (*rows)->num_rows());
+      line.Add("columns", (*rows)->num_columns());
+    }
+    line.End(rows.status());
+    return rows;
+  }
 
  private:
   ExecutionContext Context() const {

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "model/value_codec.h"
+#include "salver/log.h"
 #include "server/feast_errors.h"
 
 namespace salver {
@@ -283,12 +284,28 @@ void Connection::Handle() {
   }
 }
 
+// What was asked without its query and body: those may hold values of features and keys.
+void Connection::LogAnswer(const HttpResponse& response) const {
+  if (!LogEnabled(LogRoom::kServer, LogLevel::kInfo)) return;
+  LogLine line(LogRoom::kServer, "request");
+  line.Add("method", request_.method);
+  line.Add("path", request_.path());
+  line.Add("status", response.status);
+  line.Add("bytes", static_cast<int64_t>(response.body.size()));
+  if (route_ != nullptr) {
+    line.Add("handled_us",
+             std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - handling_start_).count());
+  }
+  line.End();
+}
+
 void Connection::Answer(HttpResponse response) {
   stage_ = Stage::kWriting;
   if (route_ != nullptr) {
     server_->metrics.CountRequest(static_cast<size_t>(route_ - HttpRoutes().data()), response.status,
                                   Clock::now() - handling_start_);
   }
+  LogAnswer(response);
   const bool go_on = keep_alive_ && !response.close && !server_->stopping;
   head_.clear();
   AppendHead(response, go_on, &head_);
