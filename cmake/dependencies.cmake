@@ -46,6 +46,7 @@ salver_pkg(sqlite3 sqlite3)
 salver_pkg(yaml_cpp yaml-cpp)
 salver_pkg(xxhash libxxhash)
 salver_pkg(spdlog spdlog)
+salver_pkg(libpq libpq)
 
 if(SALVER_TESTS)
   find_package(GTest REQUIRED)
