@@ -1,5 +1,8 @@
 #include "salver/data_source.h"
 
+#include <simdjson.h>
+
+#include "base/json_text.h"
 #include "feast/core/DataSource.pb.h"
 #include "model/data_source_message.h"
 
@@ -31,7 +34,36 @@ std::string FormatOf(const feast::core::FileFormat& format) {
   return format.has_parquet_format() ? "parquet" : "";
 }
 
+constexpr char kPostgresClass[] =
+    "feast.infra.offline_stores.contrib.postgres_offline_store.postgres_source.PostgreSQLSource";
+
+// Custom sources are told apart by their class; what they are is JSON of the class's own.
+void ReadCustomOptions(const feast::core::DataSource& message, DataSource* source) {
+  if (!message.data_source_class_type().ends_with(".PostgreSQLSource")) return;
+  source->store = "postgres";
+  simdjson::dom::parser parser;
+  simdjson::dom::object options;
+  if (parser.parse(message.custom_options().configuration()).get_object().get(options) != simdjson::SUCCESS)
+    return;  // neither table nor query: whoever reads it says so
+  for (const auto& [key, text] : {std::pair{"table", &source->table}, {"query", &source->query}}) {
+    std::string_view value;
+    if (options[key].get_string().get(value) == simdjson::SUCCESS) *text = value;
+  }
+}
+
 }  // namespace
+
+void SetPostgresSource(const std::string& table, const std::string& query, feast::core::DataSource* message) {
+  message->set_type(feast::core::DataSource::CUSTOM_SOURCE);
+  message->set_data_source_class_type(kPostgresClass);
+  std::string json = "{\"name\": ";
+  AppendJsonString(message->name(), &json);
+  json += ", \"query\": ";
+  AppendJsonString(query, &json);
+  json += ", \"table\": ";
+  AppendJsonString(table, &json);
+  message->mutable_custom_options()->set_configuration(json + "}");
+}
 
 DataSource DataSourceOf(const feast::core::DataSource& message) {
   DataSource source;
@@ -47,6 +79,7 @@ DataSource DataSourceOf(const feast::core::DataSource& message) {
     if (const std::string& endpoint = message.file_options().s3_endpoint_override(); !endpoint.empty())
       source.options["s3_endpoint_override"] = endpoint;
   }
+  if (message.has_custom_options()) ReadCustomOptions(message, &source);
   if (message.has_batch_source())
     source.batch_source = std::make_shared<DataSource>(DataSourceOf(message.batch_source()));
   return source;

@@ -1,6 +1,8 @@
 // A feast.core.DataSource as the value that the rest of the code reads.
 #pragma once
 
+#include <string>
+
 #include "salver/data_source.h"
 
 namespace feast::core {
@@ -10,5 +12,8 @@ class DataSource;
 namespace salver {
 
 DataSource DataSourceOf(const feast::core::DataSource& message);
+
+// Makes `message` Feast's PostgreSQLSource of a table or a query: a custom source, whose options are JSON.
+void SetPostgresSource(const std::string& table, const std::string& query, feast::core::DataSource* message);
 
 }  // namespace salver

@@ -12,6 +12,9 @@
 
 #include "offline/offline_stores.h"
 #include "source/table_file.h"
+#ifdef SALVER_WITH_POSTGRES
+#include "offline/test_postgres.h"
+#endif
 
 namespace salver {
 namespace {
@@ -185,13 +188,34 @@ auto Folder(const std::string& suffix) {
   };
 }
 
-INSTANTIATE_TEST_SUITE_P(Stores, OfflineStoreTest,
-                         testing::Values(StoreUnderTest{"file_parquet", KeepParquet},
-                                         StoreUnderTest{"file_parquet_folder", Folder(".parquet")},
-                                         StoreUnderTest{"file_csv", Suffixed(".csv")},
-                                         StoreUnderTest{"file_csv_folder", Folder(".csv")},
-                                         StoreUnderTest{"file_arrow", Suffixed(".arrow")},
-                                         StoreUnderTest{"file_arrow_folder", Folder(".arrow")}),
+#ifdef SALVER_WITH_POSTGRES
+DataSource KeepInPostgres(const std::string& folder, const std::string& name, const arrow::Table* rows) {
+  DataSource source{.store = "postgres"};
+  source.table = name;
+  TestPostgres* server = TestPostgres::Shared();
+  if (rows != nullptr) server->Load(server->SchemaOf(folder), name, *rows);
+  return source;
+}
+
+void UsePostgres(OfflineStoreOptions* options) {
+  TestPostgres* server = TestPostgres::Shared();
+  options->type = "postgres";
+  options->postgres = server->Options(server->SchemaOf(options->folder));
+}
+#endif
+
+std::vector<StoreUnderTest> Stores() {
+  std::vector<StoreUnderTest> stores = {
+      {"file_parquet", KeepParquet},      {"file_parquet_folder", Folder(".parquet")},
+      {"file_csv", Suffixed(".csv")},     {"file_csv_folder", Folder(".csv")},
+      {"file_arrow", Suffixed(".arrow")}, {"file_arrow_folder", Folder(".arrow")}};
+#ifdef SALVER_WITH_POSTGRES
+  if (TestPostgres::IsInstalled()) stores.push_back({"postgres", KeepInPostgres, UsePostgres});
+#endif
+  return stores;
+}
+
+INSTANTIATE_TEST_SUITE_P(Stores, OfflineStoreTest, testing::ValuesIn(Stores()),
                          [](const auto& info) { return info.param.name; });
 
 TEST(OfflineStores, SourceOfAStoreThatIsNotHere) {

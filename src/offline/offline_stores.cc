@@ -18,9 +18,15 @@ struct BuiltIn {
 
 const std::vector<BuiltIn>& AllStores() {
   static const std::vector<BuiltIn> stores = {
-      {"file", {"file", "dask", "duckdb"}, [](const OfflineStoreOptions& options) {
-         return NewFileOfflineStore(options.folder);
-       }}};
+      {"file",
+       {"file", "dask", "duckdb"},
+       [](const OfflineStoreOptions& options) { return NewFileOfflineStore(options.folder); }},
+#ifdef SALVER_WITH_POSTGRES
+      {"postgres",
+       {"postgres"},
+       [](const OfflineStoreOptions& options) { return NewPostgresOfflineStore(options.postgres); }},
+#endif
+  };
   return stores;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "offline/postgres_options.h"
 #include "salver/offline_store.h"
 
 namespace salver {
@@ -14,6 +15,7 @@ namespace salver {
 struct OfflineStoreOptions {
   std::string folder;         // where relative paths start
   std::string type = "file";  // the store that Query goes to
+  PostgresOptions postgres;   // its host is empty unless type is "postgres"
 };
 
 // What `offline_store: {type: ...}` may say in this build. Feast's "dask" and "duckdb" read files, and so
@@ -27,5 +29,10 @@ std::unique_ptr<OfflineStore> NewOfflineStores(const OfflineStoreOptions& option
 
 // Files under `folder`, and by URI.
 std::unique_ptr<OfflineStore> NewFileOfflineStore(const std::string& folder);
+
+#ifdef SALVER_WITH_POSTGRES
+// Tables and queries of one PostgreSQL database (docs/postgres.md). Connects when asked for something.
+std::unique_ptr<OfflineStore> NewPostgresOfflineStore(const PostgresOptions& options);
+#endif
 
 }  // namespace salver

@@ -7,6 +7,7 @@
 
 #include "base/files.h"
 #include "base/nearest.h"
+#include "model/data_source_message.h"
 #include "registry/yaml_type.h"
 
 namespace salver {
@@ -173,18 +174,36 @@ class YamlReader {
 
   void ReadSource(const YAML::Node& node) {
     if (!CheckKeys(node, "a source",
-                   {"name", "path", "timestamp_field", "created_timestamp_column", "field_mapping",
-                    "description", "tags", "owner"}))
+                   {"name", "type", "path", "table", "query", "timestamp_field", "created_timestamp_column",
+                    "field_mapping", "description", "tags", "owner"}))
       return;
     SourceProto* source = to_->registry.add_data_sources();
-    source->set_type(SourceProto::BATCH_FILE);
-    source->set_data_source_class_type("feast.infra.offline_stores.file_source.FileSource");
     source->set_name(Name(node, "data_source"));
-    source->mutable_file_options()->set_uri(Text(node, "path"));
+    SetRows(node, source);
     source->set_timestamp_field(Text(node, "timestamp_field"));
     source->set_created_timestamp_column(Text(node, "created_timestamp_column"));
     Pairs(node["field_mapping"], "field_mapping", source->mutable_field_mapping());
     Common(node, source);
+  }
+
+  // Where the rows of a source are: in files, unless its type says otherwise.
+  void SetRows(const YAML::Node& node, SourceProto* source) {
+    const std::string type = Text(node, "type"), table = Text(node, "table"), query = Text(node, "query");
+    if (type == "postgres") {
+      if (table.empty() == query.empty())
+        Bad(node, "source \"" + source->name() + "\" needs a table or a query, one of the two.");
+      return SetPostgresSource(table, query, source);
+    }
+    source->set_type(SourceProto::BATCH_FILE);
+    source->set_data_source_class_type("feast.infra.offline_stores.file_source.FileSource");
+    source->mutable_file_options()->set_uri(Text(node, "path"));
+    if (!type.empty() && type != "file") {
+      Bad(node["type"],
+          "source type \"" + type + "\" is not known." + NearestNameHint(type, {"file", "postgres"}));
+    } else if (!table.empty() || !query.empty()) {
+      Bad(node, "source \"" + source->name() +
+                    "\" has a table or a query, which files have not. Say where it is: type: postgres.");
+    }
   }
 
   void ReadPushSource(const YAML::Node& node) {

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "model/data_source_message.h"
 #include "registry/yaml_type.h"
 
 namespace salver {
@@ -74,6 +75,24 @@ TEST(DefinitionsYaml, FilesMayNameWhatOtherFilesDefine) {
   ASSERT_EQ(view.entity_columns_size(), 1);  // a join key in the schema is no feature
   EXPECT_EQ(view.entity_columns(0).value_type(), feast::types::ValueType::INT64);
   EXPECT_EQ(view.features_size(), 1);
+}
+
+TEST(DefinitionsYaml, SourcesInPostgres) {
+  const Definitions definitions =
+      Read({{"a.yaml",
+             "sources:\n- {name: s, type: postgres, query: 'SELECT \"a\"', timestamp_field: t}\n"
+             "- {name: t, type: postgres, table: public.trips}\n"}});
+  ASSERT_TRUE(definitions.ToStatus().ok()) << definitions.ToStatus().ToString();
+  const auto& source = definitions.registry.data_sources(0);
+  EXPECT_EQ(source.type(), feast::core::DataSource::CUSTOM_SOURCE);
+  EXPECT_EQ(source.custom_options().configuration(),
+            R"({"name": "s", "query": "SELECT \"a\"", "table": ""})");
+  EXPECT_EQ(DataSourceOf(source).store, "postgres");
+  EXPECT_EQ(DataSourceOf(source).query, "SELECT \"a\"");
+  EXPECT_EQ(DataSourceOf(definitions.registry.data_sources(1)).table, "public.trips");
+  for (const char* bad : {"{name: s, type: postgres}", "{name: s, type: postgres, table: a, query: b}",
+                          "{name: s, table: a}", "{name: s, type: postgrs, table: a}"})
+    EXPECT_FALSE(Read({{"a.yaml", std::string("sources: [") + bad + "]"}}).ToStatus().ok()) << bad;
 }
 
 TEST(DefinitionsYaml, OtherYamlOfARepositoryIsLeftAlone) {

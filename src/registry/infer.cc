@@ -65,17 +65,22 @@ std::vector<std::string> NamesOf(const Columns& columns) {
   return names;
 }
 
+// Sources inside others carry no class, as Feast writes them; but what a custom source is, its class alone
+// says.
+void DropClass(SourceProto* source) {
+  if (source->type() != SourceProto::CUSTOM_SOURCE) source->clear_data_source_class_type();
+}
+
 class Inference {
  public:
   Inference(const SourceSchemas& schemas, Definitions* definitions) : schemas_(schemas), to_(definitions) {}
 
-  // A source without a timestamp_field gets the only timestamp column there is. Sources inside others carry
-  // no class, as Feast writes them.
+  // A source without a timestamp_field gets the only timestamp column there is.
   void Source(SourceProto* source) {
     if (source->has_batch_source()) {
       SourceProto* batch = source->mutable_batch_source();
       Source(batch);
-      batch->clear_data_source_class_type();
+      DropClass(batch);
       if (source->timestamp_field().empty()) source->set_timestamp_field(batch->timestamp_field());
       if (source->created_timestamp_column().empty())
         source->set_created_timestamp_column(batch->created_timestamp_column());
@@ -256,7 +261,7 @@ void FillProjection(const feast::core::FeatureViewSpec& view,
   }
   if (!projection->has_batch_source() && view.has_batch_source()) {
     *projection->mutable_batch_source() = view.batch_source();
-    projection->mutable_batch_source()->clear_data_source_class_type();
+    DropClass(projection->mutable_batch_source());
     // Feast writes the created column into both; its readers take the times from the batch source.
     projection->set_timestamp_field(view.batch_source().created_timestamp_column());
     projection->set_created_timestamp_column(view.batch_source().created_timestamp_column());

@@ -19,7 +19,11 @@
 #include "base/clock.h"
 #include "engine/local_engine.h"
 #include "feast/core/Registry.pb.h"
+#include "model/data_source_message.h"
 #include "source/table_file.h"
+#ifdef SALVER_WITH_POSTGRES
+#include "offline/test_postgres.h"
+#endif
 
 namespace salver {
 namespace {
@@ -140,8 +144,29 @@ void AddAggregation(const Aggregation& aggregation, const TestView& view,
 
 }  // namespace
 
-const std::vector<TestSourceKind>& TestSourceKinds() {
-  static const std::vector<TestSourceKind> kinds = {
+namespace {
+
+#ifdef SALVER_WITH_POSTGRES
+// A schema for each repository; keys are always sent, so that what they leave out is seen.
+TestSourceKind PostgresKind() {
+  return {"postgres",
+          [](const TestRepository& repository, const TestView& view, const arrow::Table& rows, int64_t,
+             feast::core::DataSource* source) {
+            TestPostgres* server = TestPostgres::Shared();
+            const std::string schema = server->SchemaOf(repository.folder());
+            server->Load(schema, view.name, rows);
+            SetPostgresSource('"' + schema + "\"." + view.name, "", source);
+          },
+          [](OfflineStoreOptions* options) {
+            options->type = "postgres";
+            options->postgres = TestPostgres::Shared()->Options();
+            options->postgres.keys = {.max_keys = INT64_MAX, .min_rows = 0, .rows_per_key = 0};
+          }};
+}
+#endif
+
+std::vector<TestSourceKind> AllKinds() {
+  std::vector<TestSourceKind> kinds = {
       {"parquet",
        [](const TestRepository& repository, const TestView& view, const arrow::Table& rows,
           int64_t row_group_rows, feast::core::DataSource* source) {
@@ -161,6 +186,16 @@ const std::vector<TestSourceKind>& TestSourceKinds() {
       {"arrow", InFile(".arrow")},
       {"arrow_stream", AsArrowStream},
   };
+#ifdef SALVER_WITH_POSTGRES
+  if (TestPostgres::IsInstalled()) kinds.push_back(PostgresKind());
+#endif
+  return kinds;
+}
+
+}  // namespace
+
+const std::vector<TestSourceKind>& TestSourceKinds() {
+  static const std::vector<TestSourceKind> kinds = AllKinds();
   return kinds;
 }
 

@@ -306,9 +306,52 @@ class ConfigReader {
       return Bad(node, "offline_store type \"" + options.type + "\" is not in this build." +
                            NearestNameHint(options.type, types));
     }
+    if (options.type == "postgres") return PostgresKeys(node, &options.postgres);
     if (!node.IsMap()) return Status::OK();
     return CheckKeys(node, "offline_store",
                      {"type", "staging_location", "staging_location_endpoint_override"});
+  }
+
+  // Feast's keys; the last two lines of them are Salver's own.
+  Status PostgresKeys(const YAML::Node& node, PostgresOptions* to) const {
+    const std::string name = "offline_store";
+    SALVER_RETURN_NOT_OK(CheckKeys(
+        node, name,
+        {"type", "host", "port", "database", "db_schema", "user", "password", "sslmode", "sslkey_path",
+         "sslcert_path", "sslrootcert_path", "keepalives_idle", "min_conn", "max_conn", "conn_type",
+         "entity_select_mode", "connect_timeout_seconds", "statement_timeout_seconds"}));
+    std::string password;
+    for (const auto& [key, text] : {std::pair{"host", &to->host},
+                                    {"database", &to->database},
+                                    {"user", &to->user},
+                                    {"password", &password},
+                                    {"db_schema", &to->db_schema},
+                                    {"sslmode", &to->sslmode},
+                                    {"sslkey_path", &to->sslkey_path},
+                                    {"sslcert_path", &to->sslcert_path},
+                                    {"sslrootcert_path", &to->sslrootcert_path}})
+      SALVER_RETURN_NOT_OK(Value(node, name, key, "text", text));
+    to->password = Secret(password);
+    for (const auto& [key, number] :
+         {std::pair{"port", &to->port}, {"keepalives_idle", &to->keepalives_idle_s}})
+      SALVER_RETURN_NOT_OK(Value(node, name, key, "whole number", number));
+    for (const auto& [key, number] : {std::pair{"connect_timeout_seconds", &to->connect_timeout_s},
+                                      {"statement_timeout_seconds", &to->statement_timeout_s}}) {
+      SALVER_RETURN_NOT_OK(Value(node, name, key, "whole number of seconds", number));
+      if (*number < 0) return Bad(node[key], "\"" + name + "." + key + "\" is negative. Use 0 for no limit");
+    }
+    for (const char* key : {"host", "database", "user", "password"}) {
+      if (!node[key] || node[key].IsNull())
+        return Bad(node, "offline_store of type postgres has no \"" + std::string(key) + "\". Write it as " +
+                             key +
+                             (std::string_view(key) == "password" ? ": ${NAME_OF_A_VARIABLE}" : ": ..."));
+    }
+    const std::vector<std::string> modes = {"disable", "allow",     "prefer",
+                                            "require", "verify-ca", "verify-full"};
+    if (std::find(modes.begin(), modes.end(), to->sslmode) == modes.end())
+      return Bad(node["sslmode"], "\"offline_store.sslmode\" is \"" + to->sslmode + "\"." +
+                                      NearestNameHint(to->sslmode, modes));
+    return Status::OK();
   }
 
   Status ServingSection(const YAML::Node& node) {

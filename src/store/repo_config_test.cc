@@ -28,6 +28,25 @@ class RepoConfigTest : public testing::Test {
   std::string folder_;
 };
 
+#ifdef SALVER_WITH_POSTGRES
+TEST_F(RepoConfigTest, PostgresHasFeastsKeysAndKeepsItsPassword) {
+  ASSERT_EQ(::setenv("SALVER_TEST_PASSWORD", "hunter2", 1), 0);
+  const auto config = Load(
+      "project: p\noffline_store:\n  type: postgres\n  host: db.example\n  database: d\n  user: u\n"
+      "  password: ${SALVER_TEST_PASSWORD}\n  min_conn: 1\n  conn_type: pool\n  statement_timeout_seconds: "
+      "30\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  const PostgresOptions& options = config->offline_store.postgres;
+  EXPECT_EQ(options.host, "db.example");
+  EXPECT_EQ(options.port, 5432);
+  EXPECT_EQ(options.db_schema, "public");
+  EXPECT_EQ(options.sslmode, "require");
+  EXPECT_EQ(options.statement_timeout_s, 30);
+  EXPECT_EQ(options.password.Reveal(), "hunter2");
+  EXPECT_EQ(config->ToYaml().find("hunter2"), std::string::npos);
+}
+#endif
+
 TEST_F(RepoConfigTest, LeavesOutAreFeastsDefaults) {
   const auto config = Load("project: p\nregistry: data/registry.db\n");
   ASSERT_TRUE(config.ok()) << config.status().ToString();
@@ -154,6 +173,21 @@ TEST_F(RepoConfigTest, BadOnesAreRefusedWithFileLineAndKey) {
        {"not in this release"}},
       {"project: p\noffline_store: {type: bigquery, dataset: x}", {"\"bigquery\"", "dask"}},
       {"project: p\noffline_store: {type: file, path: x}", {"offline_store.path"}},
+#ifdef SALVER_WITH_POSTGRES
+      {"project: p\noffline_store: postgres", {"\"offline_store\" is no mapping"}},
+      {"project: p\noffline_store: {type: postgres, database: d}", {"no \"host\""}},
+      {"project: p\noffline_store: {type: postgres, host: h, database: d, user: u}",
+       {"no \"password\"", "${"}},
+      {"project: p\noffline_store: {type: postgres, host: h, database: d, user: u, password: hunter2, "
+       "sslmod: x}",
+       {"offline_store.sslmod", "sslmode"}},
+      {"project: p\noffline_store: {type: postgres, host: h, database: d, user: u, password: hunter2, port: "
+       "x}",
+       {"offline_store.port"}},
+      {"project: p\noffline_store: {type: postgres, host: h, database: d, user: u, password: hunter2, "
+       "sslmode: on}",
+       {"sslmode"}},
+#endif
       {"project: p\nbatch_engine: {type: spark.engine}", {"\"spark.engine\"", "local"}},
       {"project: p\nauth: {type: oidc}", {"\"oidc\"", "let everyone in"}},
       {"project: p\nserving: {expired_value: serve}", {"serving.expired_value", "expired_values"}},

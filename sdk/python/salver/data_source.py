@@ -40,7 +40,9 @@ class DataSource(Definition):
         return {}
 
     def to_json(self, nested: bool = False) -> Dict[str, Any]:
-        """nested: inside another source or a projection, where Feast leaves out the class."""
+        """nested: inside another source or a projection, where Feast leaves out the class, except of a custom source:
+        nothing else says what that is."""
+        nested = nested and self.source_type != "CUSTOM_SOURCE"
         return {**compact({"type": self.source_type, "field_mapping": self.field_mapping,
                            "timestamp_field": self.timestamp_field, "date_partition_column": self.date_partition_column,
                            "created_timestamp_column": self.created_timestamp_column,
@@ -190,7 +192,7 @@ class _TableSource(DataSource):
         super().__init__(name=name or table, timestamp_field=timestamp_field, created_timestamp_column=created_timestamp_column,
                          field_mapping=field_mapping, date_partition_column=date_partition_column,
                          description=description, tags=tags, owner=owner)
-        self.table, self.query = table or "", query or ""
+        self.table, self.query, self.given_name = table or "", query or "", name or ""
         self.extra_options = {key: value for key, value in extra.items() if value}
 
     def options(self) -> Dict[str, Any]:
@@ -239,5 +241,5 @@ class PostgreSQLSource(_TableSource):
         import base64
         import json
 
-        configuration = json.dumps({"name": self.name, "query": self.query, "table": self.table})
+        configuration = json.dumps({"name": self.given_name, "query": self.query, "table": self.table})
         return {"custom_options": {"configuration": base64.b64encode(configuration.encode()).decode()}}
