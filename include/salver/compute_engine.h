@@ -42,15 +42,30 @@ struct LatestRowsBatch {
   std::shared_ptr<arrow::RecordBatch> features;  // of ArrowType(feature); nested ones as the source has them
 };
 
-// Batches of the newest rows, each from a few row groups; no key comes twice.
+// Batches of the newest rows, each a stretch of the source; no key comes twice.
 class LatestRows {
  public:
   virtual ~LatestRows() = default;
-  virtual int64_t rows_in_range()
-      const = 0;  // rows of the source in the range, those without a key not counted
+  // Rows of the source in the range, those without a key not counted.
+  virtual int64_t rows_in_range() const = 0;
   virtual int64_t rows_without_key() const = 0;
-  virtual int64_t row_count() const = 0;                      // rows that Next will give in all
-  virtual Result<std::optional<LatestRowsBatch>> Next() = 0;  // nullopt at the end
+  virtual int64_t row_count() const = 0;  // of all batches
+  virtual size_t batch_count() const = 0;
+  // The i-th batch in the order of the source. From any thread, also several at once; works on that thread
+  // only.
+  virtual Result<LatestRowsBatch> Read(size_t i) = 0;
+  // What the source's rows are told by, "" when nothing tells: equal texts mean that nothing has changed.
+  virtual std::string source_version() const = 0;
+
+  // One batch after another; nullopt at the end. One thread.
+  Result<std::optional<LatestRowsBatch>> Next() {
+    if (next_ == batch_count()) return std::optional<LatestRowsBatch>();
+    SALVER_ASSIGN(auto batch, Read(next_++));
+    return std::optional<LatestRowsBatch>(std::move(batch));
+  }
+
+ private:
+  size_t next_ = 0;
 };
 
 class ComputeEngine {

@@ -43,6 +43,9 @@ class SourceReader {
   virtual const std::shared_ptr<arrow::Schema>& schema() const = 0;
   virtual const std::vector<RowGroup>& row_groups() const = 0;
   virtual int file_count() const = 0;
+  // Tells the rows by what is known without reading them (files, their sizes and times): the same text means
+  // that nothing has changed. "" when nothing tells.
+  virtual std::string Version() const { return ""; }
   // The rows of `groups` (ascending) with these top-level columns, in this order.
   // Errors: DataLoss for a source that is damaged, NotFound when it has gone, Unavailable when it does not
   // answer; the message names it.

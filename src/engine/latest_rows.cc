@@ -8,123 +8,131 @@
 
 #include "base/parallel.h"
 #include "engine/gather.h"
+#include "engine/newest_rows.h"
 #include "engine/plan_run.h"
 #include "engine/scan.h"
 #include "engine/window_rows.h"
-#include "kernel/asof_join.h"
 #include "kernel/columns.h"
-#include "kernel/key_dictionary.h"
+#include "kernel/key_runs.h"
 #include "salver/online_store.h"
-#include "salver/write_rule.h"
 
 namespace salver {
 namespace {
 
-// Keys and times are read first and the winners kept; Next then reads, row group by row group, the columns of
-// winners.
+// Of the memory limit: what candidates take before they spill, and what a batch may have.
+constexpr int64_t kCandidateShare = 4, kBatchShare = 16;
+constexpr int64_t kBatchRowsMin = 16 * 1024, kBatchRowsMax = 256 * 1024, kStep = 4096;
+
 class LocalLatestRows final : public LatestRows {
  public:
-  LocalLatestRows(LatestRowsNode node, ExecutionContext context)
-      : node_(std::move(node)), context_(std::move(context)), dictionary_(node_.join_keys) {}
+  LocalLatestRows(std::unique_ptr<SourceReader> reader, LatestRowsNode node, ExecutionContext context)
+      : node_(std::move(node)), context_(std::move(context)), reader_(std::move(reader)) {}
 
   Status Open() {
-    SALVER_ASSIGN(reader_, context_.offline->Open(node_.scan.source, Needs()));
+    const int64_t positions = RowGroupStarts(*reader_).back();
+    const int threads = ThreadCount(context_.threads);
+    newest_ = std::make_unique<NewestRows>(
+        positions, NewestRows::Options{node_.start_us, node_.end_us, threads, CandidateMemory(),
+                                       context_.spill_folder, context_.files});
     const std::vector<int> groups = GroupsInRange(*reader_, node_.start_us, node_.end_us);
-    const size_t window =
-        static_cast<size_t>(ThreadCount(context_.threads)) * 2;  // row groups in memory at once
-    std::vector<ScannedRows> scanned(std::min(window, groups.size()));
-    for (size_t first = 0; first < groups.size(); first += window) {
-      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      const size_t count = std::min(window, groups.size() - first);
-      SALVER_RETURN_NOT_OK(ParallelFor(count, context_.threads, [&](size_t i) {
-        return ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, groups[first + i], &scanned[i]);
-      }));
-      for (size_t i = 0; i < count; ++i) KeepNewest(scanned[i]);
-    }
-    // In order of the source, so that reading goes forward.
-    std::erase_if(winners_, [](const Winner& winner) { return winner.position < 0; });
-    std::sort(winners_.begin(), winners_.end(),
-              [](const Winner& a, const Winner& b) { return a.position < b.position; });
+    std::vector<ScannedRows> scanned(static_cast<size_t>(threads));
+    SALVER_RETURN_NOT_OK(
+        ParallelForWorkers(groups.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
+          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+          ScannedRows& rows = scanned[worker];
+          SALVER_RETURN_NOT_OK(
+              ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, groups[i], &rows));
+          return newest_->Add(worker, rows);
+        }));
+    scanned.clear();
+    SALVER_RETURN_NOT_OK(newest_->Finish(context_.threads));
+    CutBatches(positions);
     return Status::OK();
   }
 
-  int64_t rows_in_range() const override { return rows_in_range_; }
-  int64_t rows_without_key() const override { return rows_without_key_; }
-  int64_t row_count() const override { return static_cast<int64_t>(winners_.size()); }
+  int64_t rows_in_range() const override { return newest_->rows_in_range(); }
+  int64_t rows_without_key() const override { return newest_->rows_without_key(); }
+  int64_t row_count() const override { return newest_->count(); }
+  size_t batch_count() const override { return batch_ends_.size(); }
+  std::string source_version() const override { return reader_->Version(); }
 
-  Result<std::optional<LatestRowsBatch>> Next() override {
-    if (next_ == winners_.size()) return std::optional<LatestRowsBatch>();
+  Result<LatestRowsBatch> Read(size_t i) override {
     SALVER_RETURN_NOT_OK(CheckCancelled(context_));
     LatestRowsBatch batch;
     std::vector<int64_t> positions;
-    for (const size_t end = BatchEnd(); next_ < end; ++next_) {
-      positions.push_back(winners_[next_].position);
-      batch.event_us.push_back(winners_[next_].event_us);
-      if (!node_.scan.created_column.empty()) batch.created_us.push_back(winners_[next_].created_us);
-    }
+    newest_->AppendPositions(i == 0 ? 0 : batch_ends_[i - 1], batch_ends_[i], &positions);
     SALVER_RETURN_NOT_OK(Fill(positions, &batch));
-    return std::optional<LatestRowsBatch>(std::move(batch));
+    return batch;
   }
 
  private:
-  struct Winner {
-    int64_t position = -1, event_us = 0, created_us = kNoCreatedTime;
-  };
-
-  void KeepNewest(const ScannedRows& rows) {
-    const auto ids = dictionary_.Add(rows.keys, static_cast<int64_t>(rows.event_us.size()));
-    winners_.resize(static_cast<size_t>(dictionary_.size()));
-    for (size_t i = 0; i < ids.size(); ++i) {
-      const int64_t event = rows.event_us[i];
-      if (event == kNoTime || event < node_.start_us || event > node_.end_us) continue;
-      if (ids[i] < 0) {
-        ++rows_without_key_;
-        continue;
-      }
-      ++rows_in_range_;
-      const int64_t created = rows.created_us.empty() ? kNoCreatedTime : rows.created_us[i];
-      Winner& winner = winners_[static_cast<size_t>(ids[i])];
-      if (winner.position < 0 || IsNewer(event, created, winner.event_us, winner.created_us)) {
-        winner = {rows.first_position + static_cast<int64_t>(i), event, created};
-      }
-    }
+  int64_t CandidateMemory() const {
+    if (context_.memory_limit_bytes == 0) return 0;
+    return std::max<int64_t>(1, context_.memory_limit_bytes / kCandidateShare);
   }
 
-  SourceNeeds Needs() const {
-    SourceNeeds needs{.columns = {node_.scan.event_column},
-                      .min_event_us = node_.start_us,
-                      .max_event_us = node_.end_us,
-                      .cancelled = context_.cancelled};
-    if (!node_.scan.created_column.empty()) needs.columns.push_back(node_.scan.created_column);
-    for (const Field& key : node_.join_keys) needs.columns.push_back(key.name);
-    for (const Field& feature : node_.features) needs.columns.push_back(feature.name);
-    return needs;
+  std::vector<Field> Columns() const {
+    std::vector<Field> fields = node_.join_keys;
+    fields.insert(fields.end(), node_.features.begin(), node_.features.end());
+    return fields;
   }
 
-  // Whole row groups, so that none is read twice, until there are enough rows.
-  size_t BatchEnd() const {
-    constexpr size_t kBatchRows = 64 * 1024;
-    int64_t group_end = 0;
-    size_t group = 0, end = next_;
-    while (end < winners_.size() && end - next_ < kBatchRows) {
-      while (group_end <= winners_[end].position) group_end += reader_->row_groups()[group++].rows;
-      while (end < winners_.size() && winners_[end].position < group_end) ++end;
+  // Stretches of the source with about as many newest rows as a batch may have. A row group with columns that
+  // can only be read whole is not cut.
+  void CutBatches(int64_t positions) {
+    const std::vector<Field> columns = Columns();
+    const bool cut_groups = std::all_of(columns.begin(), columns.end(), [&](const Field& field) {
+      return reader_->IsFixedWidth(field.name);
+    });
+    const int64_t row_bytes = static_cast<int64_t>(columns.size() + 2) * 9;
+    const int64_t limit = context_.memory_limit_bytes / kBatchShare / row_bytes;
+    const int64_t wanted =
+        context_.memory_limit_bytes == 0 ? kBatchRowsMax : std::clamp(limit, kBatchRowsMin, kBatchRowsMax);
+    const std::vector<int64_t> groups = RowGroupStarts(*reader_);
+    int64_t rows = 0;
+    for (int64_t at = 0; at < positions;) {
+      int64_t end = std::min(at + kStep, positions);
+      rows += newest_->CountIn(at, end);
+      if (rows >= wanted && !cut_groups) {
+        const int64_t whole = *std::lower_bound(groups.begin(), groups.end(), end);
+        rows += newest_->CountIn(end, whole);
+        end = whole;
+      }
+      if (rows > 0 && (rows >= wanted || end == positions)) {
+        batch_ends_.push_back(end);
+        rows = 0;
+      }
+      at = end;
     }
-    return end;
+    if (rows > 0) batch_ends_.push_back(positions);
+  }
+
+  Result<std::vector<int64_t>> Times(const std::string& column, const std::vector<int64_t>& positions,
+                                     int64_t null_value) {
+    SALVER_ASSIGN(auto gathered, GatherColumns(reader_.get(), {column}, positions, 1));
+    SALVER_ASSIGN(const auto times,
+                  TimesOf(arrow::ChunkedArray(std::move(gathered[0])), null_value, What(column)));
+    return std::vector<int64_t>(times.begin(), times.end());
+  }
+
+  std::string What(const std::string& column) const {
+    return "data source \"" + node_.scan.source.name + "\", column \"" + column + "\"";
   }
 
   Status Fill(const std::vector<int64_t>& positions, LatestRowsBatch* batch) {
-    std::vector<Field> fields = node_.join_keys;
-    fields.insert(fields.end(), node_.features.begin(), node_.features.end());
+    SALVER_ASSIGN(batch->event_us, Times(node_.scan.event_column, positions, kNoTime));
+    if (!node_.scan.created_column.empty()) {
+      SALVER_ASSIGN(batch->created_us, Times(node_.scan.created_column, positions, kNoCreatedTime));
+    }
+    const std::vector<Field> fields = Columns();
     std::vector<std::string> columns;
     for (const Field& field : fields) columns.push_back(field.name);
-    SALVER_ASSIGN(auto gathered, GatherColumns(reader_.get(), columns, positions, context_.threads));
+    SALVER_ASSIGN(auto gathered, GatherColumns(reader_.get(), columns, positions, 1));
     arrow::FieldVector schema;
     std::vector<std::shared_ptr<arrow::Array>> features;
     for (size_t i = 0; i < fields.size(); ++i) {
-      SALVER_ASSIGN(auto column, CastColumn(arrow::ChunkedArray(std::move(gathered[i])), fields[i],
-                                            "data source \"" + node_.scan.source.name + "\", column \"" +
-                                                columns[i] + "\""));
+      SALVER_ASSIGN(auto column,
+                    CastColumn(arrow::ChunkedArray(std::move(gathered[i])), fields[i], What(columns[i])));
       if (i < node_.join_keys.size()) {
         batch->join_keys.push_back(std::move(column));
         continue;
@@ -139,21 +147,33 @@ class LocalLatestRows final : public LatestRows {
 
   const LatestRowsNode node_;
   const ExecutionContext context_;
-  std::unique_ptr<SourceReader> reader_;
-  KeyDictionary dictionary_;
-  std::vector<Winner> winners_;  // by id while scanning, then in source order
-  size_t next_ = 0;
-  int64_t rows_in_range_ = 0, rows_without_key_ = 0;
+  const std::unique_ptr<SourceReader> reader_;
+  std::unique_ptr<NewestRows> newest_;
+  std::vector<int64_t> batch_ends_;  // positions in the source
 };
 
 }  // namespace
 
+Result<std::unique_ptr<LatestRows>> ReadLatestRows(std::unique_ptr<SourceReader> reader,
+                                                   const LatestRowsNode& node,
+                                                   const ExecutionContext& context) {
+  auto rows = std::make_unique<LocalLatestRows>(std::move(reader), node, context);
+  SALVER_RETURN_NOT_OK(rows->Open());
+  return std::unique_ptr<LatestRows>(std::move(rows));
+}
+
 Result<std::unique_ptr<LatestRows>> ReadLatestRows(const LatestRowsNode& node,
                                                    const ExecutionContext& context) {
   if (!node.aggregates.empty()) return ReadWindowRows(node, context);
-  auto rows = std::make_unique<LocalLatestRows>(node, context);
-  SALVER_RETURN_NOT_OK(rows->Open());
-  return std::unique_ptr<LatestRows>(std::move(rows));
+  SourceNeeds needs{.columns = {node.scan.event_column},
+                    .min_event_us = node.start_us,
+                    .max_event_us = node.end_us,
+                    .cancelled = context.cancelled};
+  if (!node.scan.created_column.empty()) needs.columns.push_back(node.scan.created_column);
+  for (const Field& key : node.join_keys) needs.columns.push_back(key.name);
+  for (const Field& feature : node.features) needs.columns.push_back(feature.name);
+  SALVER_ASSIGN(auto reader, context.offline->Open(node.scan.source, needs));
+  return ReadLatestRows(std::move(reader), node, context);
 }
 
 }  // namespace salver

@@ -46,26 +46,31 @@ class WindowRows final : public LatestRows {
   int64_t rows_without_key() const override { return rows_without_key_; }
   int64_t row_count() const override { return static_cast<int64_t>(first_positions_.size()); }
 
-  Result<std::optional<LatestRowsBatch>> Next() override {
-    constexpr int64_t kBatchRows = 64 * 1024;
-    if (next_ == row_count()) return std::optional<LatestRowsBatch>();
+  size_t batch_count() const override {
+    return static_cast<size_t>((row_count() + kBatchRows - 1) / kBatchRows);
+  }
+  std::string source_version() const override { return ""; }
+
+  Result<LatestRowsBatch> Read(size_t batch_number) override {
     SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-    const int64_t count = std::min(kBatchRows, row_count() - next_);
+    const int64_t first = static_cast<int64_t>(batch_number) * kBatchRows;
+    const int64_t count = std::min(kBatchRows, row_count() - first);
     LatestRowsBatch batch;
     batch.event_us.assign(static_cast<size_t>(count), node_.end_us);
-    for (const ArrayPtr& key : keys_) batch.join_keys.push_back(key->Slice(next_, count));
+    for (const ArrayPtr& key : keys_) batch.join_keys.push_back(key->Slice(first, count));
     arrow::FieldVector fields;
     std::vector<ArrayPtr> features;
     for (size_t i = 0; i < features_.size(); ++i) {
-      features.push_back(features_[i]->Slice(next_, count));
+      features.push_back(features_[i]->Slice(first, count));
       fields.push_back(arrow::field(node_.features[i].name, features.back()->type()));
     }
     batch.features = arrow::RecordBatch::Make(arrow::schema(std::move(fields)), count, std::move(features));
-    next_ += count;
-    return std::optional<LatestRowsBatch>(std::move(batch));
+    return batch;
   }
 
  private:
+  static constexpr int64_t kBatchRows = 64 * 1024;
+
   SourceNeeds Needs(int64_t first_us) const {
     SourceNeeds needs{.columns = {node_.scan.event_column},
                       .min_event_us = first_us,
@@ -139,7 +144,6 @@ class WindowRows final : public LatestRows {
   KeyDictionary dictionary_;
   std::vector<int64_t> first_positions_;  // by key: where a row in the range has it; -1: none
   std::vector<ArrayPtr> keys_, features_;
-  int64_t next_ = 0;  // row that comes next
   int64_t rows_in_range_ = 0, rows_without_key_ = 0;
 };
 

@@ -5,48 +5,10 @@
 
 #include <algorithm>
 
+#include "kernel/key_hash.h"
+
 namespace salver {
 namespace {
-
-// Appends a value so that different rows give different bytes: fixed-width values as they are, others after
-// their size.
-void AppendKeyBytes(const arrow::Array& column, int64_t row, std::string* out) {
-  const auto number = [&](auto value) { out->append(reinterpret_cast<const char*>(&value), sizeof value); };
-  const auto fixed = [&](const auto& array) { number(array.Value(row)); };
-  const auto sized = [&](const auto& array) {
-    const std::string_view text = array.GetView(row);
-    const uint64_t size = text.size();
-    out->append(reinterpret_cast<const char*>(&size), sizeof size);
-    out->append(text);
-  };
-  switch (column.type_id()) {
-    case arrow::Type::BOOL:
-      return fixed(static_cast<const arrow::BooleanArray&>(column));
-    case arrow::Type::FLOAT:
-      return fixed(static_cast<const arrow::FloatArray&>(column));
-    case arrow::Type::DOUBLE:
-      return fixed(static_cast<const arrow::DoubleArray&>(column));
-    case arrow::Type::INT32:
-      return number(column.data()->GetValues<int32_t>(1)[row]);
-    case arrow::Type::INT64:
-    case arrow::Type::TIMESTAMP:
-      return number(column.data()->GetValues<int64_t>(1)[row]);
-    case arrow::Type::LARGE_STRING:
-      return sized(static_cast<const arrow::LargeStringArray&>(column));
-    default:
-      return sized(static_cast<const arrow::BinaryArray&>(column));
-  }
-}
-
-// The bytes of a row's key in `key`; false when a column is null.
-bool RowBytes(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t row, std::string* key) {
-  key->clear();
-  for (const auto& column : columns) {
-    if (column->IsNull(row)) return false;
-    AppendKeyBytes(*column, row, key);
-  }
-  return true;
-}
 
 int64_t HashOf(std::string_view bytes) {
   return static_cast<int64_t>(XXH3_64bits(bytes.data(), bytes.size()));
@@ -177,7 +139,7 @@ std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::A
   }
   std::string key;
   for (int64_t row = 0; row < rows; ++row) {
-    if (!RowBytes(columns, row, &key)) continue;
+    if (!KeyBytes(columns, row, &key)) continue;
     const int64_t hash = HashOf(key);
     const size_t slot = SlotOf(hash, key);
     if (slots_[slot].id < 0) {
@@ -203,7 +165,7 @@ void KeyDictionary::Find(std::span<const std::shared_ptr<arrow::Array>> columns,
   }
   std::string key;
   for (int64_t row = 0; row < rows; ++row) {
-    if (RowBytes(columns, row, &key)) ids[static_cast<size_t>(row)] = slots_[SlotOf(HashOf(key), key)].id;
+    if (KeyBytes(columns, row, &key)) ids[static_cast<size_t>(row)] = slots_[SlotOf(HashOf(key), key)].id;
   }
 }
 

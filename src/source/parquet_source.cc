@@ -13,6 +13,7 @@
 #include <algorithm>
 
 #include "base/arrow_status.h"
+#include "base/files.h"
 #include "base/nearest.h"
 #include "source/parquet_pages.h"
 #include "source/parquet_source.h"
@@ -101,11 +102,13 @@ class ParquetSource final : public SourceReader {
     SALVER_ASSIGN(partitions_, PartitionColumns::Make(source_, list.files));
     file_schema_ = schema_;
     schema_ = partitions_.AddTo(schema_);
+    version_ = VersionOf(list);
     return Status::OK();
   }
 
   const std::shared_ptr<arrow::Schema>& schema() const override { return schema_; }
   const std::vector<RowGroup>& row_groups() const override { return groups_; }
+  std::string Version() const override { return version_; }
   int file_count() const override { return static_cast<int>(files_.size()); }
 
   Result<std::shared_ptr<arrow::Table>> Read(std::span<const int> groups,
@@ -173,6 +176,20 @@ class ParquetSource final : public SourceReader {
   }
 
  private:
+  // Only files of this machine tell whether they changed.
+  static std::string VersionOf(const FileList& list) {
+    std::string version;
+    for (const SourceFile& file : list.files) {
+      const auto identity = Files::System()->Identify(file.path);
+      if (list.system->type_name() != "local" || !identity.ok() || !identity->settled) return "";
+      for (const uint64_t part : {identity->inode, static_cast<uint64_t>(identity->size),
+                                  static_cast<uint64_t>(identity->modified_ns)})
+        version += std::to_string(part) + " ";
+      version += file.path + "\n";
+    }
+    return version;
+  }
+
   const ParquetFile& FileOf(int group) const {
     return *std::find_if(files_.begin(), files_.end(),
                          [&](const ParquetFile& one) { return group < one.first_group + one.group_count; });
@@ -271,6 +288,7 @@ class ParquetSource final : public SourceReader {
   const DataSource source_;
   std::shared_ptr<arrow::Schema> file_schema_, schema_;  // without and with the columns of folders
   PartitionColumns partitions_;
+  std::string version_;
   std::vector<ParquetFile> files_;
   std::vector<RowGroup> groups_;
 };

@@ -1,0 +1,213 @@
+#include "engine/newest_rows.h"
+
+#include <algorithm>
+#include <atomic>
+#include <bit>
+
+#include "base/parallel.h"
+#include "kernel/key_runs.h"
+#include "salver/online_store.h"
+#include "salver/write_rule.h"
+
+namespace salver {
+namespace {
+
+constexpr size_t kBlockRows = 512;
+constexpr int kRecentBits = 15;                // a worker's table: 1.3 MB, about a core's cache
+constexpr int64_t kPartitionRows = 64 * 1024;  // small enough to be worked on in a core's cache
+constexpr size_t kMaxPartitions = 4096;
+
+}  // namespace
+
+// Candidates of one partition: in memory, or at an offset of the worker's file.
+struct NewestRows::Block {
+  std::unique_ptr<Candidate[]> rows;
+  size_t count = 0;
+  int64_t offset = -1;
+};
+
+struct NewestRows::Worker {
+  std::vector<Candidate> recent;
+  std::vector<std::vector<Block>> partitions;  // the last block of each is open
+  std::unique_ptr<TemporaryFile> file;
+  int64_t rows_in_range = 0, rows_without_key = 0, bytes_spilled = 0;
+  std::vector<KeyHash> hashes;
+  std::vector<uint8_t> valid;
+};
+
+NewestRows::NewestRows(int64_t positions, Options options)
+    : options_(std::move(options)), positions_(positions) {
+  const auto wanted = static_cast<uint64_t>(positions / kPartitionRows + 1);
+  partitions_ = std::min<size_t>(std::bit_ceil(wanted), kMaxPartitions);
+  for (int i = 0; i < std::max(1, options_.workers); ++i) {
+    workers_.push_back(std::make_unique<Worker>());
+    workers_.back()->partitions.resize(partitions_);
+  }
+  bits_.resize(static_cast<size_t>(positions + 63) / 64);
+}
+
+NewestRows::~NewestRows() = default;
+
+bool NewestRows::Replaces(const Candidate& a, const Candidate& b) {
+  if (a.event_us == b.event_us && a.created_us == b.created_us) return a.position > b.position;
+  return IsNewer(a.event_us, a.created_us, b.event_us, b.created_us);
+}
+
+Status NewestRows::Add(size_t index, const ScannedRows& rows) {
+  Worker& worker = *workers_[index];
+  if (worker.recent.empty()) worker.recent.assign(size_t{1} << kRecentBits, {{}, 0, 0, -1});
+  HashKeys(rows.keys, static_cast<int64_t>(rows.event_us.size()), &worker.hashes, &worker.valid);
+  for (size_t i = 0; i < rows.event_us.size(); ++i) {
+    const int64_t event = rows.event_us[i];
+    if (event == kNoTime || event < options_.start_us || event > options_.end_us) continue;
+    if (worker.valid[i] == 0) {
+      ++worker.rows_without_key;
+      continue;
+    }
+    ++worker.rows_in_range;
+    const Candidate candidate{worker.hashes[i], event,
+                              rows.created_us.empty() ? kNoCreatedTime : rows.created_us[i],
+                              rows.first_position + static_cast<int64_t>(i)};
+    Candidate& recent = worker.recent[candidate.key.low >> (64 - kRecentBits)];
+    if (recent.position >= 0 && recent.key == candidate.key) {
+      if (Replaces(candidate, recent)) recent = candidate;
+      continue;
+    }
+    if (recent.position >= 0) SALVER_RETURN_NOT_OK(Deal(&worker, recent));
+    recent = candidate;
+  }
+  return Status::OK();
+}
+
+Status NewestRows::Deal(Worker* worker, const Candidate& candidate) {
+  std::vector<Block>& blocks = worker->partitions[candidate.key.low & (partitions_ - 1)];
+  if (blocks.empty() || blocks.back().count == kBlockRows) {
+    if (!blocks.empty()) SALVER_RETURN_NOT_OK(Store(worker, &blocks.back()));
+    blocks.emplace_back().rows = std::make_unique_for_overwrite<Candidate[]>(kBlockRows);
+    block_bytes_ += kBlockRows * sizeof(Candidate);
+  }
+  Block& block = blocks.back();
+  block.rows[block.count++] = candidate;
+  return Status::OK();
+}
+
+// A full block stays in memory while there is room.
+Status NewestRows::Store(Worker* worker, Block* block) {
+  if (options_.memory_bytes <= 0 || block_bytes_ < options_.memory_bytes) return Status::OK();
+  if (worker->file == nullptr) {
+    Files* const files = options_.files != nullptr ? options_.files : Files::System();
+    SALVER_ASSIGN(worker->file, files->CreateTemporary(options_.spill_folder));
+  }
+  block->offset = worker->file->size();
+  SALVER_RETURN_NOT_OK(worker->file->Append(
+      {reinterpret_cast<const char*>(block->rows.get()), block->count * sizeof(Candidate)}));
+  block->rows.reset();
+  block_bytes_ -= kBlockRows * sizeof(Candidate);
+  return Status::OK();
+}
+
+Status NewestRows::ForEachCandidate(size_t partition,
+                                    const std::function<void(const Candidate&)>& use) const {
+  std::vector<Candidate> read;
+  for (const auto& worker : workers_) {
+    for (const Block& block : worker->partitions[partition]) {
+      const Candidate* rows = block.rows.get();
+      if (rows == nullptr) {
+        read.resize(block.count);
+        SALVER_RETURN_NOT_OK(worker->file->ReadAt(
+            block.offset, {reinterpret_cast<char*>(read.data()), block.count * sizeof(Candidate)}));
+        rows = read.data();
+      }
+      for (size_t i = 0; i < block.count; ++i) use(rows[i]);
+    }
+  }
+  return Status::OK();
+}
+
+Status NewestRows::FinishPartition(size_t partition) {
+  size_t rows = 0;
+  for (const auto& worker : workers_) {
+    for (const Block& block : worker->partitions[partition]) rows += block.count;
+  }
+  if (rows == 0) return Status::OK();
+  // At most half full. The low bits of the hash are the partition's number.
+  std::vector<Candidate> table(std::bit_ceil(rows * 2), {{}, 0, 0, -1});
+  const size_t mask = table.size() - 1;
+  const int shift = std::countr_zero(partitions_);
+  SALVER_RETURN_NOT_OK(ForEachCandidate(partition, [&](const Candidate& candidate) {
+    size_t slot = (candidate.key.low >> shift) & mask;
+    while (table[slot].position >= 0 && table[slot].key != candidate.key) slot = (slot + 1) & mask;
+    if (table[slot].position < 0 || Replaces(candidate, table[slot])) table[slot] = candidate;
+  }));
+  for (const Candidate& newest : table) {
+    if (newest.position < 0) continue;
+    // Partitions share words.
+    std::atomic_ref(bits_[static_cast<size_t>(newest.position) / 64])
+        .fetch_or(uint64_t{1} << (newest.position % 64), std::memory_order_relaxed);
+  }
+  for (const auto& worker : workers_) {  // what is done needs no memory
+    for (Block& block : worker->partitions[partition]) block.rows.reset();
+  }
+  return Status::OK();
+}
+
+Status NewestRows::Finish(int threads) {
+  for (const auto& worker : workers_) {
+    for (const Candidate& recent : worker->recent) {
+      if (recent.position >= 0) SALVER_RETURN_NOT_OK(Deal(worker.get(), recent));
+    }
+    worker->recent.clear();
+  }
+  SALVER_RETURN_NOT_OK(
+      ParallelFor(partitions_, threads, [this](size_t partition) { return FinishPartition(partition); }));
+  for (const auto& worker : workers_) {
+    worker->bytes_spilled = worker->file != nullptr ? worker->file->size() : 0;
+    worker->partitions.clear();
+    worker->file.reset();
+  }
+  count_ = CountIn(0, positions_);
+  return Status::OK();
+}
+
+int64_t NewestRows::rows_in_range() const {
+  int64_t rows = 0;
+  for (const auto& worker : workers_) rows += worker->rows_in_range;
+  return rows;
+}
+
+int64_t NewestRows::rows_without_key() const {
+  int64_t rows = 0;
+  for (const auto& worker : workers_) rows += worker->rows_without_key;
+  return rows;
+}
+
+int64_t NewestRows::bytes_spilled() const {
+  int64_t bytes = 0;
+  for (const auto& worker : workers_) bytes += worker->bytes_spilled;
+  return bytes;
+}
+
+template <typename Use>
+void NewestRows::ForEachWord(int64_t begin, int64_t end, Use use) const {
+  for (int64_t at = begin; at < end;) {
+    const int64_t word_end = std::min((at / 64 + 1) * 64, end);
+    uint64_t word = bits_[static_cast<size_t>(at / 64)] >> (at % 64);
+    if (word_end - at < 64) word &= (uint64_t{1} << (word_end - at)) - 1;
+    use(at, word);
+    at = word_end;
+  }
+}
+
+void NewestRows::AppendPositions(int64_t begin, int64_t end, std::vector<int64_t>* positions) const {
+  ForEachWord(begin, end, [&](int64_t at, uint64_t word) {
+    for (; word != 0; word &= word - 1) positions->push_back(at + std::countr_zero(word));
+  });
+}
+
+int64_t NewestRows::CountIn(int64_t begin, int64_t end) const {
+  int64_t count = 0;
+  ForEachWord(begin, end, [&](int64_t, uint64_t word) { count += std::popcount(word); });
+  return count;
+}
+
+}  // namespace salver
