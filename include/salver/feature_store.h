@@ -67,6 +67,8 @@ struct MaterializeProgress {
   int64_t rows_done = 0;
   int64_t rows_total = 0;  // 0 while unknown
   bool view_done = false;
+  int64_t views_done = 0, views_begun = 0, views_total = 0;
+  int64_t all_rows_done = 0, all_rows_total = 0;  // of the views that are begun
 };
 
 struct MaterializeOptions {
@@ -75,6 +77,8 @@ struct MaterializeOptions {
   std::vector<std::string> views;                               // empty: every online view
   bool disable_event_timestamp = false;                         // from 1970 until now
   std::function<void(const MaterializeProgress&)> on_progress;  // called from one thread at a time
+  int64_t memory_limit_bytes = 0;                               // 0: memory_limit of feature_store.yaml
+  int threads = 0;                                              // 0: one a core
 };
 
 struct MaterializeReport {
@@ -84,6 +88,7 @@ struct MaterializeReport {
     int64_t rows_read = 0;
     int64_t rows_written = 0;  // 0 is said, not hidden
     int64_t rows_older = 0;    // lost to newer rows already stored
+    int64_t rows_resumed = 0;  // of those above: durable already when this run began, by one that was stopped
   };
   std::vector<View> views;
 };
@@ -116,8 +121,8 @@ class FeatureStore {
   virtual Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) = 0;
   virtual Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) = 0;
 
-  // Views one after another; each view's interval is recorded after its rows are durable. A failed or killed
-  // run claims nothing it has not written.
+  // Each view's interval is recorded after its rows are durable. A failed or killed run claims nothing it has
+  // not written; the next one goes on behind the rows that are durable.
   virtual Result<MaterializeReport> Materialize(const MaterializeOptions& options) = 0;
 
   // All views fed by the push source. Rows are readable online when this returns.

@@ -1,6 +1,7 @@
 // materialize and materialize-incremental: history -> online store, with a progress bar on a terminal.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
@@ -11,48 +12,63 @@
 namespace salver::cli {
 namespace {
 
-// One line a view on stderr, redrawn at most ten times a second; silent when stderr is no terminal.
+std::string Duration(double seconds) {
+  const auto whole = static_cast<long long>(seconds + 0.5);
+  char text[48];
+  if (whole < 100) {
+    std::snprintf(text, sizeof text, "%lld s", whole);
+  } else {
+    std::snprintf(text, sizeof text, "%lld:%02lld min", whole / 60, whole % 60);
+  }
+  return text;
+}
+
+// Rows, their rate and the time left, on stderr: of all views together, and of the one that was written last.
+// On a terminal one line that is redrawn; elsewhere a line every few seconds.
 class ProgressBar {
  public:
-  explicit ProgressBar(bool enabled) : enabled_(enabled), started_(Clock::now()) {}
+  ProgressBar(bool enabled, bool terminal) : enabled_(enabled), terminal_(terminal) {}
+  ~ProgressBar() {
+    if (drawn_any_ && terminal_) std::fprintf(stderr, "\n");
+  }
 
   void Show(const MaterializeProgress& progress) {
     if (!enabled_) return;
-    if (progress.view != view_) {
-      view_ = progress.view;
-      started_ = Clock::now();
-      drawn_ = {};
-    }
     const auto now = Clock::now();
-    if (!progress.view_done && now - drawn_ < std::chrono::milliseconds(100)) return;
+    const bool all_done = progress.views_done == progress.views_total;
+    const auto pause = terminal_ ? std::chrono::milliseconds(100) : std::chrono::seconds(5);
+    if (drawn_any_ && !all_done && now - drawn_ < pause) return;
+    if (!drawn_any_ && !terminal_ && !all_done && now - started_ < pause) return;
     drawn_ = now;
+    drawn_any_ = true;
     Draw(progress, std::chrono::duration<double>(now - started_).count());
-    if (progress.view_done) std::fprintf(stderr, "\n");
   }
 
  private:
   using Clock = std::chrono::steady_clock;
 
-  void Draw(const MaterializeProgress& progress, double seconds) const {
-    constexpr int kWidth = 30;
-    const double part =
-        progress.rows_total > 0 ? double(progress.rows_done) / double(progress.rows_total) : 0;
-    const int filled = progress.view_done ? kWidth : int(part * kWidth);
-    std::string bar(filled, '#');
-    bar.append(kWidth - filled, '.');
-    const double rate = seconds > 0 ? double(progress.rows_done) / seconds : 0;
-    std::fprintf(stderr, "\r%-32s [%s] %lld rows, %.0f rows/s", progress.view.c_str(), bar.c_str(),
-                 static_cast<long long>(progress.rows_done), rate);
-    if (!progress.view_done && rate > 0 && progress.rows_total > 0) {
-      std::fprintf(stderr, ", %.0f s left ", double(progress.rows_total - progress.rows_done) / rate);
-    } else {
-      std::fprintf(stderr, "            ");
-    }
+  void Draw(const MaterializeProgress& p, double seconds) const {
+    constexpr int kWidth = 24;
+    // Views that are not begun are taken to be like those that are.
+    const double begun = static_cast<double>(std::max<int64_t>(1, p.views_begun));
+    const double total = double(p.all_rows_total) / begun * double(p.views_total);
+    const double part = p.views_done == p.views_total ? 1 : total > 0 ? double(p.all_rows_done) / total : 0;
+    std::string bar(static_cast<size_t>(part * kWidth), '#');
+    bar.append(kWidth - bar.size(), '.');
+    const double rate = seconds > 0 ? double(p.all_rows_done) / seconds : 0;
+    std::string line = "[" + bar + "] " + std::to_string(p.views_done) + "/" + std::to_string(p.views_total) +
+                       " views, " + std::to_string(p.all_rows_done) + " rows, " +
+                       std::to_string(static_cast<long long>(rate)) + " rows/s";
+    if (part < 1 && rate > 0) line += ", " + Duration((total - double(p.all_rows_done)) / rate) + " left";
+    if (part < 1 && p.rows_total > 0)
+      line += "; " + p.view + " " + std::to_string(100 * p.rows_done / p.rows_total) + "%";
+    std::fprintf(stderr, terminal_ ? "\r%-100s" : "%s\n", line.c_str());
   }
 
-  bool enabled_;
-  std::string view_;
-  Clock::time_point started_, drawn_;
+  const bool enabled_, terminal_;
+  const Clock::time_point started_ = Clock::now();
+  Clock::time_point drawn_;
+  bool drawn_any_ = false;
 };
 
 void Print(const Context& context, const MaterializeReport& report) {
@@ -66,6 +82,9 @@ void Print(const Context& context, const MaterializeReport& report) {
                 static_cast<long long>(view.rows_read), static_cast<long long>(view.rows_written));
     if (view.rows_older > 0) {
       std::printf(", %lld kept their newer row", static_cast<long long>(view.rows_older));
+    }
+    if (view.rows_resumed > 0) {
+      std::printf(", %lld of them by a run that was stopped", static_cast<long long>(view.rows_resumed));
     }
     if (view.rows_read == 0) std::printf(". The source has no rows in this interval");
     std::printf("\n");
@@ -95,10 +114,14 @@ Status Run(const Context& context, const Arguments& arguments, bool incremental)
     SALVER_ASSIGN(options.end_us, ParseTimeArgument("END_TS", arguments.end));
   }
   options.views = arguments.views;
-  ProgressBar bar(arguments.progress || ::isatty(STDERR_FILENO) != 0);
-  options.on_progress = [&](const MaterializeProgress& progress) { bar.Show(progress); };
   SALVER_ASSIGN(auto store, context.OpenStore());
-  SALVER_ASSIGN(const MaterializeReport report, store->Materialize(options));
+  MaterializeReport report;
+  {
+    const bool terminal = ::isatty(STDERR_FILENO) != 0;
+    ProgressBar bar(arguments.progress || terminal, terminal);
+    options.on_progress = [&](const MaterializeProgress& progress) { bar.Show(progress); };
+    SALVER_ASSIGN(report, store->Materialize(options));
+  }
   Print(context, report);
   return Status::OK();
 }
@@ -120,7 +143,8 @@ void AddMaterialize(CLI::App* app, Context* context) {
   for (CLI::App* verb : {all, incremental}) {
     verb->add_option("-v,--views", arguments->views, "Views to materialize [all that are online]")
         ->delimiter(',');
-    verb->add_flag("--progress", arguments->progress, "Show progress also where stderr is no terminal");
+    verb->add_flag("--progress", arguments->progress,
+                   "Show progress also where stderr is no terminal: a line every few seconds");
     verb->callback([context, arguments, is_incremental = verb == incremental] {
       context->action = [=] { return Run(*context, *arguments, is_incremental); };
     });

@@ -1,20 +1,13 @@
 #include "materialize/materialize.h"
 
-#include <arrow/array.h>
-#include <arrow/chunked_array.h>
-#include <arrow/record_batch.h>
-#include <arrow/table.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <mutex>
 
-#include "base/nearest.h"
-#include "kernel/asof_join.h"
-#include "kernel/columns.h"
-#include "plan/feature_builder.h"
-#include "plan/feature_columns.h"
-#include "plan/optimizer.h"
-#include "registry/apply.h"
-#include "salver/entity_key.h"
+#include "base/parallel.h"
+#include "materialize/store_writer.h"
+#include "materialize/view_load.h"
 
 namespace salver {
 namespace {
@@ -65,58 +58,66 @@ TimeInterval RangeOf(const FeatureView& view, const MaterializeOptions& options,
   return {view.ttl_us > 0 ? options.end_us - view.ttl_us : 0, options.end_us};
 }
 
-// Encodes and writes one batch of rows.
-Result<WriteCounts> WriteBatch(const FeatureView& view,
-                               const std::vector<std::shared_ptr<arrow::Array>>& join_keys,
-                               std::span<const int64_t> event_us, std::span<const int64_t> created_us,
-                               const arrow::RecordBatch& features, const MaterializeContext& context) {
-  SALVER_ASSIGN(const auto encoder, EntityKeyEncoder::Make(view.join_keys, context.entity_key_version));
-  std::string bytes;
-  std::vector<uint64_t> ends;
-  std::vector<std::string_view> keys(event_us.size());
-  if (view.entityless()) {
-    std::fill(keys.begin(), keys.end(), std::string_view(encoder.prefix()));
-  } else {
-    SALVER_RETURN_NOT_OK(encoder.EncodeColumns(join_keys, &bytes, &ends));
-    for (size_t i = 0; i < keys.size(); ++i) {
-      const uint64_t start = i == 0 ? 0 : ends[i - 1];
-      keys[i] = std::string_view(bytes).substr(start, ends[i] - start);
-    }
-  }
-  return context.online_store->Write(view, {keys, event_us, created_us, &features}, Deadline::Never());
+// What all views together may use when nobody said: a quarter of the machine's memory.
+int64_t DefaultMemory() {
+  return int64_t{::sysconf(_SC_PHYS_PAGES)} * ::sysconf(_SC_PAGE_SIZE) / 4;
 }
 
-Result<MaterializeReport::View> MaterializeView(const RegistrySnapshot& snapshot, const FeatureView& view,
-                                                TimeInterval range, const MaterializeOptions& options,
-                                                const MaterializeContext& context) {
-  SALVER_ASSIGN(ExecutionPlan plan, FeatureBuilder(snapshot).Latest(view, range));
-  Optimize(&plan);
-  SALVER_ASSIGN(const auto rows, context.engine->Latest(plan, {.offline = context.offline}));
-  MaterializeReport::View report{view.name, range, rows->rows_in_range(), 0, 0};
-  MaterializeProgress progress{view.name, 0, rows->row_count(), false};
-  const auto show = [&] {
-    if (options.on_progress) options.on_progress(progress);
-  };
-  show();
-  for (;;) {
-    SALVER_ASSIGN(const auto batch, rows->Next());
-    if (!batch) break;
-    SALVER_ASSIGN(const WriteCounts counts, WriteBatch(view, batch->join_keys, batch->event_us,
-                                                       batch->created_us, *batch->features, context));
-    report.rows_written += counts.written;
-    report.rows_older += counts.older;
-    progress.rows_done += static_cast<int64_t>(batch->event_us.size());
-    show();
+// Adds up the progress of the views, which come from several threads.
+class ProgressSum {
+ public:
+  ProgressSum(const MaterializeOptions& options, size_t views) : options_(options) {
+    sum_.views_total = static_cast<int64_t>(views);
   }
-  SALVER_RETURN_NOT_OK(context.registry
-                           ->Update([&](feast::core::Registry* registry) {
-                             return RecordInterval(context.project, view.name, range, report.rows_written,
-                                                   context.clock->NowMicros(), registry);
-                           })
-                           .status());
-  progress.view_done = true;
-  show();
-  return report;
+
+  void Show(const ViewRun& run) {
+    if (!options_.on_progress) return;
+    std::lock_guard lock(mutex_);
+    auto& [done, total] = views_[run.view->name];
+    sum_.all_rows_done += run.rows_done - done;
+    sum_.all_rows_total += run.rows_total - total;
+    done = run.rows_done;
+    total = run.rows_total;
+    sum_.view = run.view->name;
+    sum_.rows_done = done;
+    sum_.rows_total = total;
+    sum_.views_begun = static_cast<int64_t>(views_.size());
+    sum_.view_done = run.done;
+    sum_.views_done += run.done ? 1 : 0;
+    options_.on_progress(sum_);
+  }
+
+ private:
+  const MaterializeOptions& options_;
+  std::mutex mutex_;
+  MaterializeProgress sum_;
+  std::map<std::string, std::pair<int64_t, int64_t>> views_;  // rows done, rows in all
+};
+
+// Views side by side, as many as there are threads; the threads that are over work inside a view. Memory is
+// shared out among them, and an eighth is the writer's.
+Status LoadViews(const RegistrySnapshot& snapshot, std::vector<ViewRun>* runs,
+                 const MaterializeOptions& options, const MaterializeContext& context) {
+  const int64_t limit = options.memory_limit_bytes > 0   ? options.memory_limit_bytes
+                        : context.memory_limit_bytes > 0 ? context.memory_limit_bytes
+                                                         : DefaultMemory();
+  const int threads = ThreadCount(options.threads);
+  const int lanes = std::max(1, std::min(threads, static_cast<int>(runs->size())));
+  ProgressSum progress(options, runs->size());
+  const auto show = [&](const ViewRun& run) { progress.Show(run); };
+  std::vector<ViewPtr> views;
+  for (const ViewRun& run : *runs) views.push_back(run.view);
+  constexpr int64_t kLoadMin = 1 << 20, kLoadMax = 64 << 20;
+  StoreWriter writer(context, std::move(views),
+                     {.load_bytes = std::clamp(limit / 8, kLoadMin, kLoadMax), .on_progress = show});
+  const ViewLoadOptions load{.threads = std::max(1, threads / lanes),
+                             .memory_bytes = std::max<int64_t>(1, limit / lanes),
+                             .on_progress = show};
+  const Status loaded = ParallelFor(
+      runs->size(), lanes, [&](size_t i) { return LoadView(snapshot, &(*runs)[i], load, context, &writer); });
+  // Views that are whole are claimed, whatever became of the others.
+  const Status written = writer.Finish();
+  return loaded.ok() ? written : loaded;
 }
 
 }  // namespace
@@ -129,85 +130,25 @@ Result<MaterializeReport> Materialize(const RegistrySnapshot& snapshot, const Ma
                                    Reason::kBadTimeRange);
   }
   SALVER_ASSIGN(const auto views, ChooseViews(snapshot, options.views));
+  std::vector<ViewRun> runs;
   MaterializeReport report;
   for (const ViewPtr& view : views) {
     const TimeInterval range = RangeOf(*view, options, context.clock->NowMicros());
     if (range.start_us > range.end_us) {  // incremental, and all of it is there
-      report.views.push_back({view->name, {range.end_us, range.end_us}, 0, 0, 0});
+      report.views.push_back({view->name, {range.end_us, range.end_us}});
       continue;
     }
-    SALVER_ASSIGN(auto done, MaterializeView(snapshot, *view, range, options, context));
-    report.views.push_back(std::move(done));
+    ViewRun& run = runs.emplace_back();
+    run.view = view;
+    run.report = {view->name, range};
+    report.views.push_back({});
+  }
+  SALVER_RETURN_NOT_OK(LoadViews(snapshot, &runs, options, context));
+  size_t next = 0;
+  for (MaterializeReport::View& view : report.views) {
+    if (view.name.empty()) view = runs[next++].report;
   }
   return report;
-}
-
-Result<ViewRows> PrepareRows(std::shared_ptr<const FeatureView> of_view, const arrow::Table& rows) {
-  const FeatureView& view = *of_view;
-  ViewRows prepared{std::move(of_view), {}, {}, {}, nullptr};
-  const DataSource* source = view.batch_source    ? &*view.batch_source
-                             : view.stream_source ? &*view.stream_source
-                                                  : nullptr;
-  if (source == nullptr) {
-    return Status::FailedPrecondition(
-        "feature view \"" + view.name + "\" has no source, so rows for it have no event time column.",
-        Reason::kBadSource);
-  }
-  const std::string what = "rows for feature view \"" + view.name + "\", column \"";
-  std::vector<std::string> missing;
-  const auto find = [&](const std::string& name) {
-    auto column = rows.GetColumnByName(name);
-    if (column == nullptr) column = rows.GetColumnByName(SourceColumn(*source, name));
-    if (column == nullptr) missing.push_back(name);
-    return column;
-  };
-  std::vector<std::shared_ptr<arrow::ChunkedArray>> keys, features;
-  for (const Field& key : view.join_keys) keys.push_back(find(key.name));
-  for (const Field& feature : view.features) features.push_back(find(feature.name));
-  const auto times = find(source->timestamp_field);
-  if (!missing.empty()) {
-    std::string text = "rows for feature view \"" + view.name + "\" lack";
-    for (size_t i = 0; i < missing.size(); ++i) text += (i > 0 ? ", \"" : " \"") + missing[i] + "\"";
-    return Status::InvalidArgument(text + ". Give every join key, every feature and the event time.",
-                                   Reason::kMissingColumns);
-  }
-  std::vector<std::shared_ptr<arrow::Array>> feature_arrays;
-  arrow::FieldVector fields;
-  for (size_t i = 0; i < keys.size(); ++i) {
-    SALVER_ASSIGN(auto array, CastColumn(*keys[i], view.join_keys[i], what + view.join_keys[i].name + "\""));
-    for (int64_t row = 0; row < array->length(); ++row) {
-      if (!array->IsNull(row)) continue;
-      return Status::InvalidArgument(what + view.join_keys[i].name + "\", row " + std::to_string(row) +
-                                         " is null. A row needs its join key.",
-                                     Reason::kNullJoinKey);
-    }
-    prepared.join_keys.push_back(std::move(array));
-  }
-  for (size_t i = 0; i < features.size(); ++i) {
-    SALVER_ASSIGN(auto array,
-                  CastColumn(*features[i], view.features[i], what + view.features[i].name + "\""));
-    fields.push_back(arrow::field(view.features[i].name, array->type()));
-    feature_arrays.push_back(std::move(array));
-  }
-  SALVER_ASSIGN(prepared.event_us, TimesOf(*times, kNoTime, what + source->timestamp_field + "\""));
-  if (std::find(prepared.event_us.begin(), prepared.event_us.end(), kNoTime) != prepared.event_us.end()) {
-    return Status::InvalidArgument(
-        what + source->timestamp_field + "\" has a null. Every row needs its event time.",
-        Reason::kBadTimestamp);
-  }
-  if (const auto created = rows.GetColumnByName(source->created_timestamp_column); created != nullptr) {
-    SALVER_ASSIGN(prepared.created_us,
-                  TimesOf(*created, kNoCreatedTime, what + source->created_timestamp_column + "\""));
-  }
-  prepared.features =
-      arrow::RecordBatch::Make(arrow::schema(std::move(fields)), rows.num_rows(), std::move(feature_arrays));
-  return prepared;
-}
-
-Status WriteRows(const ViewRows& rows, const MaterializeContext& context) {
-  if (rows.event_us.empty()) return Status::OK();
-  return WriteBatch(*rows.view, rows.join_keys, rows.event_us, rows.created_us, *rows.features, context)
-      .status();
 }
 
 }  // namespace salver

@@ -32,12 +32,17 @@ struct MaterializeContext {
   ComputeEngine* engine = nullptr;
   Clock* clock = Clock::System();
   int entity_key_version = 3;
+  int64_t memory_limit_bytes =
+      0;                     // about what a materialization may use; 0: a quarter of the machine's memory
+  std::string spill_folder;  // where sorted runs go that do not fit
+  Files* files = nullptr;    // makes them; null: Files::System()
 };
 
-// Materializes the views that `options` names, one after another. The interval of a view is recorded in the
-// registry after its rows are durable, never before: a run that fails or is killed claims nothing it did not
-// write, and running it again gives the same rows. Errors: InvalidArgument for a bad range or a view that can
-// not be materialized, before anything is written.
+// Materializes the views that `options` names, several at once, in bounded memory (docs/materialization.md).
+// The interval of a view is recorded in the registry after its rows are durable, never before: a run that
+// fails or is killed claims nothing it did not write, and running it again goes on behind the rows that are
+// durable. Errors: InvalidArgument for a bad range or a view that can not be materialized, before anything is
+// written.
 Result<MaterializeReport> Materialize(const RegistrySnapshot& snapshot, const MaterializeOptions& options,
                                       const MaterializeContext& context);
 

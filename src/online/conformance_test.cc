@@ -15,6 +15,7 @@
 
 #include "model/value_codec.h"
 #include "online/online_stores.h"
+#include "online/row_packer.h"
 #include "salver/entity_key.h"
 #include "salver/write_rule.h"
 
@@ -75,28 +76,49 @@ class OnlineStoreSuite : public testing::TestWithParam<StoreCase> {
     ASSERT_TRUE(status.ok()) << status.ToString();
   }
 
-  Result<WriteCounts> Write(const FeatureView& view, const std::vector<Row>& rows) {
+  // Rows of a view as the columns of a batch.
+  struct Columns {
     std::vector<std::string> keys;
+    std::vector<std::string_view> key_views;
     std::vector<int64_t> event, created;
-    std::vector<std::shared_ptr<arrow::Array>> columns;
-    arrow::FieldVector fields;
+    std::shared_ptr<arrow::RecordBatch> features;
+    OnlineBatch batch() const { return {key_views, event, created, features.get()}; }
+  };
+
+  static Columns ColumnsOf(const FeatureView& view, const std::vector<Row>& rows) {
+    Columns columns;
     for (const Row& row : rows) {
-      keys.push_back(row.id < 0 ? "" : Key(row.id));  // a negative id stands for a null join key
-      event.push_back(row.event_us);
-      created.push_back(row.created_us);
+      columns.keys.push_back(row.id < 0 ? "" : Key(row.id));  // a negative id stands for a null join key
+      columns.event.push_back(row.event_us);
+      columns.created.push_back(row.created_us);
     }
+    columns.key_views.assign(columns.keys.begin(), columns.keys.end());
+    std::vector<std::shared_ptr<arrow::Array>> arrays;
+    arrow::FieldVector fields;
     for (size_t i = 0; i < view.features.size(); ++i) {
       arrow::Int64Builder builder;
       for (const Row& row : rows) {
         EXPECT_TRUE((row.values[i] ? builder.Append(*row.values[i]) : builder.AppendNull()).ok());
       }
-      columns.push_back(*builder.Finish());
+      arrays.push_back(*builder.Finish());
       fields.push_back(arrow::field(view.features[i].name, arrow::int64()));
     }
-    const auto batch =
-        arrow::RecordBatch::Make(arrow::schema(fields), static_cast<int64_t>(rows.size()), columns);
-    const std::vector<std::string_view> views(keys.begin(), keys.end());
-    return store_->Write(view, {views, event, created, batch.get()}, Deadline::Never());
+    columns.features =
+        arrow::RecordBatch::Make(arrow::schema(fields), static_cast<int64_t>(rows.size()), arrays);
+    return columns;
+  }
+
+  Result<WriteCounts> Write(const FeatureView& view, const std::vector<Row>& rows) {
+    return store_->Write(view, ColumnsOf(view, rows).batch(), Deadline::Never());
+  }
+
+  // Into a load, in the order given.
+  static Result<WriteCounts> Load(OnlineLoad* load, const FeatureView& view, const std::vector<Row>& rows) {
+    const Columns columns = ColumnsOf(view, rows);
+    std::vector<uint32_t> order(rows.size());
+    for (size_t i = 0; i < order.size(); ++i) order[i] = static_cast<uint32_t>(i);
+    SALVER_ASSIGN(const PackedBatch packed, PackRows(view, columns.batch(), order));
+    return load->Write(view, packed.view());
   }
 
   Result<OnlineRows> Read(const FeatureView& view, const std::vector<int64_t>& ids,
@@ -330,6 +352,100 @@ TEST_P(OnlineStoreSuite, RandomWritesLeaveTheNewestRowOfEachKey) {
               std::to_string(std::get<2>(row)) + "@" + std::to_string(std::get<0>(row) / kSecond))
         << id;
   }
+}
+
+// Loads of sorted rows, of rows in any order, and writes between them, against the same rule.
+TEST_P(OnlineStoreSuite, RandomLoadsLeaveTheNewestRowOfEachKey) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  const ViewPtr views[] = {MakeView("v", kTwoFeatures), MakeView("w", kTwoFeatures)};
+  Apply({views[0], views[1]});
+  std::map<std::pair<size_t, int64_t>, std::tuple<int64_t, int64_t, int64_t>> expected;
+  int64_t value = 0;
+  const auto make_rows = [&](size_t v) {
+    std::vector<Row> rows;
+    const int64_t first = int64_t(random() % 40);
+    for (uint64_t i = random() % 30; i > 0; --i) {
+      const int64_t id = random() % 2 == 0 ? first + int64_t(i) : int64_t(random() % 60);
+      rows.push_back(
+          {id, int64_t(random() % 8) * kSecond, int64_t(random() % 3) * kSecond, {++value, -value}});
+      if (random() % 5 == 0) rows.back().values[1] = std::nullopt;
+    }
+    if (random() % 3 != 0)
+      std::stable_sort(rows.begin(), rows.end(),
+                       [](const Row& a, const Row& b) { return Key(a.id) < Key(b.id); });
+    for (const Row& row : rows) {
+      auto& [event, created, kept] = expected.try_emplace({v, row.id}, INT64_MIN, INT64_MIN, 0).first->second;
+      if (std::pair(row.event_us, row.created_us) >= std::pair(event, created))
+        std::tie(event, created, kept) = std::tuple(row.event_us, row.created_us, *row.values[0]);
+    }
+    return rows;
+  };
+  for (int round = 0; round < 30; ++round) {
+    if (random() % 4 == 0) {
+      const size_t v = random() % 2;
+      ASSERT_TRUE(Write(*views[v], make_rows(v)).ok());
+      continue;
+    }
+    const auto load = store_->BeginLoad(views);
+    ASSERT_TRUE(load.ok()) << load.status().ToString();
+    for (uint64_t i = random() % 4; i > 0; --i) {
+      const size_t v = random() % 2;
+      const auto rows = make_rows(v);
+      const auto counts = Load(load->get(), *views[v], rows);
+      ASSERT_TRUE(counts.ok()) << counts.status().ToString();
+      ASSERT_EQ(counts->written + counts->older, int64_t(rows.size()));
+    }
+    ASSERT_TRUE((*load)->Commit().ok());
+  }
+  for (const auto& [key, row] : expected) {
+    EXPECT_EQ(Get(*views[key.first], key.second),
+              std::to_string(std::get<2>(row)) + "@" + std::to_string(std::get<0>(row) / kSecond))
+        << views[key.first]->name << " " << key.second;
+  }
+}
+
+TEST_P(OnlineStoreSuite, ALoadThatIsGivenUpLeavesNeitherRowsNorMark) {
+  if (!GetParam().persistent) GTEST_SKIP() << "memory writes through";
+  const ViewPtr view = MakeView("v", kTwoFeatures);
+  Apply({view});
+  {
+    const auto load = store_->BeginLoad(std::span(&view, 1));
+    ASSERT_TRUE(load.ok()) << load.status().ToString();
+    ASSERT_EQ(Load(load->get(), *view, {{1, kSecond, 1, {1, 2}}})->written, 1);
+    ASSERT_TRUE((*load)->SetMark(*view, "far").ok());
+  }
+  EXPECT_EQ(Get(*view, 1), "absent");
+  EXPECT_EQ(*store_->ReadMark(*view), "");
+  const auto load = store_->BeginLoad(std::span(&view, 1));
+  ASSERT_TRUE(load.ok()) << load.status().ToString();
+  ASSERT_EQ(Load(load->get(), *view, {{1, kSecond, 1, {1, 2}}})->written, 1);
+  ASSERT_TRUE((*load)->SetMark(*view, std::string("far\0er", 6)).ok());
+  ASSERT_TRUE((*load)->Commit().ok());
+  Reopen();
+  EXPECT_EQ(Get(*view, 1), "1@1");
+  EXPECT_EQ(*store_->ReadMark(*view), std::string("far\0er", 6));
+}
+
+TEST_P(OnlineStoreSuite, AMarkGoesWithItsTableOrWhenItIsRemoved) {
+  if (!GetParam().persistent) GTEST_SKIP() << "memory has no marks";
+  const ViewPtr view = MakeView("v", kTwoFeatures);
+  Apply({view});
+  const auto set = [&](const char* mark) {
+    const auto load = store_->BeginLoad(std::span(&view, 1));
+    ASSERT_TRUE(load.ok() && (*load)->SetMark(*view, mark).ok() && (*load)->Commit().ok());
+  };
+  set("one");
+  set("two");
+  EXPECT_EQ(*store_->ReadMark(*view), "two");
+  set("");
+  EXPECT_EQ(*store_->ReadMark(*view), "");
+  set("three");
+  Apply({}, {view});
+  EXPECT_EQ(store_->ReadMark(*view).status().reason(), Reason::kViewNotFound);
+  Apply({view});
+  EXPECT_EQ(*store_->ReadMark(*view), "");
 }
 
 // Every type: Value bytes -> Arrow -> store -> cell -> the same Value bytes.

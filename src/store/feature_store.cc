@@ -295,7 +295,9 @@ class LocalFeatureStore final : public FeatureStore {
                               .registry = registry_.get(),
                               .online_store = store.get(),
                               .engine = engine_.get(),
-                              .entity_key_version = config_.entity_key_version};
+                              .entity_key_version = config_.entity_key_version,
+                              .memory_limit_bytes = config_.memory_limit_bytes,
+                              .spill_folder = config_.spill_folder};
   }
 
   const RepoConfig config_;

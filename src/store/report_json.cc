@@ -17,7 +17,8 @@ std::string ToJson(const MaterializeReport& report) {
     AppendJsonString(FormatTime(view.interval.end_us), &json);
     json += ", \"rows_read\": " + std::to_string(view.rows_read) +
             ", \"rows_written\": " + std::to_string(view.rows_written) +
-            ", \"rows_older\": " + std::to_string(view.rows_older) + "}";
+            ", \"rows_older\": " + std::to_string(view.rows_older) +
+            ", \"rows_resumed\": " + std::to_string(view.rows_resumed) + "}";
   }
   return json + "]}";
 }

@@ -2,6 +2,9 @@
 
 #include <errno.h>
 
+#include <filesystem>
+#include <map>
+
 #include "base/files.h"
 
 namespace salver {
@@ -23,8 +26,22 @@ bool HoldsOldRows(MDB_txn* txn, MDB_dbi main) {
 
 }  // namespace
 
+Result<std::shared_ptr<LmdbEnvironment>> LmdbEnvironment::OpenShared(const LmdbOptions& options) {
+  static std::mutex mutex;
+  static std::map<std::string, std::weak_ptr<LmdbEnvironment>> environments;
+  SALVER_RETURN_NOT_OK(Files::System()->CreateFolders(options.path));
+  std::error_code error;
+  const std::string path = std::filesystem::canonical(options.path, error).string();
+  std::lock_guard lock(mutex);
+  std::weak_ptr<LmdbEnvironment>& known = environments[path];
+  if (auto environment = known.lock(); environment != nullptr && environment->is_open()) return environment;
+  auto environment = std::make_shared<LmdbEnvironment>(options);
+  SALVER_RETURN_NOT_OK(environment->Open());
+  known = environment;
+  return environment;
+}
+
 Status LmdbEnvironment::Open() {
-  SALVER_RETURN_NOT_OK(Files::System()->CreateFolders(options_.path));
   broken_ = false;
   const int error = OpenEnvironment();
   if (error == 0 && !old_layout_) return Status::OK();
@@ -81,6 +98,11 @@ Status LmdbEnvironment::Broken() const {
       "again (restart the server).");
 }
 
+Status LmdbEnvironment::Closed() const {
+  return Status::Unavailable("lmdb online store \"" + options_.path +
+                             "\" was torn down meanwhile. Run `salver apply` and materialize again.");
+}
+
 Status LmdbEnvironment::TakeSizeOfOthers() {
   std::unique_lock lock(map_mutex_);
   const int error = mdb_env_set_mapsize(env_, 0);
@@ -108,6 +130,7 @@ Status LmdbEnvironment::Reader::Begin() {
   LmdbEnvironment& environment = *environment_;
   for (;;) {
     map_ = std::shared_lock(environment.map_mutex_);
+    if (environment.env_ == nullptr) return environment.Closed();
     {
       std::lock_guard lock(environment.readers_mutex_);
       if (!environment.readers_.empty()) {
@@ -143,6 +166,7 @@ Status LmdbEnvironment::Writer::Begin(size_t reserve) {
   for (;;) {
     if (environment.broken_) return environment.Broken();
     map_ = std::shared_lock(environment.map_mutex_);
+    if (environment.env_ == nullptr) return environment.Closed();
     const int error = mdb_txn_begin(environment.env_, nullptr, 0, &txn_);
     if (error == 0 && environment.Room() >= reserve) return Status::OK();
     Abort();

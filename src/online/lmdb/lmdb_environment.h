@@ -6,6 +6,7 @@
 #include <lmdb.h>
 
 #include <atomic>
+#include <memory>
 #include <mutex>
 #include <shared_mutex>
 #include <string>
@@ -26,6 +27,10 @@ inline std::string_view ToView(const MDB_val& value) {
 
 class LmdbEnvironment {
  public:
+  // The environment of that folder: one for the whole process, since LMDB's locks do not stand two. The
+  // options of whoever opened it first hold.
+  static Result<std::shared_ptr<LmdbEnvironment>> OpenShared(const LmdbOptions& options);
+
   explicit LmdbEnvironment(LmdbOptions options) : options_(std::move(options)) {}
   LmdbEnvironment(const LmdbEnvironment&) = delete;
   LmdbEnvironment& operator=(const LmdbEnvironment&) = delete;
@@ -91,6 +96,8 @@ class LmdbEnvironment {
     }
   }
 
+  // Held while LMDB opens a table: it allows one transaction at a time to do so.
+  std::mutex& table_opening() { return table_opening_; }
   // While it lives the map stays where it is.
   std::shared_lock<std::shared_mutex> HoldMap() { return std::shared_lock(map_mutex_); }
   // Doubles the map. Waits for this process's transactions.
@@ -105,12 +112,14 @@ class LmdbEnvironment {
   // Bytes of the map behind the last page in use.
   size_t Room() const;
   Status Broken() const;
+  Status Closed() const;
 
   const LmdbOptions options_;
   MDB_env* env_ = nullptr;
   MDB_dbi main_ = 0;
   bool old_layout_ = false;
   std::shared_mutex map_mutex_;  // shared: in a transaction; unique: changing the map or closing
+  std::mutex table_opening_;
   std::mutex readers_mutex_;
   std::vector<MDB_txn*> readers_;  // reset, to be renewed
   // After a sync that failed nobody knows what the disk has: nothing is written until the store is opened

@@ -22,15 +22,19 @@ constexpr size_t kLoadReserve = size_t{4} << 30;
 
 class LmdbOnlineStore final : public OnlineStore {
  public:
-  explicit LmdbOnlineStore(LmdbOptions options)
-      : options_(options), environment_(options), tables_(&environment_, options.project) {}
+  explicit LmdbOnlineStore(LmdbOptions options) : options_(std::move(options)) {}
 
-  Status Open() { return environment_.Open(); }
+  Status Open() {
+    SALVER_ASSIGN(environment_, LmdbEnvironment::OpenShared(options_));
+    tables_ = std::make_unique<LmdbTables>(environment_.get(), options_.project);
+    return Status::OK();
+  }
 
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
     std::vector<OnlineRows> answers;
-    if (!environment_.is_open()) return reads.empty() ? Result(answers) : UnknownView(*reads[0].view, type());
-    LmdbEnvironment::Reader reader(&environment_);
+    if (!environment_->is_open())
+      return reads.empty() ? Result(answers) : UnknownView(*reads[0].view, type());
+    LmdbEnvironment::Reader reader(environment_.get());
     std::vector<LmdbTables::TablePtr> tables;
     SALVER_RETURN_NOT_OK(BeginRead(reads, &reader, &tables));
     answers.reserve(reads.size());
@@ -46,10 +50,10 @@ class LmdbOnlineStore final : public OnlineStore {
   Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline deadline) override {
     SALVER_ASSIGN(const BatchRows newest, NewestRows(view, batch));
     SALVER_ASSIGN(const PackedBatch packed, PackRows(view, batch, newest.rows));
-    if (!environment_.is_open()) return UnknownView(view, type());
+    if (!environment_->is_open()) return UnknownView(view, type());
     const std::shared_ptr<const FeatureView> views[] = {{std::shared_ptr<void>(), &view}};
     for (;;) {
-      LmdbLoad load(&environment_, &tables_);
+      LmdbLoad load(environment_.get(), tables_.get());
       SALVER_RETURN_NOT_OK(load.Begin(views, 0));
       auto counts = load.Write(view, packed.view());
       const Status status = counts.ok() ? load.Commit() : counts.status();
@@ -60,61 +64,61 @@ class LmdbOnlineStore final : public OnlineStore {
       if (!load.map_was_full()) return status;
       if (deadline.Passed()) return DeadlinePassed(view, "writing");
       load.GiveUp();
-      SALVER_RETURN_NOT_OK(environment_.Grow());
+      SALVER_RETURN_NOT_OK(environment_->Grow());
     }
   }
 
   Result<std::unique_ptr<OnlineLoad>> BeginLoad(
       std::span<const std::shared_ptr<const FeatureView>> views) override {
-    if (!environment_.is_open() && !views.empty()) return UnknownView(*views[0], type());
-    auto load = std::make_unique<LmdbLoad>(&environment_, &tables_);
+    if (!environment_->is_open() && !views.empty()) return UnknownView(*views[0], type());
+    auto load = std::make_unique<LmdbLoad>(environment_.get(), tables_.get());
     SALVER_RETURN_NOT_OK(load->Begin(views, kLoadReserve));
     return std::unique_ptr<OnlineLoad>(std::move(load));
   }
 
   Result<std::string> ReadMark(const FeatureView& view) override {
-    if (!environment_.is_open()) return UnknownView(view, type());
+    if (!environment_->is_open()) return UnknownView(view, type());
     const OnlineRead read{&view, {}, {}};
-    LmdbEnvironment::Reader reader(&environment_);
+    LmdbEnvironment::Reader reader(environment_.get());
     std::vector<LmdbTables::TablePtr> tables;
     SALVER_RETURN_NOT_OK(BeginRead(std::span(&read, 1), &reader, &tables));
-    const std::string key_bytes = tables_.MarkKey(*tables[0]);
+    const std::string key_bytes = tables_->MarkKey(*tables[0]);
     MDB_val key = ToVal(key_bytes), value;
-    const int error = mdb_get(reader.get(), environment_.main(), &key, &value);
+    const int error = mdb_get(reader.get(), environment_->main(), &key, &value);
     if (error == MDB_NOTFOUND) return std::string();
-    if (error != 0) return environment_.Error("can not read", error);
+    if (error != 0) return environment_->Error("can not read", error);
     return std::string(ToView(value));
   }
 
   Status Apply(std::span<const std::shared_ptr<const FeatureView>> keep,
                std::span<const std::shared_ptr<const FeatureView>> drop) override {
-    if (!environment_.is_open()) SALVER_RETURN_NOT_OK(Open());
-    const Status status = environment_.InWrite([&](MDB_txn* txn) {
+    if (!environment_->is_open()) SALVER_RETURN_NOT_OK(Open());
+    const Status status = environment_->InWrite([&](MDB_txn* txn) {
       for (const auto& view : drop) {
-        if (const int error = tables_.Drop(txn, view->name); error != 0) return error;
+        if (const int error = tables_->Drop(txn, view->name); error != 0) return error;
       }
       for (const auto& view : keep) {
-        if (const int error = tables_.Add(txn, view->name); error != 0) return error;
+        if (const int error = tables_->Add(txn, view->name); error != 0) return error;
       }
       return 0;
     });
-    tables_.Forget();
+    tables_->Forget();
     return status;
   }
 
   Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) override {
-    if (!environment_.is_open()) return Status::OK();
+    if (!environment_->is_open()) return Status::OK();
     SALVER_RETURN_NOT_OK(Apply({}, views));
     bool empty = false;
-    SALVER_RETURN_NOT_OK(environment_.InWrite([&](MDB_txn* txn) {
+    SALVER_RETURN_NOT_OK(environment_->InWrite([&](MDB_txn* txn) {
       MDB_stat about;
-      const int error = mdb_stat(txn, environment_.main(), &about);
+      const int error = mdb_stat(txn, environment_->main(), &about);
       empty = error == 0 && about.ms_entries == 0;
       return error;
     }));
     if (!empty) return Status::OK();  // another project keeps rows here
-    environment_.Close();
-    tables_.Forget();
+    environment_->Close();
+    tables_->Forget();
     SALVER_RETURN_NOT_OK(Files::System()->Remove(options_.path + "/data.mdb"));
     return Files::System()->Remove(options_.path + "/lock.mdb");
   }
@@ -135,14 +139,14 @@ class LmdbOnlineStore final : public OnlineStore {
       tables->clear();
       const FeatureView* missing = nullptr;
       for (const OnlineRead& read : reads) {
-        SALVER_ASSIGN(auto table, tables_.Find(reader->get(), *read.view));
+        SALVER_ASSIGN(auto table, tables_->Find(reader->get(), *read.view));
         if (table == nullptr) missing = read.view;
         if (missing != nullptr) break;
         tables->push_back(std::move(table));
       }
       if (missing == nullptr) return Status::OK();
       reader->End();
-      SALVER_RETURN_NOT_OK(tables_.Open(*missing));
+      SALVER_RETURN_NOT_OK(tables_->Open(*missing));
     }
   }
 
@@ -155,10 +159,10 @@ class LmdbOnlineStore final : public OnlineStore {
       MDB_val key = ToVal(LmdbRowKey(read.keys[row], &key_scratch)), value;
       const int error = mdb_get(txn, table->rows, &key, &value);
       if (error == MDB_NOTFOUND) continue;
-      if (error != 0) return environment_.Error("can not read", error);
+      if (error != 0) return environment_->Error("can not read", error);
       SALVER_ASSIGN(const RowHeader header, DecodeRowHeader(ToView(value)));
       if (header.schema_id >= table->schemas.size()) {
-        SALVER_ASSIGN(table, tables_.Reload(txn, *read.view, *table));
+        SALVER_ASSIGN(table, tables_->Reload(txn, *read.view, *table));
         mapped = nullptr;
         if (header.schema_id >= table->schemas.size()) {
           return Status::DataLoss("feature view \"" + read.view->name + "\": a stored row names schema " +
@@ -208,8 +212,8 @@ class LmdbOnlineStore final : public OnlineStore {
   }
 
   const LmdbOptions options_;
-  LmdbEnvironment environment_;
-  LmdbTables tables_;
+  std::shared_ptr<LmdbEnvironment> environment_;
+  std::unique_ptr<LmdbTables> tables_;
 };
 
 }  // namespace

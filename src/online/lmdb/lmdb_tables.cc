@@ -84,7 +84,7 @@ Status LmdbTables::Open(const FeatureView& view) {
     SALVER_RETURN_NOT_OK(reader.Begin());
   }
   const auto map = environment_->HoldMap();
-  std::unique_lock lock(mutex_);
+  std::unique_lock opening(environment_->table_opening());
   MDB_txn* txn;  // of its own: the table stays open when it is committed, not when it is reset
   int error = mdb_txn_begin(environment_->get(), nullptr, MDB_RDONLY, &txn);
   if (error != 0) return environment_->Error("can not read", error);
@@ -100,7 +100,9 @@ Status LmdbTables::Open(const FeatureView& view) {
   error = mdb_txn_commit(txn);
   if (error != 0) return environment_->Error("can not open a table", error);
   if (!schemas.ok()) return schemas.status();
+  opening.unlock();
   table->schemas = std::move(schemas).value();
+  std::unique_lock lock(mutex_);
   tables_[view.name] = std::move(table);
   return Status::OK();
 }
@@ -153,7 +155,7 @@ int LmdbTables::Add(MDB_txn* txn, const std::string& view) {
   const std::string key_bytes = "T" + project_ + '\0' + view;
   MDB_val key = ToVal(key_bytes), value = ToVal(id_bytes);
   if (const int error = mdb_put(txn, environment_->main(), &key, &value, 0); error != 0) return error;
-  std::unique_lock lock(mutex_);
+  std::lock_guard opening(environment_->table_opening());
   MDB_dbi rows;
   return mdb_dbi_open(txn, RowsName(id).c_str(), MDB_CREATE, &rows);
 }
@@ -169,7 +171,7 @@ int LmdbTables::Drop(MDB_txn* txn, const std::string& view) {
   for (const char kind : {'S', 'M'}) {
     if ((error = DeletePrefix(txn, environment_->main(), IdKey(kind, id))) != 0) return error;
   }
-  std::unique_lock lock(mutex_);
+  std::lock_guard opening(environment_->table_opening());
   MDB_dbi rows;
   if ((error = mdb_dbi_open(txn, RowsName(id).c_str(), 0, &rows)) != 0) return error;
   return mdb_drop(txn, rows, 1);

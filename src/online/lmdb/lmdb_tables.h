@@ -62,7 +62,6 @@ class LmdbTables {
 
   LmdbEnvironment* const environment_;
   const std::string project_;
-  // Also held while LMDB opens a table: it allows one transaction at a time to do so.
   std::shared_mutex mutex_;
   std::map<std::string, TablePtr> tables_;
 };

@@ -31,6 +31,7 @@ class SqliteConnection {
   Result<sqlite3_stmt*> Prepare(const std::string& sql);
 
   bool MissesTable() const { return std::string_view(sqlite3_errmsg(db_)).starts_with("no such table"); }
+  bool IsIdle() const { return sqlite3_get_autocommit(db_) != 0; }  // in no transaction
   int changes() const { return sqlite3_changes(db_); }
   Status Error(std::string_view action) const;
 

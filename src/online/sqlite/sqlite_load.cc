@@ -47,7 +47,10 @@ std::string SqliteTable(const std::string& project, const FeatureView& view) {
 }
 
 SqliteLoad::~SqliteLoad() {
-  if (open_) connection_->Rollback();
+  if (!open_) return;
+  connection_->Rollback();
+  // Kept, so that reading goes on: on a full disk a file in WAL mode can not be opened again.
+  if (connection_->IsIdle()) give_back_(std::move(connection_));
 }
 
 Status SqliteLoad::Begin() {

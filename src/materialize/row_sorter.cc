@@ -1,0 +1,263 @@
+#include "materialize/row_sorter.h"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+
+#include "base/parallel.h"
+
+namespace salver {
+namespace {
+
+// A record: u32 size of the key, u32 size of the row, the key, the row.
+constexpr size_t kRecordHeader = 8;
+constexpr size_t kBlock = size_t{4} << 20;
+constexpr size_t kReadAheadMin = 64 << 10, kReadAheadMax = 1 << 20;
+
+uint32_t Load32(const char* at) {
+  uint32_t value;
+  std::memcpy(&value, at, sizeof value);
+  return value;
+}
+std::string_view KeyOf(const char* record) {
+  return {record + kRecordHeader, Load32(record)};
+}
+std::string_view RowOf(const char* record) {
+  return {record + kRecordHeader + Load32(record), Load32(record + 4)};
+}
+size_t SizeOf(const char* record) {
+  return kRecordHeader + Load32(record) + Load32(record + 4);
+}
+
+}  // namespace
+
+struct RowSorter::Worker {
+  std::vector<std::unique_ptr<char[]>> blocks;
+  size_t used = 0, room = 0;  // of the last block
+  int64_t bytes = 0;
+  std::vector<Entry> entries;
+  std::unique_ptr<TemporaryFile> file;
+  std::vector<int64_t> run_ends;  // in the file
+};
+
+// A sorted run while it is merged.
+class RowSorter::Run {
+ public:
+  virtual ~Run() = default;
+  // The next record, or null at the end; the one before is gone then, if it is not `stable`.
+  virtual Result<const char*> Next() = 0;
+  virtual bool stable() const = 0;
+  Entry head{};
+};
+
+class RowSorter::MemoryRun final : public Run {
+ public:
+  explicit MemoryRun(const std::vector<Entry>& entries) : entries_(entries) {}
+  Result<const char*> Next() override {
+    if (next_ == entries_.size()) return nullptr;
+    if (next_ + kAhead < entries_.size()) __builtin_prefetch(entries_[next_ + kAhead].record);
+    return entries_[next_++].record;
+  }
+  bool stable() const override { return true; }
+
+ private:
+  static constexpr size_t kAhead = 8;
+  const std::vector<Entry>& entries_;
+  size_t next_ = 0;
+};
+
+class RowSorter::FileRun final : public Run {
+ public:
+  FileRun(const TemporaryFile& file, int64_t begin, int64_t end, size_t read_ahead)
+      : file_(file), at_(begin), end_(end), buffer_(read_ahead) {}
+
+  Result<const char*> Next() override {
+    if (read_ == filled_ && at_ == end_) return nullptr;
+    SALVER_RETURN_NOT_OK(Hold(kRecordHeader));
+    SALVER_RETURN_NOT_OK(Hold(SizeOf(buffer_.data() + read_)));
+    const char* const record = buffer_.data() + read_;
+    read_ += SizeOf(record);
+    return record;
+  }
+  bool stable() const override { return false; }
+
+ private:
+  // Makes `size` bytes from read_ on lie in the buffer.
+  Status Hold(size_t size) {
+    if (filled_ - read_ >= size) return Status::OK();
+    std::memmove(buffer_.data(), buffer_.data() + read_, filled_ - read_);
+    filled_ -= read_;
+    read_ = 0;
+    if (buffer_.size() < size) buffer_.resize(size);
+    const size_t more = std::min(buffer_.size() - filled_, static_cast<size_t>(end_ - at_));
+    if (filled_ + more < size) return Status::DataLoss("a temporary file of sorted rows ends early.");
+    SALVER_RETURN_NOT_OK(file_.ReadAt(at_, {buffer_.data() + filled_, more}));
+    at_ += static_cast<int64_t>(more);
+    filled_ += more;
+    return Status::OK();
+  }
+
+  const TemporaryFile& file_;
+  int64_t at_;
+  const int64_t end_;
+  std::vector<char> buffer_;
+  size_t read_ = 0, filled_ = 0;
+};
+
+RowSorter::RowSorter(Options options) : options_(std::move(options)) {
+  for (int i = 0; i < std::max(1, options_.workers); ++i) workers_.push_back(std::make_unique<Worker>());
+}
+
+RowSorter::~RowSorter() = default;
+
+uint64_t RowSorter::PrefixOf(std::string_view key) const {
+  char first[8] = {};
+  if (key.size() > options_.common_prefix) {
+    key.remove_prefix(options_.common_prefix);
+    std::memcpy(first, key.data(), std::min<size_t>(8, key.size()));
+  }
+  uint64_t prefix;
+  std::memcpy(&prefix, first, 8);
+  return __builtin_bswap64(prefix);
+}
+
+bool RowSorter::Before(const Entry& a, const Entry& b) {
+  if (a.prefix != b.prefix) return a.prefix < b.prefix;
+  return KeyOf(a.record) < KeyOf(b.record);
+}
+
+Status RowSorter::MakeRoom(size_t index) {
+  Worker& worker = *workers_[index];
+  if (options_.memory_bytes <= 0 || worker.entries.empty()) return Status::OK();
+  const int64_t share = options_.memory_bytes / static_cast<int64_t>(workers_.size());
+  const auto entries = static_cast<int64_t>(worker.entries.size() * sizeof(Entry));
+  return worker.bytes + entries < share ? Status::OK() : Spill(&worker);
+}
+
+char* RowSorter::Add(size_t index, std::string_view key, size_t row_size) {
+  Worker& worker = *workers_[index];
+  const size_t size = kRecordHeader + key.size() + row_size;
+  if (worker.blocks.empty() || worker.used + size > worker.room) {
+    worker.room = std::max(kBlock, size);
+    worker.blocks.push_back(std::make_unique_for_overwrite<char[]>(worker.room));
+    worker.bytes += static_cast<int64_t>(worker.room);
+    worker.used = 0;
+  }
+  char* const record = worker.blocks.back().get() + worker.used;
+  worker.used += size;
+  const auto key_size = static_cast<uint32_t>(key.size()), value_size = static_cast<uint32_t>(row_size);
+  std::memcpy(record, &key_size, 4);
+  std::memcpy(record + 4, &value_size, 4);
+  std::memcpy(record + kRecordHeader, key.data(), key.size());
+  worker.entries.push_back({PrefixOf(key), record});
+  return record + kRecordHeader + key.size();
+}
+
+Status RowSorter::Spill(Worker* worker) {
+  if (worker->file == nullptr) {
+    Files* const files = options_.files != nullptr ? options_.files : Files::System();
+    SALVER_ASSIGN(worker->file, files->CreateTemporary(options_.spill_folder));
+  }
+  std::sort(worker->entries.begin(), worker->entries.end(), Before);
+  std::string buffer;
+  for (const Entry& entry : worker->entries) {
+    buffer.append(entry.record, SizeOf(entry.record));
+    if (buffer.size() < kReadAheadMax) continue;
+    SALVER_RETURN_NOT_OK(worker->file->Append(buffer));
+    buffer.clear();
+  }
+  SALVER_RETURN_NOT_OK(worker->file->Append(buffer));
+  worker->run_ends.push_back(worker->file->size());
+  worker->entries.clear();
+  worker->blocks.clear();
+  worker->bytes = 0;
+  return Status::OK();
+}
+
+Status RowSorter::Finish(int threads) {
+  SALVER_RETURN_NOT_OK(ParallelFor(workers_.size(), threads, [this](size_t i) {
+    std::sort(workers_[i]->entries.begin(), workers_[i]->entries.end(), Before);
+    return Status::OK();
+  }));
+  return OpenRuns();
+}
+
+Status RowSorter::OpenRuns() {
+  size_t files = 0;
+  for (const auto& worker : workers_) files += worker->run_ends.size();
+  const size_t read_ahead = files == 0 ? 0
+                                       : std::clamp(static_cast<size_t>(options_.memory_bytes) / 2 / files,
+                                                    kReadAheadMin, kReadAheadMax);
+  for (const auto& worker : workers_) {
+    runs_.push_back(std::make_unique<MemoryRun>(worker->entries));
+    int64_t begin = 0;
+    for (const int64_t end : worker->run_ends) {
+      runs_.push_back(std::make_unique<FileRun>(*worker->file, begin, end, read_ahead));
+      begin = end;
+    }
+  }
+  for (size_t i = 0; i < runs_.size(); ++i) {
+    SALVER_ASSIGN(runs_[i]->head.record, runs_[i]->Next());
+    if (runs_[i]->head.record == nullptr) continue;
+    runs_[i]->head.prefix = PrefixOf(KeyOf(runs_[i]->head.record));
+    heap_.push_back(i);
+  }
+  std::make_heap(heap_.begin(), heap_.end(), [this](size_t a, size_t b) { return HeapBefore(b, a); });
+  return Status::OK();
+}
+
+bool RowSorter::HeapBefore(size_t a, size_t b) const {
+  return Before(runs_[a]->head, runs_[b]->head);
+}
+
+// Puts the first of the heap, whose head has changed, in its place.
+void RowSorter::SiftDown() {
+  for (size_t at = 0;;) {
+    size_t least = at;
+    for (const size_t child : {2 * at + 1, 2 * at + 2}) {
+      if (child < heap_.size() && HeapBefore(heap_[child], heap_[least])) least = child;
+    }
+    if (least == at) return;
+    std::swap(heap_[at], heap_[least]);
+    at = least;
+  }
+}
+
+Result<SortedRows> RowSorter::Next(size_t bytes) {
+  SortedRows sorted;
+  size_t total = 0, used = 0, room = 0;
+  while (!heap_.empty() && total < bytes) {
+    Run& run = *runs_[heap_[0]];
+    const char* record = run.head.record;
+    const size_t size = SizeOf(record);
+    if (!run.stable()) {
+      if (used + size > room) {
+        room = std::max(size, bytes);
+        sorted.bytes.push_back(std::make_unique_for_overwrite<char[]>(room));
+        used = 0;
+      }
+      record = static_cast<const char*>(std::memcpy(sorted.bytes.back().get() + used, record, size));
+      used += size;
+    }
+    total += size;
+    sorted.keys.push_back(KeyOf(record));
+    sorted.rows.push_back(RowOf(record));
+    SALVER_ASSIGN(run.head.record, run.Next());
+    if (run.head.record == nullptr) {
+      heap_[0] = heap_.back();
+      heap_.pop_back();
+    } else {
+      run.head.prefix = PrefixOf(KeyOf(run.head.record));
+    }
+    SiftDown();
+  }
+  return sorted;
+}
+
+int64_t RowSorter::bytes_spilled() const {
+  int64_t bytes = 0;
+  for (const auto& worker : workers_) bytes += worker->file != nullptr ? worker->file->size() : 0;
+  return bytes;
+}
+
+}  // namespace salver

@@ -1,0 +1,147 @@
+#include "materialize/view_load.h"
+
+#include <arrow/array.h>
+#include <arrow/record_batch.h>
+
+#include <algorithm>
+
+#include "base/parallel.h"
+#include "online/row_packer.h"
+#include "plan/explain.h"
+#include "plan/feature_builder.h"
+#include "plan/optimizer.h"
+#include "salver/entity_key.h"
+
+namespace salver {
+namespace {
+
+// A quarter of the view's memory is the sorter's. The chunks on their way to the writer are small beside it.
+constexpr int64_t kSorterShare = 4, kChunkShare = 128;
+constexpr int64_t kChunkMin = 256 << 10, kChunkMax = 4 << 20;
+constexpr size_t kBlockRows = 128;  // packed together: their columns stay in a core's cache
+
+// Bytes that the keys of all rows begin with: names and types, and the size of a first value that has a fixed
+// one.
+size_t CommonPrefix(const FeatureView& view, const EntityKeyEncoder& encoder) {
+  if (view.entityless()) return 0;
+  const Field& first = view.join_keys[encoder.order()[0]];
+  return encoder.prefix().size() + (IsFixedWidth(first.type) ? 8 : 4);
+}
+
+// Packs rows of one view into the sorter, a batch at a time on any worker.
+class BatchPacker {
+ public:
+  BatchPacker(const FeatureView& view, const EntityKeyEncoder& encoder, std::string after_key,
+              RowSorter* sorter)
+      : view_(view), encoder_(encoder), after_key_(std::move(after_key)), sorter_(sorter) {}
+
+  Status Pack(const LatestRowsBatch& batch, size_t worker) const {
+    std::string bytes;
+    std::vector<uint64_t> ends;
+    SALVER_ASSIGN(const auto keys, Keys(batch, &bytes, &ends));
+    const OnlineBatch rows{keys, batch.event_us, batch.created_us, batch.features.get()};
+    const RowPacker packer(view_, rows);
+    std::vector<uint32_t> block;
+    for (size_t i = 0; i < keys.size(); ++i) {
+      if (!keys[i].empty() && keys[i] > after_key_) block.push_back(static_cast<uint32_t>(i));
+      if (block.size() < kBlockRows && i + 1 < keys.size()) continue;
+      SALVER_RETURN_NOT_OK(packer.fixed_size() > 0 ? PackFixed(packer, rows, block, worker)
+                                                   : PackAny(packer, rows, block, worker));
+      block.clear();
+    }
+    return Status::OK();
+  }
+
+ private:
+  Result<std::vector<std::string_view>> Keys(const LatestRowsBatch& batch, std::string* bytes,
+                                             std::vector<uint64_t>* ends) const {
+    std::vector<std::string_view> keys(batch.event_us.size(), encoder_.prefix());
+    if (view_.entityless()) return keys;
+    SALVER_RETURN_NOT_OK(encoder_.EncodeColumns(batch.join_keys, bytes, ends));
+    for (size_t i = 0; i < keys.size(); ++i) {
+      const uint64_t start = i == 0 ? 0 : (*ends)[i - 1];
+      keys[i] = std::string_view(*bytes).substr(start, (*ends)[i] - start);
+    }
+    return keys;
+  }
+
+  Status PackFixed(const RowPacker& packer, const OnlineBatch& rows, const std::vector<uint32_t>& block,
+                   size_t worker) const {
+    char* to[kBlockRows];
+    for (size_t i = 0; i < block.size(); ++i)
+      to[i] = sorter_->Add(worker, rows.keys[block[i]], packer.fixed_size());
+    packer.PackFixed(block, {to, block.size()});
+    return sorter_->MakeRoom(worker);
+  }
+
+  Status PackAny(const RowPacker& packer, const OnlineBatch& rows, const std::vector<uint32_t>& block,
+                 size_t worker) const {
+    std::string one;
+    for (const uint32_t row : block) {
+      SALVER_RETURN_NOT_OK(packer.Pack(row, &one));
+      one.copy(sorter_->Add(worker, rows.keys[row], one.size()), one.size());
+    }
+    return sorter_->MakeRoom(worker);
+  }
+
+  const FeatureView& view_;
+  const EntityKeyEncoder& encoder_;
+  const std::string after_key_;
+  RowSorter* const sorter_;
+};
+
+// Takes up the run that the store has a mark of, if it was about the same rows.
+Status Resume(ViewRun* run, OnlineStore* store) {
+  SALVER_ASSIGN(const std::string bytes, store->ReadMark(*run->view));
+  const auto mark = DecodeLoadMark(bytes);
+  if (!mark || run->identity.empty() || mark->identity != run->identity) return Status::OK();
+  run->marked = true;
+  run->last_key = mark->last_key;
+  run->report.rows_written = mark->counts.written;
+  run->report.rows_older = mark->counts.older;
+  run->report.rows_resumed = run->rows_done = mark->counts.written + mark->counts.older;
+  return Status::OK();
+}
+
+}  // namespace
+
+Status LoadView(const RegistrySnapshot& snapshot, ViewRun* run, const ViewLoadOptions& options,
+                const MaterializeContext& context, StoreWriter* writer) {
+  const FeatureView& view = *run->view;
+  SALVER_ASSIGN(const auto encoder, EntityKeyEncoder::Make(view.join_keys, context.entity_key_version));
+  SALVER_ASSIGN(ExecutionPlan plan, FeatureBuilder(snapshot).Latest(view, run->report.interval));
+  Optimize(&plan);
+  SALVER_ASSIGN(const auto rows, context.engine->Latest(plan, {.offline = context.offline,
+                                                               .threads = options.threads,
+                                                               .memory_limit_bytes = options.memory_bytes,
+                                                               .spill_folder = context.spill_folder,
+                                                               .files = context.files}));
+  run->report.rows_read = rows->rows_in_range();
+  run->rows_total = rows->row_count();
+  run->identity =
+      LoadIdentity(view, Explain(plan, nullptr), context.entity_key_version, rows->source_version());
+  SALVER_RETURN_NOT_OK(Resume(run, context.online_store));
+  if (options.on_progress) options.on_progress(*run);
+  auto sorter = std::make_shared<RowSorter>(
+      RowSorter::Options{.workers = options.threads,
+                         .common_prefix = CommonPrefix(view, encoder),
+                         .memory_bytes = std::max<int64_t>(1, options.memory_bytes / kSorterShare),
+                         .spill_folder = context.spill_folder,
+                         .files = context.files});
+  const BatchPacker packer(view, encoder, run->last_key, sorter.get());
+  SALVER_RETURN_NOT_OK(
+      ParallelForWorkers(rows->batch_count(), options.threads, [&](size_t i, size_t worker) -> Status {
+        SALVER_ASSIGN(const LatestRowsBatch batch, rows->Read(i));
+        return packer.Pack(batch, worker);
+      }));
+  SALVER_RETURN_NOT_OK(sorter->Finish(options.threads));
+  const auto chunk_bytes =
+      static_cast<size_t>(std::clamp(options.memory_bytes / kChunkShare, kChunkMin, kChunkMax));
+  for (;;) {
+    SALVER_ASSIGN(SortedRows chunk, sorter->Next(chunk_bytes));
+    if (chunk.keys.empty()) return writer->Done(run);
+    SALVER_RETURN_NOT_OK(writer->Put(run, std::move(chunk), sorter));
+  }
+}
+
+}  // namespace salver
