@@ -21,11 +21,13 @@
 #include "salver/online_request.h"
 #include "salver/registry_snapshot.h"
 #include "salver/retrieval.h"
+#include "salver/saved_dataset.h"
 #include "salver/status.h"
 
 namespace arrow {
+class RecordBatchReader;
 class Table;
-}
+}  // namespace arrow
 
 namespace salver {
 
@@ -93,6 +95,13 @@ struct MaterializeReport {
   std::vector<View> views;
 };
 
+// What to read of one source, for all time where no bound is given.
+struct PullRequest {
+  std::string source;                            // name of a data source of the project
+  std::vector<std::string> join_keys, features;  // columns of the source; features empty: all others
+  std::optional<int64_t> start_us, end_us;       // of the event time, both included
+};
+
 enum class PushTarget { kOnline, kOffline, kOnlineAndOffline };
 
 class FeatureStore {
@@ -128,6 +137,26 @@ class FeatureStore {
   // All views fed by the push source. Rows are readable online when this returns.
   virtual Status Push(std::string_view push_source, const arrow::Table& rows, PushTarget target) = 0;
   virtual Status WriteToOnlineStore(std::string_view view, const arrow::Table& rows) = 0;
+  // Adds rows to the history behind the view: exactly its source's columns, in any order. They survive power
+  // loss when this returns OK; after an error none of them is there.
+  virtual Status WriteToOfflineStore(std::string_view view, const arrow::Table& rows) = 0;
+
+  // Rows of a source as a stream of batches: the newest of each key, or all in the source's order. The stream
+  // reads as it is read and holds a few row groups.
+  virtual Result<std::shared_ptr<arrow::RecordBatchReader>> PullLatest(const PullRequest& request) = 0;
+  virtual Result<std::shared_ptr<arrow::RecordBatchReader>> PullAll(const PullRequest& request) = 0;
+
+  // Runs the job, keeps its rows in dataset.storage and registers them; what the job knows of itself is
+  // filled in. After an error nothing is registered. Errors: those of RetrievalJob::Persist; AlreadyExists
+  // for the name of another dataset, unless `allow_overwrite`.
+  virtual Result<SavedDataset> CreateSavedDataset(RetrievalJob* job, const SavedDataset& dataset,
+                                                  bool allow_overwrite) = 0;
+  // Errors: NotFound (kObjectNotFound) with the nearest name.
+  virtual Result<SavedDataset> GetSavedDataset(const std::string& name) = 0;
+  virtual Result<std::vector<SavedDataset>> ListSavedDatasets() = 0;
+  virtual Result<std::shared_ptr<arrow::RecordBatchReader>> ReadSavedDataset(const std::string& name) = 0;
+  // From the registry; the rows stay where they are.
+  virtual Status DeleteSavedDataset(const std::string& name) = 0;
 };
 
 }  // namespace salver

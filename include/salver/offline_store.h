@@ -46,6 +46,13 @@ class OfflineStore {
   // be added to.
   virtual Status Append(const DataSource& source, const arrow::Table& rows) = 0;
 
+  // A source with exactly these rows; they survive power loss when this returns OK. Errors: AlreadyExists
+  // when something is there and `overwrite` is not set; Unimplemented where the store keeps no rows of its
+  // own.
+  virtual Status Create(const DataSource& source, const arrow::Table& rows, bool overwrite);
+  // Removes what Create made; nothing there is OK.
+  virtual Status Drop(const DataSource& source);
+
   // The rows that a SQL text gives. Errors: Unimplemented where the store has no SQL; InvalidArgument with
   // the database's message.
   virtual Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) = 0;

@@ -30,7 +30,7 @@ Status Run(const Context& context, const Arguments& arguments) {
     SALVER_ASSIGN(request.end_us, ParseTimeArgument("--end-date", arguments.end));
   }
   if (!arguments.entities.empty()) {
-    SALVER_ASSIGN(request.entities, ReadTableFile(arguments.entities));
+    request.entity_source = arguments.entities;
   }
   SALVER_ASSIGN(auto store, context.OpenStore());
   SALVER_ASSIGN(auto job, store->GetHistoricalFeatures(request));
@@ -55,7 +55,8 @@ Status Run(const Context& context, const Arguments& arguments) {
 // What both verbs ask: which rows, which features, and how.
 void AddRequest(CLI::App* verb, Arguments* arguments) {
   verb->add_option("-d,--dataframe", arguments->entities,
-                   "Entity rows: .parquet, .csv, .json (a row a line) or .arrow");
+                   "Entity rows: a file or folder (.parquet, .csv, .json with a row a line, .arrow), s3:// "
+                   "or gs://, or SQL");
   verb->add_option("-f,--features", arguments->features, "view:feature; may be repeated");
   verb->add_option("--feature-service", arguments->service, "A feature service instead of --features");
   verb->add_option("-s,--start-date", arguments->start, "Without entity rows: start of the range");

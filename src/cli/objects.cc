@@ -126,6 +126,18 @@ std::vector<Kind> Kinds() {
                        visit(source.name(), source.project(), source, {source.name(), SourceClass(source)});
                      }
                    }});
+  kinds.push_back({"saved-datasets",
+                   "saved dataset",
+                   {"NAME", "PATH", "FEATURES"},
+                   [](const Registry& r, const auto& tags, const auto& visit) {
+                     for (const auto& dataset : r.saved_datasets()) {
+                       const auto& spec = dataset.spec();
+                       if (!HasTags(spec.tags(), tags)) continue;
+                       visit(spec.name(), spec.project(), dataset,
+                             {spec.name(), spec.storage().file_storage().uri(),
+                              Join({spec.features().begin(), spec.features().end()})});
+                     }
+                   }});
   kinds.push_back({"projects",
                    "project",
                    {"NAME", "DESCRIPTION", "OWNER"},

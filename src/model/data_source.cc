@@ -85,6 +85,15 @@ DataSource DataSourceOf(const feast::core::DataSource& message) {
   return source;
 }
 
+feast::core::DataSource_FileOptions FileOptionsOf(const DataSource& source) {
+  feast::core::DataSource_FileOptions options;
+  options.set_uri(source.path);
+  if (source.file_format == "parquet") options.mutable_file_format()->mutable_parquet_format();
+  if (const auto endpoint = source.options.find("s3_endpoint_override"); endpoint != source.options.end())
+    options.set_s3_endpoint_override(endpoint->second);
+  return options;
+}
+
 bool ReadsSameRows(const DataSource& a, const DataSource& b) {
   return a.store == b.store && a.path == b.path && a.file_format == b.file_format && a.table == b.table &&
          a.query == b.query && a.options == b.options;

@@ -52,6 +52,14 @@ class OfflineStores final : public OfflineStore {
     SALVER_ASSIGN(const Routed to, Route(source));
     return to.store->Append(*to.source, rows);
   }
+  Status Create(const DataSource& source, const arrow::Table& rows, bool overwrite) override {
+    SALVER_ASSIGN(const Routed to, Route(source));
+    return to.store->Create(*to.source, rows, overwrite);
+  }
+  Status Drop(const DataSource& source) override {
+    SALVER_ASSIGN(const Routed to, Route(source));
+    return to.store->Drop(*to.source);
+  }
   Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) override { return main_->Query(sql); }
 
  private:
@@ -79,6 +87,16 @@ class OfflineStores final : public OfflineStore {
 };
 
 }  // namespace
+
+Status OfflineStore::Create(const DataSource& source, const arrow::Table&, bool) {
+  return Status::Unimplemented("data source \"" + source.name + "\": its offline store (" + source.store +
+                               ") keeps no new tables. Give a file.");
+}
+
+Status OfflineStore::Drop(const DataSource& source) {
+  return Status::Unimplemented("data source \"" + source.name + "\": its offline store (" + source.store +
+                               ") drops no tables.");
+}
 
 std::vector<std::string> OfflineStoreTypes() {
   std::vector<std::string> types;

@@ -61,6 +61,7 @@ struct PlannedRequest {
   std::shared_ptr<arrow::Table> entities;  // null: one row a key, at end_us
   int64_t end_us = 0;
   int64_t default_ttl_us = 0;
+  RetrievalMetadata metadata;
 };
 
 class HistoricalJob final : public RetrievalJob {
@@ -88,6 +89,12 @@ class HistoricalJob final : public RetrievalJob {
     line.End(rows.status());
     return rows;
   }
+
+  Status Persist(const DataSource& storage, bool allow_overwrite) override {
+    SALVER_ASSIGN(const auto answer, Run());
+    return context_.offline->Create(storage, *answer, allow_overwrite);
+  }
+  const RetrievalMetadata& metadata() const override { return request_.metadata; }
 
  private:
   ExecutionContext Context() const {
@@ -240,6 +247,35 @@ Status CheckTimes(const HistoricalRequest& request) {
   return Status::OK();
 }
 
+// What is known of the answer before it is computed.
+Result<RetrievalMetadata> MetadataOf(const PlannedRequest& planned, const std::string& time_column) {
+  RetrievalMetadata metadata;
+  std::map<size_t, std::string> features;  // by position in the answer
+  for (const RequestedView& view : planned.views) {
+    for (const RequestedFeature& feature : view.features)
+      features[feature.position] = view.name + ":" + view.view->features[feature.column].name;
+    for (const Field& key : view.view->join_keys) {
+      const std::string& column = view.EntityColumn(key.name);
+      auto& keys = metadata.join_keys;
+      if (std::find(keys.begin(), keys.end(), column) == keys.end()) keys.push_back(column);
+    }
+  }
+  for (auto& [position, feature] : features) metadata.features.push_back(std::move(feature));
+  metadata.min_event_us = metadata.max_event_us = planned.end_us;
+  if (planned.entities == nullptr) return metadata;
+  const auto column = planned.entities->GetColumnByName(time_column);
+  if (column == nullptr) return metadata;
+  const std::string what = "entity column \"" + time_column + "\"";
+  SALVER_ASSIGN(const auto times, CastTimeColumn(*column, what));
+  SALVER_ASSIGN(const auto micros, TimesOf(arrow::ChunkedArray(times), kNoTime, what));
+  const LabelTimes labels = TimesRange(micros);
+  if (labels.min_us <= labels.max_us) {
+    metadata.min_event_us = labels.min_us;
+    metadata.max_event_us = labels.max_us;
+  }
+  return metadata;
+}
+
 }  // namespace
 
 Result<std::unique_ptr<RetrievalJob>> PlanHistoricalFeatures(std::shared_ptr<const RegistrySnapshot> snapshot,
@@ -272,6 +308,8 @@ Result<std::unique_ptr<RetrievalJob>> PlanHistoricalFeatures(std::shared_ptr<con
   if (request.entities != nullptr) ValidateEntities(planned.plan, *request.entities->schema(), &problems);
   CheckSources(context.offline.get(), &planned.plan, &problems);
   SALVER_RETURN_NOT_OK(problems.ToStatus());
+  SALVER_ASSIGN(planned.metadata, MetadataOf(planned, options.time_column));
+  planned.metadata.full_feature_names = request.full_feature_names;
   return std::unique_ptr<RetrievalJob>(new HistoricalJob(std::move(planned), context));
 }
 

@@ -1,6 +1,7 @@
 // The facade: opens what a repository's configuration names and routes each verb to the room that does it.
 #include "salver/feature_store.h"
 
+#include <arrow/record_batch.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
 
@@ -19,7 +20,10 @@
 #include "registry/definitions.h"
 #include "registry/definitions_yaml.h"
 #include "registry/file_registry.h"
+#include "registry/saved_datasets.h"
+#include "retrieval/entity_rows.h"
 #include "retrieval/historical.h"
+#include "retrieval/pull.h"
 #include "salver/log.h"
 #include "serving/online_serving.h"
 #include "store/python_definitions.h"
@@ -122,11 +126,73 @@ class LocalFeatureStore final : public FeatureStore {
 
   Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) override {
     SALVER_ASSIGN(auto snapshot, Snapshot());
-    return PlanHistoricalFeatures(std::move(snapshot), request,
-                                  {.offline = offline_,
-                                   .engine = engine_,
-                                   .memory_limit_bytes = config_.memory_limit_bytes,
-                                   .spill_folder = config_.spill_folder});
+    if (request.entity_source.empty())
+      return PlanHistoricalFeatures(std::move(snapshot), request, ReadContext());
+    if (request.entities != nullptr) {
+      return Status::InvalidArgument("entity rows were given as a table and as \"" + request.entity_source +
+                                     "\". Give one of them.");
+    }
+    HistoricalRequest with_rows = request;
+    SALVER_ASSIGN(with_rows.entities, ReadEntityRows(request.entity_source, *snapshot, offline_.get()));
+    return PlanHistoricalFeatures(std::move(snapshot), with_rows, ReadContext());
+  }
+
+  Result<std::shared_ptr<arrow::RecordBatchReader>> PullLatest(const PullRequest& request) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
+    return salver::PullLatest(*snapshot, request, ReadContext());
+  }
+  Result<std::shared_ptr<arrow::RecordBatchReader>> PullAll(const PullRequest& request) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
+    return salver::PullAll(*snapshot, request, ReadContext());
+  }
+
+  Result<SavedDataset> CreateSavedDataset(RetrievalJob* job, const SavedDataset& dataset,
+                                          bool allow_overwrite) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Reload());
+    const bool is_new = !FindSavedDataset(snapshot->proto(), project(), dataset.name).ok();
+    if (dataset.name.empty()) return Status::InvalidArgument("a saved dataset needs a name.");
+    if (!is_new && !allow_overwrite) {
+      return Status::AlreadyExists("saved dataset \"" + dataset.name + "\" is in project \"" + project() +
+                                   "\" already. Give another name, or allow to overwrite it.");
+    }
+    SavedDataset saved = dataset;
+    if (saved.storage.store.empty()) saved.storage.store = "file";
+    saved.storage.name = dataset.name;
+    const RetrievalMetadata& about = job->metadata();
+    saved.features = about.features;
+    saved.join_keys = about.join_keys;
+    saved.full_feature_names = about.full_feature_names;
+    saved.min_event_us = about.min_event_us;
+    saved.max_event_us = about.max_event_us;
+    SALVER_RETURN_NOT_OK(job->Persist(saved.storage, allow_overwrite));
+    const auto registered = registry_->Update([&](feast::core::Registry* registry) {
+      PutSavedDataset(saved, project(), Clock::System()->NowMicros(), registry);
+      return Status::OK();
+    });
+    if (!registered.ok()) {
+      if (!allow_overwrite) (void)offline_->Drop(saved.storage);  // the first error is the one to tell
+      return registered.status();
+    }
+    return FindSavedDataset(**registered, project(), dataset.name);
+  }
+
+  Result<SavedDataset> GetSavedDataset(const std::string& name) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Reload());
+    return FindSavedDataset(snapshot->proto(), project(), name);
+  }
+  Result<std::vector<SavedDataset>> ListSavedDatasets() override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Reload());
+    return SavedDatasets(snapshot->proto(), project());
+  }
+  Result<std::shared_ptr<arrow::RecordBatchReader>> ReadSavedDataset(const std::string& name) override {
+    SALVER_ASSIGN(const SavedDataset dataset, GetSavedDataset(name));
+    return PullAllOf(dataset.storage, {}, ReadContext());
+  }
+  Status DeleteSavedDataset(const std::string& name) override {
+    return registry_
+        ->Update(
+            [&](feast::core::Registry* registry) { return RemoveSavedDataset(project(), name, registry); })
+        .status();
   }
 
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
@@ -193,6 +259,17 @@ class LocalFeatureStore final : public FeatureStore {
     return Status::OK();
   }
 
+  Status WriteToOfflineStore(std::string_view view_name, const arrow::Table& rows) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
+    SALVER_ASSIGN(const auto view, snapshot->GetView(view_name));
+    if (!view->batch_source) {
+      return Status::FailedPrecondition(
+          "feature view \"" + view->name + "\" has no batch source, so it has no history to write to.",
+          Reason::kBadSource);
+    }
+    return offline_->Append(*view->batch_source, rows);
+  }
+
   Status WriteToOnlineStore(std::string_view view_name, const arrow::Table& rows) override {
     SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
     SALVER_ASSIGN(auto view, snapshot->GetView(view_name));
@@ -227,6 +304,13 @@ class LocalFeatureStore final : public FeatureStore {
     ValidateDefinitions(&definitions);
     SALVER_RETURN_NOT_OK(definitions.ToStatus());
     return definitions;
+  }
+
+  RetrievalContext ReadContext() const {
+    return {.offline = offline_,
+            .engine = engine_,
+            .memory_limit_bytes = config_.memory_limit_bytes,
+            .spill_folder = config_.spill_folder};
   }
 
   ApplyRules RulesFor(const ApplyOptions& options) const {

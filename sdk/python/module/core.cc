@@ -20,6 +20,13 @@ namespace nb = nanobind;
 namespace salver::python {
 namespace {
 
+DataSource FileAt(const std::string& path, const std::string& format, const std::string& endpoint) {
+  DataSource source{.name = path, .kind = DataSourceKind::kFile, .store = "file", .path = path};
+  source.file_format = format;
+  if (!endpoint.empty()) source.options["s3_endpoint_override"] = endpoint;
+  return source;
+}
+
 class Job {
  public:
   explicit Job(std::unique_ptr<RetrievalJob> job) : job_(std::move(job)) {}
@@ -31,6 +38,12 @@ class Job {
     nb::gil_scoped_release release;
     return TableStream(Take(job_->Run()));
   }
+  void Persist(const std::string& path, const std::string& format, const std::string& endpoint,
+               bool allow_overwrite) {
+    nb::gil_scoped_release release;
+    Check(job_->Persist(FileAt(path, format, endpoint), allow_overwrite));
+  }
+  RetrievalJob* get() const { return job_.get(); }
 
  private:
   std::unique_ptr<RetrievalJob> job_;
@@ -132,11 +145,12 @@ class Store {
     return json;
   }
 
-  Job Historical(nb::object entities, std::vector<std::string> features, const std::string& service,
-                 bool full_names, std::optional<int64_t> start_us, std::optional<int64_t> end_us,
-                 bool created_cut) {
+  Job Historical(nb::object entities, const std::string& entity_source, std::vector<std::string> features,
+                 const std::string& service, bool full_names, std::optional<int64_t> start_us,
+                 std::optional<int64_t> end_us, bool created_cut) {
     HistoricalRequest request;
     if (!entities.is_none()) request.entities = ToTable(entities);
+    request.entity_source = entity_source;
     request.features = std::move(features);
     request.feature_service = service;
     request.full_feature_names = full_names;
@@ -194,6 +208,39 @@ class Store {
     Check(store_->WriteToOnlineStore(view, *table));
   }
 
+  void WriteOffline(const std::string& view, nb::object rows) {
+    const auto table = ToTable(rows);
+    nb::gil_scoped_release release;
+    Check(store_->WriteToOfflineStore(view, *table));
+  }
+
+  TableStream Pull(bool latest, const std::string& source, std::vector<std::string> join_keys,
+                   std::vector<std::string> features, std::optional<int64_t> start_us,
+                   std::optional<int64_t> end_us) {
+    const PullRequest request{source, std::move(join_keys), std::move(features), start_us, end_us};
+    nb::gil_scoped_release release;
+    return TableStream(Take(latest ? store_->PullLatest(request) : store_->PullAll(request)));
+  }
+
+  void CreateSavedDataset(const Job& job, const std::string& name, const std::string& path,
+                          const std::string& format, const std::string& endpoint,
+                          const std::vector<std::pair<std::string, std::string>>& tags,
+                          const std::string& service, bool allow_overwrite) {
+    SavedDataset dataset{.name = name, .storage = FileAt(path, format, endpoint)};
+    dataset.tags = {tags.begin(), tags.end()};
+    dataset.feature_service = service;
+    nb::gil_scoped_release release;
+    Check(store_->CreateSavedDataset(job.get(), dataset, allow_overwrite).status());
+  }
+  TableStream ReadSavedDataset(const std::string& name) {
+    nb::gil_scoped_release release;
+    return TableStream(Take(store_->ReadSavedDataset(name)));
+  }
+  void DeleteSavedDataset(const std::string& name) {
+    nb::gil_scoped_release release;
+    Check(store_->DeleteSavedDataset(name));
+  }
+
   void Teardown() {
     nb::gil_scoped_release release;
     Check(store_->Teardown());
@@ -221,7 +268,7 @@ NB_MODULE(_core, m) {
   });
   nb::class_<TableStream>(m, "TableStream")
       .def("__arrow_c_stream__", &TableStream::ArrowCStream, nb::arg("requested_schema") = nb::none());
-  nb::class_<Job>(m, "Job").def("explain", &Job::Explain).def("run", &Job::Run);
+  nb::class_<Job>(m, "Job").def("explain", &Job::Explain).def("run", &Job::Run).def("persist", &Job::Persist);
   nb::class_<OnlineAnswer>(m, "OnlineAnswer")
       .def_ro("names", &OnlineAnswer::names)
       .def_ro("statuses", &OnlineAnswer::statuses)
@@ -232,14 +279,20 @@ NB_MODULE(_core, m) {
       .def("project", &Store::Project)
       .def("apply", &Store::Apply)
       .def("registry_json", &Store::RegistryJson)
-      .def("historical", &Store::Historical, nb::arg("entities").none(), nb::arg("features"),
-           nb::arg("service"), nb::arg("full_names"), nb::arg("start_us").none(), nb::arg("end_us").none(),
-           nb::arg("created_cut"))
+      .def("historical", &Store::Historical, nb::arg("entities").none(), nb::arg("entity_source"),
+           nb::arg("features"), nb::arg("service"), nb::arg("full_names"), nb::arg("start_us").none(),
+           nb::arg("end_us").none(), nb::arg("created_cut"))
       .def("online", &Store::Online)
       .def("materialize", &Store::Materialize, nb::arg("start_us").none(), nb::arg("end_us"),
            nb::arg("views"), nb::arg("all_rows"), nb::arg("progress").none())
       .def("push", &Store::Push)
       .def("write_online", &Store::WriteOnline)
+      .def("write_offline", &Store::WriteOffline)
+      .def("pull", &Store::Pull, nb::arg("latest"), nb::arg("source"), nb::arg("join_keys"),
+           nb::arg("features"), nb::arg("start_us").none(), nb::arg("end_us").none())
+      .def("create_saved_dataset", &Store::CreateSavedDataset)
+      .def("read_saved_dataset", &Store::ReadSavedDataset)
+      .def("delete_saved_dataset", &Store::DeleteSavedDataset)
       .def("teardown", &Store::Teardown);
   RegisterFeatureGroups(m);
 }

@@ -49,9 +49,11 @@ inline std::shared_ptr<arrow::Table> ToTable(nb::object object) {
 class TableStream {
  public:
   explicit TableStream(std::shared_ptr<arrow::Table> table) : table_(std::move(table)) {}
+  // Read as Python reads it, once.
+  explicit TableStream(std::shared_ptr<arrow::RecordBatchReader> reader) : reader_(std::move(reader)) {}
   nb::object ArrowCStream(nb::object) const {
     auto stream = std::make_unique<ArrowArrayStream>();
-    const auto reader = std::make_shared<arrow::TableBatchReader>(table_);
+    const auto reader = reader_ != nullptr ? reader_ : std::make_shared<arrow::TableBatchReader>(table_);
     const auto status = arrow::ExportRecordBatchReader(reader, stream.get());
     if (!status.ok()) throw Raised(Status::Internal(status.ToString()));
     PyObject* capsule = PyCapsule_New(stream.get(), "arrow_array_stream", [](PyObject* self) {
@@ -66,6 +68,7 @@ class TableStream {
 
  private:
   std::shared_ptr<arrow::Table> table_;
+  std::shared_ptr<arrow::RecordBatchReader> reader_;
 };
 
 // feature_groups.cc: schemas, stores, metadata and pipelines of feature groups.

@@ -22,6 +22,7 @@ from salver.permission import Permission
 from salver.project import Project
 from salver.projection import FeatureViewProjection
 from salver.query_executor import DuckDBQueryExecutor, SparkQueryExecutor
+from salver.saved_dataset import SavedDataset, SavedDatasetFileStorage
 from salver.stream_feature_view import StreamFeatureView, stream_feature_view
 from salver.value_type import ValueType
 
@@ -33,7 +34,8 @@ __all__ = [
     "FeatureService", "FeatureStore", "FeatureStoreMetadata", "FeatureType", "FeatureView", "FeatureViewProjection", "Field",
     "FileSource", "IcebergFormat", "JsonFormat", "KafkaSource", "KinesisSource", "LabelView", "LoggingConfig",
     "MaterializedFeatureStore", "OnDemandFeatureView", "ParquetFormat", "Permission", "Pipeline", "PostgreSQLSource", "Project",
-    "ProtoFormat", "PushSource", "RedshiftSource", "RequestSource", "SnowflakeSource", "SparkQueryExecutor", "SparkSource",
+    "ProtoFormat", "PushSource", "RedshiftSource", "RequestSource", "SavedDataset",
+    "SavedDatasetFileStorage", "SnowflakeSource", "SparkQueryExecutor", "SparkSource",
     "StreamFeatureView", "TrinoSource", "ValueType", "VirtualizedFeatureStore", "batch_feature_view", "on_demand_feature_view",
     "stream_feature_view",
 ]

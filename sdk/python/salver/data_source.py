@@ -51,7 +51,8 @@ class DataSource(Definition):
 
 
 class FileSource(DataSource):
-    """A Parquet file, a folder of them, or a glob. Relative paths start at the repository."""
+    """A file, a folder of them, or a glob: Parquet, CSV, newline JSON or Arrow IPC, as the suffix says; a path, s3:// or
+    gs://. Relative paths start at the repository."""
 
     source_type = "BATCH_FILE"
     class_path = "feast.infra.offline_stores.file_source.FileSource"

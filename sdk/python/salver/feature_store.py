@@ -1,6 +1,7 @@
 """FeatureStore: a repository opened, with Feast's method names. A thin cover of the compiled core."""
 
 import json
+import os
 from datetime import datetime, timezone
 from typing import Any, Dict, List, Optional, Union
 
@@ -11,6 +12,7 @@ from salver.errors import (FeastObjectNotFoundException, FeatureServiceNotFoundE
 from salver.feature_service import FeatureService
 from salver.nearest import nearest_hint
 from salver.registered import Registered, RegistryObjects
+from salver.saved_dataset import SavedDataset, SavedDatasetFileStorage
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
@@ -62,6 +64,10 @@ class RetrievalJob:
 
     def to_arrow(self, validation_reference: Any = None, timeout: Optional[int] = None) -> Any:
         return _table(_call(self._job.run))
+
+    def persist(self, storage: SavedDatasetFileStorage, allow_overwrite: bool = False, timeout: Optional[int] = None) -> None:
+        """Computes it and keeps the rows in `storage`, which must not be there yet unless allow_overwrite."""
+        _call(self._job.persist, storage.path, storage.format_name, storage.s3_endpoint_override, allow_overwrite)
 
     def to_df(self, validation_reference: Any = None, timeout: Optional[int] = None) -> Any:
         return self.to_arrow().to_pandas()
@@ -134,12 +140,12 @@ class FeatureStore:
     def get_historical_features(self, entity_df: Any = None, features: Any = None, full_feature_names: bool = False,
                                 start_date: Optional[datetime] = None, end_date: Optional[datetime] = None,
                                 filter_by_created_timestamp: bool = False) -> RetrievalJob:
-        if isinstance(entity_df, str):
-            raise TypeError("entity_df is a text. SQL needs an offline store that runs it; this one reads files: give a DataFrame "
-                            "or an Arrow table.")
+        """entity_df: a DataFrame, an Arrow table, a dict of columns, the path or URI of a file, or a SQL text."""
         references, service = _selection(features)
-        rows = None if entity_df is None else _stream(entity_df)
-        return RetrievalJob(_call(self._core.historical, rows, references, service, full_feature_names, _micros(start_date),
+        named = isinstance(entity_df, (str, os.PathLike))
+        rows = None if entity_df is None or named else _stream(entity_df)
+        entity_source = os.fspath(entity_df) if named else ""
+        return RetrievalJob(_call(self._core.historical, rows, entity_source, references, service, full_feature_names, _micros(start_date),
                                   _micros(end_date), filter_by_created_timestamp))
 
     def get_online_features(self, features: Any, entity_rows: Any, full_feature_names: bool = False) -> OnlineResponse:
@@ -167,6 +173,51 @@ class FeatureStore:
     def write_to_online_store(self, feature_view_name: str, df: Any = None, inputs: Any = None,
                               allow_registry_cache: bool = True, transform_on_write: bool = True) -> None:
         _call(self._core.write_online, feature_view_name, _stream(df if df is not None else inputs))
+
+    def write_to_offline_store(self, feature_view_name: str, df: Any, allow_registry_cache: bool = True,
+                               reorder_columns: bool = True) -> None:
+        """Adds rows to the view's batch source: exactly its columns. Durable when it returns."""
+        _call(self._core.write_offline, feature_view_name, _stream(df))
+
+    def pull_latest_from_table_or_query(self, data_source: Any, join_key_columns: List[str],
+                                        feature_name_columns: Optional[List[str]] = None, start_date: Optional[datetime] = None,
+                                        end_date: Optional[datetime] = None) -> Any:
+        """The newest row of each key between two dates, as a pyarrow.RecordBatchReader. data_source: registered, or its name."""
+        return self._pull(True, data_source, join_key_columns, feature_name_columns, start_date, end_date)
+
+    def pull_all_from_table_or_query(self, data_source: Any, join_key_columns: Optional[List[str]] = None,
+                                     feature_name_columns: Optional[List[str]] = None, start_date: Optional[datetime] = None,
+                                     end_date: Optional[datetime] = None) -> Any:
+        """Every row between two dates, in the source's order, as a pyarrow.RecordBatchReader."""
+        return self._pull(False, data_source, join_key_columns, feature_name_columns, start_date, end_date)
+
+    def _pull(self, latest: bool, data_source: Any, join_keys: Any, features: Any, start_date: Any, end_date: Any) -> Any:
+        import pyarrow
+
+        stream = _call(self._core.pull, latest, getattr(data_source, "name", data_source), list(join_keys or []),
+                       list(features or []), _micros(start_date), _micros(end_date))
+        return pyarrow.RecordBatchReader.from_stream(stream)
+
+    def create_saved_dataset(self, from_: RetrievalJob, name: str, storage: SavedDatasetFileStorage,
+                             tags: Optional[Dict[str, str]] = None, feature_service: Any = None,
+                             allow_overwrite: bool = False) -> SavedDataset:
+        """Computes the job, keeps its rows in `storage` and registers them under `name`."""
+        _call(self._core.create_saved_dataset, from_._job, name, storage.path, storage.format_name, storage.s3_endpoint_override,
+              list((tags or {}).items()), feature_service.name if feature_service else "", allow_overwrite)
+        return self.get_saved_dataset(name)
+
+    def list_saved_datasets(self, allow_cache: bool = False, tags: Optional[Dict[str, str]] = None) -> List[SavedDataset]:
+        datasets = self._objects().saved_datasets()
+        for dataset in datasets:
+            dataset._read = lambda name=dataset.name: _table(_call(self._core.read_saved_dataset, name))
+        return _with_tags(datasets, tags)
+
+    def get_saved_dataset(self, name: str) -> SavedDataset:
+        return self._get("saved dataset", FeastObjectNotFoundException, name, self.list_saved_datasets())
+
+    def delete_saved_dataset(self, name: str) -> None:
+        """Takes it out of the registry; its rows stay where they are."""
+        _call(self._core.delete_saved_dataset, name)
 
     def _objects(self) -> RegistryObjects:
         return RegistryObjects(json.loads(_call(self._core.registry_json)), self.project)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any, Callable, Dict, List, Optional
 
 from salver.aggregation import Aggregation
-from salver.data_format import DeltaFormat
+from salver.data_format import DeltaFormat, FileFormat
 from salver.data_source import DataSource, FileSource, PushSource, RequestSource
 from salver.definition import Definition
 from salver.entity import Entity
@@ -19,6 +19,7 @@ from salver.feature_view import BatchFeatureView, FeatureView
 from salver.field import Field
 from salver.project import Project
 from salver.projection import FeatureViewProjection
+from salver.saved_dataset import SavedDataset, SavedDatasetFileStorage
 from salver.types import STRUCT_SCHEMA_TAG, Array, FeastType, Set, Struct, from_value_type
 from salver.value_type import ValueType
 
@@ -49,6 +50,15 @@ def _mark(target: Any, message: Dict[str, Any]) -> Any:
                                         for i in meta.get("materialization_intervals", [])]
     target.message = message
     return target
+
+
+def _file_format(options: Dict[str, Any]) -> Optional[FileFormat]:
+    """None where the suffix tells, or Parquet, which is what a source without one is."""
+    written = options.get("file_format", {})
+    delta = written.get("delta_format")
+    if delta is not None:
+        return DeltaFormat(delta.get("checkpoint_location"), delta.get("properties"))
+    return None
 
 
 class Registered:
@@ -123,12 +133,11 @@ def data_source(message: Dict[str, Any]) -> Any:
     common = {"name": message.get("name", ""), **_common(message)}
     if kind == "BATCH_FILE":
         options = message.get("file_options", {})
-        delta = options.get("file_format", {}).get("delta_format")
         source: Any = FileSource(
             path=options.get("uri", ""), timestamp_field=message.get("timestamp_field"), **common,
             created_timestamp_column=message.get("created_timestamp_column"), field_mapping=message.get("field_mapping"),
             s3_endpoint_override=options.get("s3_endpoint_override"),
-            file_format=DeltaFormat(delta.get("checkpoint_location"), delta.get("properties")) if delta is not None else None)
+            file_format=_file_format(options))
         source.date_partition_column = message.get("date_partition_column", "")
     elif kind == "PUSH_SOURCE":
         batch = message.get("batch_source")
@@ -196,6 +205,17 @@ def feature_service(message: Dict[str, Any]) -> Any:
     return _mark(service, message)
 
 
+def saved_dataset(message: Dict[str, Any]) -> SavedDataset:
+    spec, meta = message["spec"], message.get("meta", {})
+    options = spec.get("storage", {}).get("file_storage", {})
+    storage = SavedDatasetFileStorage(options.get("uri", ""), _file_format(options), options.get("s3_endpoint_override"))
+    made = SavedDataset(spec["name"], spec.get("features", []), spec.get("join_keys", []), storage,
+                        spec.get("full_feature_names", False), spec.get("tags"), spec.get("feature_service_name"))
+    for name in ("created_timestamp", "last_updated_timestamp", "min_event_timestamp", "max_event_timestamp"):
+        setattr(made, name, _time(meta.get(name)))
+    return made
+
+
 class RegistryObjects:
     """The objects of one project (None: of all), made from the registry as protobuf JSON."""
 
@@ -221,6 +241,9 @@ class RegistryObjects:
 
     def feature_services(self) -> List[Any]:
         return self._read("feature_services", feature_service)
+
+    def saved_datasets(self) -> List[SavedDataset]:
+        return self._read("saved_datasets", saved_dataset)
 
     def others(self, member: str) -> List[Registered]:
         return self._read(member, lambda message: Registered(message, member.rstrip("s")))

@@ -1,6 +1,7 @@
 // History in files.
 #include "base/files.h"
 #include "offline/file/append_files.h"
+#include "offline/file/create_files.h"
 #include "offline/offline_stores.h"
 #include "source/file_source.h"
 
@@ -20,6 +21,10 @@ class FileOfflineStore final : public OfflineStore {
   Status Append(const DataSource& source, const arrow::Table& rows) override {
     return AppendToFiles(source, folder_, rows, Files::System());
   }
+  Status Create(const DataSource& source, const arrow::Table& rows, bool overwrite) override {
+    return CreateFiles(source, folder_, rows, overwrite, Files::System());
+  }
+  Status Drop(const DataSource& source) override { return DropFiles(source, folder_, Files::System()); }
   Result<std::shared_ptr<arrow::Table>> Query(const std::string&) override {
     return Status::Unimplemented("SQL on files is not in this build. Give entity rows as a table or a file.");
   }
