@@ -4,6 +4,7 @@
 #include <arrow/buffer.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/datum.h>
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 
@@ -35,6 +36,10 @@ arrow::Status ToArrow(const Status& status) {
     default:
       return arrow::Status::Invalid(status.message());
   }
+}
+
+std::shared_ptr<arrow::DataType> Micros() {
+  return ArrowType(ValueType::kUnixTimestamp, "");
 }
 
 // The source by name: of a view if one reads it, as that one knows its columns' types.
@@ -99,7 +104,7 @@ class LatestStream final : public BatchReader {
       for (const Field& field : *list)
         fields.push_back(arrow::field(field.name, ArrowType(field.type, field.struct_schema())));
     }
-    const auto micros = ArrowType(ValueType::kUnixTimestamp, "");
+    const auto micros = Micros();
     fields.push_back(arrow::field(view.batch_source->timestamp_field, micros));
     has_created_ = !view.batch_source->created_timestamp_column.empty();
     if (has_created_) fields.push_back(arrow::field(view.batch_source->created_timestamp_column, micros));
@@ -132,7 +137,7 @@ class LatestStream final : public BatchReader {
 
  private:
   static arrow::Result<std::shared_ptr<arrow::Array>> Times(const std::vector<int64_t>& times) {
-    arrow::TimestampBuilder builder(ArrowType(ValueType::kUnixTimestamp, ""), arrow::default_memory_pool());
+    arrow::TimestampBuilder builder(Micros(), arrow::default_memory_pool());
     for (const int64_t time : times)
       ARROW_RETURN_NOT_OK(time == kNoTime ? builder.AppendNull() : builder.Append(time));
     return builder.Finish();
@@ -188,7 +193,8 @@ class AllStream final : public BatchReader {
     }
     if (inside.length() == table->num_rows()) return table;
     SALVER_ASSIGN(const auto rows, FromArrow(inside.Finish(), what));
-    SALVER_ASSIGN(const auto taken, FromArrow(arrow::compute::Take(table, rows), what));
+    SALVER_ASSIGN(const auto taken,
+                  FromArrow(arrow::compute::Take(arrow::Datum(table), arrow::Datum(rows)), what));
     return taken.table();
   }
 
@@ -222,7 +228,7 @@ Result<std::shared_ptr<BatchReader>> PullLatest(const RegistrySnapshot& snapshot
                                                          .threads = context.threads,
                                                          .memory_limit_bytes = context.memory_limit_bytes,
                                                          .spill_folder = context.spill_folder}));
-  return std::make_shared<LatestStream>(std::move(rows), view, context);
+  return std::shared_ptr<BatchReader>(new LatestStream(std::move(rows), view, context));
 }
 
 Result<std::shared_ptr<BatchReader>> PullAllOf(const DataSource& source, const PullRequest& request,
@@ -244,8 +250,8 @@ Result<std::shared_ptr<BatchReader>> PullAllOf(const DataSource& source, const P
   SALVER_ASSIGN(auto reader, context.offline->Open(source, {.columns = columns,
                                                             .min_event_us = range.start_us,
                                                             .max_event_us = range.end_us}));
-  return std::make_shared<AllStream>(std::move(reader), std::move(columns), source.timestamp_field, range,
-                                     context.offline);
+  return std::shared_ptr<BatchReader>(
+      new AllStream(std::move(reader), std::move(columns), source.timestamp_field, range, context.offline));
 }
 
 Result<std::shared_ptr<BatchReader>> PullAll(const RegistrySnapshot& snapshot, const PullRequest& request,

@@ -88,7 +88,7 @@ TEST_F(PullTest, UnknownSourceAndColumnAreNamed) {
   const Status source = PullAll(*snapshot, {.source = "stat_source"}, Context()).status();
   EXPECT_EQ(source.reason(), Reason::kObjectNotFound) << source.ToString();
   const Status column =
-      PullLatest(*snapshot, {.source = "stats_source", .join_keys = {"driver"}}, Context()).status();
+      PullLatest(*snapshot, {.source = "stats_source", .join_keys = {"driver_i"}}, Context()).status();
   EXPECT_EQ(column.reason(), Reason::kMissingColumns) << column.ToString();
   EXPECT_NE(column.message().find("Did you mean \"driver_id\"?"), std::string::npos) << column.ToString();
 }
