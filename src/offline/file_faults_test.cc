@@ -1,4 +1,5 @@
-// Files that are damaged, do not fit each other, or can not be written: a clear error, and nothing left behind.
+// Files that are damaged, do not fit each other, or can not be written: a clear error, and nothing left
+// behind.
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/table.h>
@@ -18,7 +19,8 @@ namespace {
 
 std::shared_ptr<arrow::Table> Rows(int64_t count) {
   arrow::Int64Builder numbers;
-  arrow::TimestampBuilder times(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"), arrow::default_memory_pool());
+  arrow::TimestampBuilder times(arrow::timestamp(arrow::TimeUnit::MICRO, "UTC"),
+                                arrow::default_memory_pool());
   for (int64_t i = 0; i < count; ++i) EXPECT_TRUE(numbers.Append(i).ok() && times.Append(i).ok());
   const auto time = *times.Finish();
   return arrow::Table::Make(
@@ -157,7 +159,8 @@ TEST_F(FileFaults, FullDiskLeavesTheSourceAsItWas) {
   std::filesystem::create_directories(folder_ + "/many/day=1");
   ASSERT_TRUE(WriteTableFile(*Rows(50), folder_ + "/many/day=1/a.parquet").ok());
   const auto names = Names();
-  const auto days = Rows(20)->AddColumn(2, arrow::field("day", arrow::int64()), Rows(20)->column(0)).ValueOrDie();
+  const auto days =
+      Rows(20)->AddColumn(2, arrow::field("day", arrow::int64()), Rows(20)->column(0)).ValueOrDie();
   for (const int64_t bytes : {0, 100, 700, 1500, 3000}) {
     FullDisk disk(bytes);
     const Status one = AppendToFiles(Source("one.parquet"), folder_, *Rows(5000), &disk);
@@ -174,7 +177,8 @@ TEST_F(FileFaults, FullDiskLeavesTheSourceAsItWas) {
 TEST_F(FileFaults, AppendedRowsGoToTheirPartition) {
   std::filesystem::create_directories(folder_ + "/many/day=1");
   ASSERT_TRUE(WriteTableFile(*Rows(2), folder_ + "/many/day=1/part.parquet").ok());
-  const auto days = Rows(3)->AddColumn(2, arrow::field("day", arrow::int64()), Rows(3)->column(0)).ValueOrDie();
+  const auto days =
+      Rows(3)->AddColumn(2, arrow::field("day", arrow::int64()), Rows(3)->column(0)).ValueOrDie();
   const Status status = store_->Append(Source("many"), *days);
   ASSERT_TRUE(status.ok()) << status.ToString();
   const auto reader = store_->Open(Source("many"), {});

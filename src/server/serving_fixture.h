@@ -45,6 +45,27 @@ class HookedStore final : public FeatureStore {
   Status WriteToOnlineStore(std::string_view view, const arrow::Table& rows) override {
     return store_->WriteToOnlineStore(view, rows);
   }
+  Status WriteToOfflineStore(std::string_view view, const arrow::Table& rows) override {
+    return store_->WriteToOfflineStore(view, rows);
+  }
+  Result<std::shared_ptr<arrow::RecordBatchReader>> PullLatest(const PullRequest& request) override {
+    return store_->PullLatest(request);
+  }
+  Result<std::shared_ptr<arrow::RecordBatchReader>> PullAll(const PullRequest& request) override {
+    return store_->PullAll(request);
+  }
+  Result<SavedDataset> CreateSavedDataset(RetrievalJob* job, const SavedDataset& dataset,
+                                          bool allow_overwrite) override {
+    return store_->CreateSavedDataset(job, dataset, allow_overwrite);
+  }
+  Result<SavedDataset> GetSavedDataset(const std::string& name) override {
+    return store_->GetSavedDataset(name);
+  }
+  Result<std::vector<SavedDataset>> ListSavedDatasets() override { return store_->ListSavedDatasets(); }
+  Result<std::shared_ptr<arrow::RecordBatchReader>> ReadSavedDataset(const std::string& name) override {
+    return store_->ReadSavedDataset(name);
+  }
+  Status DeleteSavedDataset(const std::string& name) override { return store_->DeleteSavedDataset(name); }
 
  private:
   const std::unique_ptr<FeatureStore> store_;
