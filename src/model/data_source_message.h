@@ -14,12 +14,10 @@ namespace salver {
 
 DataSource DataSourceOf(const feast::core::DataSource& message);
 
-
 // Makes `message` Feast's PostgreSQLSource of a table or a query: a custom source, whose options are JSON.
 void SetPostgresSource(const std::string& table, const std::string& query, feast::core::DataSource* message);
 
 // Path, format and options of a file source as its message.
 feast::core::DataSource_FileOptions FileOptionsOf(const DataSource& source);
-
 
 }  // namespace salver
