@@ -11,6 +11,7 @@
 #include "model/value_codec.h"
 #include "salver/entity_key.h"
 #include "salver/registry_snapshot.h"
+#include "test/source_dir.h"
 
 namespace salver {
 namespace {
@@ -34,7 +35,7 @@ std::string FromHex(std::string_view hex) {
 }
 
 simdjson::dom::element Golden(simdjson::dom::parser& parser) {
-  return parser.load(SALVER_SOURCE_DIR "/test/golden/key_encoding.json").value();
+  return parser.load(std::string(kSourceDir) + "/test/golden/key_encoding.json").value();
 }
 
 template <typename Builder, typename Value>

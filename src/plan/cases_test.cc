@@ -16,6 +16,7 @@
 #include "plan/plan_reader.h"
 #include "plan/plan_text.h"
 #include "plan/validate.h"
+#include "test/source_dir.h"
 
 namespace salver {
 namespace {
@@ -232,7 +233,7 @@ class CaseFile {
 };
 
 std::string Folder() {
-  return std::string(SALVER_SOURCE_DIR) + "/test/cases/plan";
+  return std::string(kSourceDir) + "/test/cases/plan";
 }
 
 Lines CaseFiles() {

@@ -8,6 +8,7 @@
 #include "base/files.h"
 #include "model/data_source_message.h"
 #include "registry/yaml_type.h"
+#include "test/source_dir.h"
 
 namespace salver {
 namespace {
@@ -19,7 +20,7 @@ Definitions Read(const std::map<std::string, std::string>& texts) {
 }
 
 TEST(DefinitionsYaml, TheExampleOfTheDocumentationIsWhatItSays) {
-  const auto page = Files::System()->Read(SALVER_SOURCE_DIR "/docs/definitions-yaml.md");
+  const auto page = Files::System()->Read(std::string(kSourceDir) + "/docs/definitions-yaml.md");
   ASSERT_TRUE(page.ok());
   const size_t start = page->find("```yaml\n") + 8;
   Definitions definitions = Read({{"features.yaml", page->substr(start, page->find("```", start) - start)}});

@@ -9,6 +9,7 @@
 #include "registry/apply.h"
 #include "registry/difference.h"
 #include "registry/file_registry.h"
+#include "test/source_dir.h"
 
 namespace salver {
 namespace {
@@ -16,7 +17,7 @@ namespace {
 using google::protobuf::Message;
 using RegistryProto = feast::core::Registry;
 
-constexpr char kQuickstart[] = SALVER_SOURCE_DIR "/test/golden/quickstart/";
+const std::string kQuickstart = std::string(kSourceDir) + "/test/golden/quickstart/";
 constexpr int64_t kNow = 1795225059'957871;
 
 std::shared_ptr<const RegistryProto> ReadRegistry(const std::string& name) {

@@ -20,6 +20,7 @@
 #include "engine/local_engine.h"
 #include "plan/plan_reader.h"
 #include "retrieval/test_repository.h"
+#include "test/source_dir.h"
 
 namespace salver {
 namespace {
@@ -397,7 +398,7 @@ std::vector<std::string> CaseFiles() {
   std::vector<std::string> files;
   for (const char* folder : {"pit", "windows"}) {
     for (const auto& entry :
-         std::filesystem::directory_iterator(std::string(SALVER_SOURCE_DIR) + "/test/cases/" + folder)) {
+         std::filesystem::directory_iterator(std::string(kSourceDir) + "/test/cases/" + folder)) {
       if (entry.path().extension() == ".test") files.push_back(entry.path().string());
     }
   }

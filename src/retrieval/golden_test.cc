@@ -15,12 +15,13 @@
 #include "feast/core/Registry.pb.h"
 #include "retrieval/test_repository.h"
 #include "source/table_file.h"
+#include "test/source_dir.h"
 
 namespace salver {
 namespace {
 
 constexpr int64_t kHour = int64_t{3600} * kMicrosPerSecond;
-const std::string kGolden = std::string(SALVER_SOURCE_DIR) + "/test/golden/";
+const std::string kGolden = std::string(kSourceDir) + "/test/golden/";
 
 // A value as text that does not depend on how wide its number is: Feast turns integers with nulls into
 // floats.

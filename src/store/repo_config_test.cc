@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "test/source_dir.h"
 
 namespace salver {
 namespace {
@@ -91,7 +92,7 @@ TEST_F(RepoConfigTest, ReadsWhatFeastReads) {
   EXPECT_EQ(config->online_store_path, folder_ + "/o.db");
   EXPECT_EQ(config->entity_key_version, 2);
   EXPECT_TRUE(config->serve_expired_values);
-  const auto golden = LoadRepoConfig(SALVER_SOURCE_DIR "/test/golden/quickstart", "");
+  const auto golden = LoadRepoConfig(std::string(kSourceDir) + "/test/golden/quickstart", "");
   ASSERT_TRUE(golden.ok()) << golden.status().ToString();
   EXPECT_EQ(golden->project, "quickstart");
 }

@@ -15,6 +15,7 @@
 
 #include "offline/postgres/connection.h"
 #include "offline/postgres/copy_encoder.h"
+#include "test/source_dir.h"
 
 extern char** environ;
 
@@ -76,8 +77,7 @@ bool TestPostgres::Launch() {
   ::posix_spawn_file_actions_init(&actions);
   ::posix_spawn_file_actions_adddup2(&actions, in[0], 0);
   ::posix_spawn_file_actions_adddup2(&actions, out[1], 1);
-  std::string script = std::string(SALVER_SOURCE_DIR) + "/test/postgres/server.py",
-              python = "/usr/bin/python3";
+  std::string script = std::string(kSourceDir) + "/test/postgres/server.py", python = "/usr/bin/python3";
   char* arguments[] = {python.data(), script.data(), nullptr};
   const int error = ::posix_spawn(&process_, python.c_str(), &actions, nullptr, arguments, environ);
   ::posix_spawn_file_actions_destroy(&actions);
