@@ -270,11 +270,9 @@ class NewestRows final : public LatestRows {
   int64_t rows_in_range() const override { return rows_in_range_; }
   int64_t rows_without_key() const override { return rows_without_key_; }
   int64_t row_count() const override { return static_cast<int64_t>(batch_.event_us.size()); }
-  Result<std::optional<LatestRowsBatch>> Next() override {
-    if (given_ || row_count() == 0) return std::optional<LatestRowsBatch>();
-    given_ = true;
-    return std::optional(batch_);
-  }
+  size_t batch_count() const override { return row_count() == 0 ? 0 : 1; }
+  Result<LatestRowsBatch> Read(size_t) override { return batch_; }
+  std::string source_version() const override { return ""; }
 
  private:
   std::vector<int64_t> Choose(const NewestRowsNode& node, const Keys& keys, const Rows& rows) {
@@ -293,7 +291,6 @@ class NewestRows final : public LatestRows {
 
   LatestRowsBatch batch_;
   int64_t rows_in_range_ = 0, rows_without_key_ = 0;
-  bool given_ = false;
 };
 
 class BruteForceEngine final : public ComputeEngine {
