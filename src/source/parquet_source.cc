@@ -36,8 +36,12 @@ std::string Name(const DataSource& source, const std::string& path) {
 
 // An error from Arrow while reading a file that could be opened: the file is damaged.
 Status Damaged(const DataSource& source, const std::string& path, const std::string& what) {
-  return Status::DataLoss(Name(source, path) + " can not be read as Parquet: " + what +
-                              ". Check that the file is complete and is Parquet.",
+  const std::string fix =
+      path.ends_with(".parquet")
+          ? ". Check that the file is complete and is Parquet."
+          : ". A file that is not Parquet has another format in its definition, or a name "
+            "that ends in .csv, .json or .arrow; Parquet ends in .parquet.";
+  return Status::DataLoss(Name(source, path) + " can not be read as Parquet: " + what + fix,
                           Reason::kBadSource);
 }
 

@@ -54,7 +54,7 @@ FAULTS = {
     "history by features and a service": (
         [*HISTORICAL, "-d", "labels.parquet", "-f", "stats:trips", "--feature-service", "ranking"], ["one of"]),
     "history of a missing file": ([*HISTORICAL, "-d", "none.parquet", "-f", "stats:trips"], ["none.parquet"]),
-    "history of a folder": ([*HISTORICAL, "-d", "data", "-f", "stats:trips"], ["data"]),
+    "history of a folder whose files have the feature already": ([*HISTORICAL, "-d", "data", "-f", "stats:trips"], ["trips"]),
     "history of an unknown kind of file": ([*HISTORICAL, "-d", "labels.xlsx", "-f", "stats:trips"], ["labels.xlsx", ".parquet"]),
     "history of a file that is no Parquet": ([*HISTORICAL, "-d", "fake.parquet", "-f", "stats:trips"], ["fake.parquet"]),
     "history without a join key": ([*HISTORICAL, "-d", "keyless.parquet", "-f", "stats:trips"], ["driver_id"]),
