@@ -57,7 +57,7 @@ def endpoint():
         for day in (1, 2):
             table = pyarrow.table({
                 "driver_id": pyarrow.array([1, 2], pyarrow.int64()),
-                "event_timestamp": pyarrow.array([f"2026-01-0{day}T10:00:00", f"2026-01-0{day}T11:00:00"]).cast(pyarrow.timestamp("us", "UTC")),
+                "event_timestamp": pyarrow.array([f"2026-01-0{day}T10:00:00Z", f"2026-01-0{day}T11:00:00Z"]).cast(pyarrow.timestamp("us", "UTC")),
                 "trips": pyarrow.array([day * 10, day * 10 + 1], pyarrow.int64())})
             pyarrow.parquet.write_table(table, f"lake/stats/day={day}/part.parquet", filesystem=files)
         with files.open_output_stream("lake/stats.csv") as out:

@@ -121,7 +121,7 @@ def labels(**more):
 def test_training_set_keeps_rows_and_order(store):
     job = store.get_historical_features(labels(), ["stats:trips", "stats:rate"])
     assert "PointInTimeJoin stats" in job.explain() and "1 of 1 row group" in job.explain()
-    assert "2 of 4 rows matched" in job.explain(analyze=True)
+    assert "4 rows in, 2 out" in job.explain(analyze=True)
     frame = job.to_df()
     assert list(frame.columns) == ["driver_id", "event_timestamp", "label", "trips", "rate"]
     assert frame["label"].tolist() == [1, 2, 3, 4]
@@ -219,7 +219,7 @@ def test_pushed_and_written_rows_are_served_at_once(store):
     (SalverError, '"gone"', lambda s: s.plan([], objects_to_delete=[Entity(name="gone")])),
     (SalverError, "driver", lambda s: s.plan([], objects_to_delete=[driver])),  # stats joins on it
     (TypeError, "nothing to apply", lambda s: s.apply(["stats"])),
-    (TypeError, "SQL", lambda s: s.get_historical_features("SELECT 1", ["stats:trips"])),
+    (SalverError, "SQL", lambda s: s.get_historical_features("SELECT 1", ["stats:trips"])),
     (TypeError, "config", lambda s: FeatureStore(config={})),
     (SalverError, "feature_store.yaml", lambda s: FeatureStore(repo_path="/no/such/folder")),
 ])
