@@ -1,4 +1,4 @@
-# salver_library(room SOURCES ... TESTS ... DEPENDS ... [LINKS ...] [PRECOMPILE ...])
+# salver_library(room SOURCES ... TESTS ... DEPENDS ... [LINKS ...] [PRECOMPILED set])
 #   One room of src/: library salver_<room>, alias salver::<room>, and its tests as salver_<room>_test.
 #   DEPENDS names rooms (salver::base); the layer check in tools/ holds the includes to the same list.
 #   LINKS names outside libraries.
@@ -27,9 +27,24 @@ if(SALVER_SANITIZE)
   endif()
 endif()
 
-# The standard and Arrow headers that most files need, compiled once per room.
-set(SALVER_PRECOMPILED <cstdint> <map> <memory> <span> <string> <string_view> <vector>)
-set(SALVER_PRECOMPILED_ARROW <arrow/array.h> <arrow/builder.h> <arrow/record_batch.h> <arrow/table.h> <arrow/type.h>)
+# The headers that most files need, compiled once per build: a set is a hundred megabytes, too much for each room to have
+# its own. Names the set of a target with salver_precompiled(target set).
+#   std: the standard library's; arrow: and Arrow's arrays and tables; test: and GoogleTest's; cli: and the parser's
+set(precompiled_std <cstdint> <map> <memory> <span> <string> <string_view> <vector>)
+set(precompiled_arrow ${precompiled_std} <arrow/array.h> <arrow/builder.h> <arrow/record_batch.h> <arrow/table.h>
+                      <arrow/type.h>)
+set(precompiled_test ${precompiled_std} <gtest/gtest.h>)
+set(precompiled_cli ${precompiled_std} <CLI/CLI.hpp>)
+function(salver_precompiled target set)
+  set(owner salver_precompiled_${set})
+  if(NOT TARGET ${owner})
+    file(WRITE ${CMAKE_BINARY_DIR}/precompiled/${set}.cc "")
+    add_library(${owner} OBJECT ${CMAKE_BINARY_DIR}/precompiled/${set}.cc)
+    target_link_libraries(${owner} PRIVATE salver_options Arrow::arrow)
+    target_precompile_headers(${owner} PRIVATE ${precompiled_${set}})
+  endif()
+  target_precompile_headers(${target} REUSE_FROM ${owner})
+endfunction()
 
 if(SALVER_TESTS)
   add_library(salver_source_dir STATIC ${CMAKE_SOURCE_DIR}/test/source_dir.cc)
@@ -41,7 +56,7 @@ function(salver_add_test name)
   cmake_parse_arguments(PARSE_ARGV 1 T "" "" "SOURCES;DEPENDS;LABELS")
   add_executable(${name} ${T_SOURCES})
   target_link_libraries(${name} PRIVATE salver_options ${T_DEPENDS} salver_source_dir GTest::gtest_main)
-  target_precompile_headers(${name} PRIVATE ${SALVER_PRECOMPILED} <gtest/gtest.h>)
+  salver_precompiled(${name} test)
   target_include_directories(${name} PRIVATE ${CMAKE_SOURCE_DIR})
   add_test(NAME ${name} COMMAND ${name} WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   if(T_LABELS)
@@ -50,12 +65,15 @@ function(salver_add_test name)
 endfunction()
 
 function(salver_library room)
-  cmake_parse_arguments(PARSE_ARGV 1 L "" "" "SOURCES;TESTS;DEPENDS;LINKS;PRECOMPILE")
+  cmake_parse_arguments(PARSE_ARGV 1 L "" "PRECOMPILED" "SOURCES;TESTS;DEPENDS;LINKS")
   add_library(salver_${room} STATIC ${L_SOURCES})
   add_library(salver::${room} ALIAS salver_${room})
   target_link_libraries(salver_${room} PUBLIC ${L_DEPENDS} ${L_LINKS} PRIVATE salver_options)
   target_include_directories(salver_${room} PUBLIC ${CMAKE_SOURCE_DIR}/include ${CMAKE_SOURCE_DIR}/src)
-  target_precompile_headers(salver_${room} PRIVATE ${SALVER_PRECOMPILED} ${L_PRECOMPILE})
+  if(NOT L_PRECOMPILED)
+    set(L_PRECOMPILED std)
+  endif()
+  salver_precompiled(salver_${room} ${L_PRECOMPILED})
   if(SALVER_TESTS AND L_TESTS)
     salver_add_test(salver_${room}_test SOURCES ${L_TESTS} DEPENDS salver::${room})
   endif()
