@@ -61,7 +61,7 @@ struct FeatureView {
   std::optional<DataSource> stream_source;  // push or stream source
   std::vector<TimeInterval> materialized;   // sorted, disjoint
   int version_number = 0;
-  bool has_transformation = false;        // SQL or Python on top of the source: not run by this release
+  bool has_transformation = false;        // other than SQL, on top of the source: not run by this release
   std::vector<std::string> source_views;  // views whose rows this one is made of; empty: of batch_source
   std::string sql;                        // makes this view's rows of its sources' rows; empty: none
   std::vector<Aggregation> aggregations;  // a feature each; empty: features are columns

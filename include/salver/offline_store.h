@@ -26,6 +26,19 @@ struct SourceNeeds {
   const std::atomic<bool>* cancelled = nullptr;  // may be null; looked at while a store waits or reads
 };
 
+// One SELECT over rows that are at hand.
+struct SqlRequest {
+  struct Table {
+    std::string name;  // that the SQL knows the rows by
+    std::shared_ptr<arrow::Table> rows;
+  };
+  std::string sql;
+  std::string asked_by;  // subject of error messages: feature view "trips"
+  std::vector<Table> tables = {};
+  int lines_before = 0;                          // lines of `sql` before those that its author wrote
+  const std::atomic<bool>* cancelled = nullptr;  // may be null
+};
+
 class OfflineStore {
  public:
   virtual ~OfflineStore() = default;
@@ -56,6 +69,15 @@ class OfflineStore {
   // The rows that a SQL text gives. Errors: Unimplemented where the store has no SQL; InvalidArgument with
   // the database's message.
   virtual Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) = 0;
+
+  // SQL transformations: the rows that a request gives, and their columns without running it.
+  // Errors: Unimplemented where the store has no SQL over tables; InvalidArgument (kBadSource) for SQL that
+  // does not parse or bind, with the line; DeadlineExceeded; Cancelled; ResourceExhausted.
+  virtual Result<std::shared_ptr<arrow::Table>> RunSql(const SqlRequest& request);
+  virtual Result<std::shared_ptr<arrow::Schema>> DescribeSql(const SqlRequest& request);
+  // A SELECT that RunSql understands and that gives the rows of `source`. Unimplemented where there is none:
+  // then its rows have to be read.
+  virtual Result<std::string> SelectOf(const DataSource& source);
 };
 
 }  // namespace salver

@@ -3,8 +3,10 @@
 #include <arrow/type.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/nearest.h"
+#include "engine/sql_rows.h"
 #include "kernel/columns.h"
 #include "kernel/key_dictionary.h"
 #include "plan/columns_used.h"
@@ -18,15 +20,25 @@ void InferType(const arrow::Field& column, Field* field) {
   if (const auto type = ValueTypeOfArrow(*column.type()); type.ok()) field->type = *type;
 }
 
-// One Read against the nodes that use it.
-class ReadCheck {
+// The rows of a Read or a SqlTransform against the nodes that use them.
+class RowsCheck {
  public:
-  ReadCheck(const DAGNode& node, const arrow::Schema& schema, ExecutionPlan* plan, Problems* problems)
-      : id_(node.id), read_(*node.As<ReadNode>()), schema_(schema), plan_(plan), problems_(problems) {}
+  RowsCheck(const DAGNode& node, const arrow::Schema& schema, ExecutionPlan* plan, Problems* problems)
+      : id_(node.id), schema_(schema), plan_(plan), problems_(problems) {
+    if (const auto* read = node.As<ReadNode>()) {
+      subject_ = "data source \"" + read->source.name + "\" (" + read->source.location() + ")";
+      event_column_ = read->event_column;
+      created_column_ = read->created_column;
+    } else if (const auto* sql = node.As<SqlTransformNode>()) {
+      subject_ = "the SQL of feature view \"" + sql->view + "\"";
+      event_column_ = sql->event_column;
+      created_column_ = sql->created_column;
+    }
+  }
 
   void CheckTimes() const {
-    CheckTime(read_.event_column, "timestamp_field");
-    if (!read_.created_column.empty()) CheckTime(read_.created_column, "created_timestamp_column");
+    CheckTime(event_column_, "timestamp_field");
+    if (!created_column_.empty()) CheckTime(created_column_, "created_timestamp_column");
   }
 
   void CheckUser(DAGNode* user) const {
@@ -98,15 +110,13 @@ class ReadCheck {
                    Reason::kBadFeatureValue);
   }
 
-  std::string Subject() const {
-    return "data source \"" + read_.source.name + "\" (" + read_.source.location() + ")";
-  }
+  const std::string& Subject() const { return subject_; }
 
   const NodeId id_;
-  const ReadNode& read_;
   const arrow::Schema& schema_;
   ExecutionPlan* const plan_;
   Problems* const problems_;
+  std::string subject_, event_column_, created_column_;
 };
 
 // The views that are computed of a node's rows, in the order of the plan.
@@ -136,16 +146,25 @@ std::string ReadBy(const std::vector<std::string>& views) {
 }  // namespace
 
 void CheckSources(OfflineStore* offline, ExecutionPlan* plan, Problems* problems) {
+  SqlRows rows(*plan, offline);
+  std::set<NodeId> unknown;  // rows without a schema, and what is made of them: the first problem says it all
   for (const DAGNode& node : plan->nodes) {
     const ReadNode* read = node.As<ReadNode>();
-    if (read == nullptr) continue;
-    const auto schema = offline->ReadSchema(read->source);
-    if (!schema.ok()) {
-      problems->Add(schema.status().message() + ReadBy(ViewsOver(node.id, *plan)), schema.status().reason(),
-                    schema.status().code());
+    if (read == nullptr && node.As<SqlTransformNode>() == nullptr) continue;
+    const bool known = read != nullptr || std::none_of(node.inputs.begin(), node.inputs.end(),
+                                                       [&](NodeId input) { return unknown.contains(input); });
+    if (!known) {
+      unknown.insert(node.id);
       continue;
     }
-    const ReadCheck check(node, **schema, plan, problems);
+    const auto schema = rows.ReadSchema(read != nullptr ? read->source : SqlRows::SourceOf(node));
+    if (!schema.ok()) {
+      const std::string read_by = read == nullptr ? "" : ReadBy(ViewsOver(node.id, *plan));
+      problems->Add(schema.status().message() + read_by, schema.status().reason(), schema.status().code());
+      unknown.insert(node.id);
+      continue;
+    }
+    const RowsCheck check(node, **schema, plan, problems);
     check.CheckTimes();
     for (DAGNode& user : plan->nodes) {
       for (const NodeId input : user.inputs) {

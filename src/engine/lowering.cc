@@ -1,17 +1,12 @@
 #include "engine/lowering.h"
 
+#include <algorithm>
 #include <map>
+
+#include "engine/sql_rows.h"
 
 namespace salver {
 namespace {
-
-Status NotRun(const std::string& view) {
-  return Status::Unimplemented(
-      "feature view \"" + view +
-          "\" is computed by SQL, which the local engine does not run yet. Ask for the features of "
-          "views over a source.",
-      Reason::kNotExecutedYet);
-}
 
 Status Malformed(const DAGNode& node, const std::string& why) {
   return Status::Internal("plan node " + std::to_string(node.id) + " (" + KindName(node) + ") " + why +
@@ -29,9 +24,10 @@ class Lowering {
         positions_[node.id] = lowered_.keys.size();
         lowered_.keys.push_back({keys->entity_columns, keys->join_keys});
         lowered_.key_nodes.push_back(at);
-      } else if (const auto* read = node.As<ReadNode>()) {
+      } else if (IsRows(node)) {
+        if (!IsScanned(node)) continue;
         positions_[node.id] = lowered_.scans.size();
-        lowered_.scans.push_back(Scan(*read));
+        lowered_.scans.push_back(Scan(node));
         lowered_.scan_nodes.push_back(at);
       } else if (const auto* join = node.As<PointInTimeJoinNode>()) {
         SALVER_RETURN_NOT_OK(Join(node, *join));
@@ -39,8 +35,6 @@ class Lowering {
       } else if (const auto* gather = node.As<GatherNode>()) {
         lowered_.time_column = gather->time_column;
         lowered_.output_count = gather->output_count;
-      } else if (const auto* sql = node.As<SqlTransformNode>()) {
-        return NotRun(sql->view);
       } else if (const auto* aggregate = node.As<AggregateNode>()) {
         SALVER_RETURN_NOT_OK(Aggregate(node, *aggregate));
         lowered_.aggregate_nodes.push_back(at);
@@ -63,14 +57,37 @@ class Lowering {
     const DAGNode* rows = newest == nullptr || root.inputs.size() != 1 ? nullptr : plan_.Find(root.inputs[0]);
     if (rows == nullptr) return Malformed(root, "is no NewestRows over rows");
     if (const auto* aggregate = rows->As<AggregateNode>()) return Aggregated(*rows, *aggregate, *newest);
-    const auto* read = rows->As<ReadNode>();
-    if (read == nullptr) return NotRun(newest->view);
-    return LatestRowsNode{Scan(*read), newest->join_keys, newest->features, newest->start_us, newest->end_us};
+    if (!IsRows(*rows)) return Malformed(root, "is no NewestRows over rows");
+    return LatestRowsNode{Scan(*rows), newest->join_keys, newest->features, newest->start_us, newest->end_us};
   }
 
  private:
-  static ScanNode Scan(const ReadNode& read) {
-    return {read.source, read.event_column, read.created_column, read.look_back_us};
+  static bool IsRows(const DAGNode& node) {
+    return node.As<ReadNode>() != nullptr || node.As<SqlTransformNode>() != nullptr;
+  }
+  // False for rows that only SQL reads.
+  bool IsScanned(const DAGNode& node) const {
+    const auto users = plan_.UsersOf(node.id);
+    return std::any_of(users.begin(), users.end(),
+                       [](const DAGNode* user) { return user->As<SqlTransformNode>() == nullptr; });
+  }
+
+  ScanNode Scan(const DAGNode& node) const {
+    if (const auto* read = node.As<ReadNode>())
+      return {read->source, read->event_column, read->created_column, read->look_back_us};
+    const auto* sql = node.As<SqlTransformNode>();
+    return {SqlRows::SourceOf(node), sql->event_column, sql->created_column, LookBack(node)};
+  }
+
+  // How far before the first label joins on the rows of SQL look; none: as far as there are rows.
+  std::optional<int64_t> LookBack(const DAGNode& node) const {
+    int64_t look_back = 0;
+    for (const DAGNode* user : plan_.UsersOf(node.id)) {
+      const auto* join = user->As<PointInTimeJoinNode>();
+      if (join == nullptr || join->ttl_us == 0) return std::nullopt;
+      look_back = std::max(look_back, join->ttl_us);
+    }
+    return look_back;
   }
 
   // Aggregates at the end of the interval.
@@ -78,9 +95,8 @@ class Lowering {
                                     const NewestRowsNode& newest) const {
     const DAGNode* rows = node.inputs.size() != 1 ? nullptr : plan_.Find(node.inputs[0]);
     if (rows == nullptr || !aggregate.at) return Malformed(node, "is no Aggregate at one moment over rows");
-    const auto* read = rows->As<ReadNode>();
-    if (read == nullptr) return NotRun(aggregate.view);
-    return LatestRowsNode{Scan(*read),     newest.join_keys, newest.features,
+    if (!IsRows(*rows)) return Malformed(node, "is no Aggregate over rows");
+    return LatestRowsNode{Scan(*rows),     newest.join_keys, newest.features,
                           newest.start_us, newest.end_us,    aggregate.columns};
   }
 
@@ -104,8 +120,8 @@ class Lowering {
     const DAGNode *keys = plan_.Find(node.inputs[0]), *rows = plan_.Find(node.inputs[1]);
     if (keys == nullptr || keys->As<EncodeKeysNode>() == nullptr || !positions_.contains(keys->id))
       return Malformed(node, "has no EncodeKeys before it");
-    if (rows == nullptr || rows->As<ReadNode>() == nullptr || !positions_.contains(rows->id))
-      return Malformed(node, "has no Read before it");
+    if (rows == nullptr || !IsRows(*rows) || !positions_.contains(rows->id))
+      return Malformed(node, "has no rows before it");
     return std::pair(positions_[keys->id], positions_[rows->id]);
   }
 

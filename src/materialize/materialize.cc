@@ -25,11 +25,13 @@ Status CheckMaterializable(const FeatureView& view) {
                   Reason::kNotExecutedYet);
   }
   if (view.has_transformation)
-    return refuse("it has a transformation, which this release does not run.", Reason::kNotExecutedYet);
+    return refuse("it has a transformation that is no SQL, which this release does not run.",
+                  Reason::kNotExecutedYet);
   if (!view.online)
     return refuse("it has online: false. Set online to true and apply.", Reason::kViewNotMaterializable);
   if (!view.enabled) return refuse("it is disabled. Enable it and apply.", Reason::kViewNotMaterializable);
-  if (!view.batch_source) return refuse("it has no batch source to read. Give it one.", Reason::kBadSource);
+  if (!view.batch_source && view.source_views.empty())
+    return refuse("it has no batch source to read. Give it one.", Reason::kBadSource);
   return Status::OK();
 }
 

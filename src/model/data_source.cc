@@ -78,6 +78,15 @@ DataSource DataSourceOf(const feast::core::DataSource& message) {
     source.file_format = FormatOf(message.file_options().file_format());
     if (const std::string& endpoint = message.file_options().s3_endpoint_override(); !endpoint.empty())
       source.options["s3_endpoint_override"] = endpoint;
+    if (source.file_format == "delta") {
+      source.store = "delta";
+      for (const auto& [name, value] : message.file_options().file_format().delta_format().properties())
+        source.options[name] = value;
+    }
+  }
+  if (!message.sql().empty()) {
+    source.store = "duckdb";
+    source.query = message.sql();
   }
   if (message.has_custom_options()) ReadCustomOptions(message, &source);
   if (message.has_batch_source())

@@ -138,10 +138,10 @@ FeatureView ViewOf(const feast::core::FeatureView& proto) {
   view.ttl_us = MicrosOf(proto.spec().ttl());
   view.online = proto.spec().online();
   view.enabled = !proto.spec().disabled();
-  view.has_transformation = proto.spec().has_feature_transformation() || proto.spec().source_views_size() > 0;
   for (const auto& source : proto.spec().source_views()) view.source_views.push_back(source.name());
   if (proto.spec().mode() == "sql")
     view.sql = proto.spec().feature_transformation().user_defined_function().body_text();
+  view.has_transformation = proto.spec().has_feature_transformation() && view.sql.empty();
   SetSources(proto.spec(), &view);
   SetAggregations(proto.spec(), &view);
   SetMaterialized(proto.meta(), &view);

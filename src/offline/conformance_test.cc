@@ -26,6 +26,7 @@ struct StoreUnderTest {
   std::function<DataSource(const std::string& folder, const std::string& name, const arrow::Table* rows)>
       keep;
   std::function<void(OfflineStoreOptions*)> configure = {};
+  bool appends = true;
 };
 void PrintTo(const StoreUnderTest& store, std::ostream* out) {
   *out << store.name;
@@ -132,6 +133,10 @@ TEST_P(OfflineStoreTest, MissingColumnIsNamed) {
 
 TEST_P(OfflineStoreTest, AppendedRowsComeAfterThoseThatAreThere) {
   const DataSource source = Keep("trips", Rows(0, 25));
+  if (!GetParam().appends) {
+    EXPECT_EQ(store_->Append(source, *Rows(25, 30)).code(), StatusCode::kFailedPrecondition);
+    return;
+  }
   const auto added = Rows(25, 30)->SelectColumns({2, 1, 0}).ValueOrDie();  // in another order of columns
   const Status status = store_->Append(source, *added);
   ASSERT_TRUE(status.ok()) << status.ToString();
@@ -139,6 +144,7 @@ TEST_P(OfflineStoreTest, AppendedRowsComeAfterThoseThatAreThere) {
 }
 
 TEST_P(OfflineStoreTest, RowsThatDoNotFitAreNotAppended) {
+  if (!GetParam().appends) return;
   const DataSource source = Keep("trips", Rows(0, 5));
   const auto fewer = Rows(5, 6)->RemoveColumn(2).ValueOrDie();
   EXPECT_EQ(store_->Append(source, *fewer).reason(), Reason::kMissingColumns);
@@ -188,6 +194,24 @@ auto Folder(const std::string& suffix) {
   };
 }
 
+DataSource KeepQuery(const std::string& folder, const std::string& name, const arrow::Table* rows) {
+  KeepParquet(folder, name, rows);
+  return {.kind = DataSourceKind::kFile,
+          .store = "duckdb",
+          .query = "SELECT * FROM read_parquet('" + name + ".parquet') -- all of them"};
+}
+
+DataSource KeepDelta(const std::string& folder, const std::string& name, const arrow::Table* rows) {
+  DataSource source{.kind = DataSourceKind::kFile, .store = "delta", .path = name, .file_format = "delta"};
+  if (rows == nullptr) return source;
+  const Status created = CreateDeltaTable(folder + "/" + name, *rows->schema());
+  EXPECT_TRUE(created.ok()) << created.ToString();
+  const auto store = NewOfflineStores({.folder = folder});
+  const Status appended = store->Append(source, *rows);
+  EXPECT_TRUE(appended.ok()) << appended.ToString();
+  return source;
+}
+
 #ifdef SALVER_WITH_POSTGRES
 DataSource KeepInPostgres(const std::string& folder, const std::string& name, const arrow::Table* rows) {
   DataSource source{.store = "postgres"};
@@ -208,7 +232,8 @@ std::vector<StoreUnderTest> Stores() {
   std::vector<StoreUnderTest> stores = {
       {"file_parquet", KeepParquet},      {"file_parquet_folder", Folder(".parquet")},
       {"file_csv", Suffixed(".csv")},     {"file_csv_folder", Folder(".csv")},
-      {"file_arrow", Suffixed(".arrow")}, {"file_arrow_folder", Folder(".arrow")}};
+      {"file_arrow", Suffixed(".arrow")}, {"file_arrow_folder", Folder(".arrow")},
+      {"duckdb", KeepQuery, {}, false},   {"delta", KeepDelta}};
 #ifdef SALVER_WITH_POSTGRES
   if (TestPostgres::IsInstalled()) stores.push_back({"postgres", KeepInPostgres, UsePostgres});
 #endif

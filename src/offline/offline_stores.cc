@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/nearest.h"
+#include "offline/sql_source.h"
 
 namespace salver {
 namespace {
@@ -13,18 +14,26 @@ namespace {
 struct BuiltIn {
   std::string name;
   std::vector<std::string> types;
-  std::function<std::unique_ptr<OfflineStore>(const OfflineStoreOptions&)> make;
+  std::function<std::unique_ptr<OfflineStore>(const OfflineStoreOptions&,
+                                              const std::shared_ptr<SharedSqlDatabase>&)>
+      make;
 };
 
 const std::vector<BuiltIn>& AllStores() {
   static const std::vector<BuiltIn> stores = {
       {"file",
+       {},
+       [](const OfflineStoreOptions& options, const auto&) { return NewFileOfflineStore(options.folder); }},
+      {"duckdb",
        {"file", "dask", "duckdb"},
-       [](const OfflineStoreOptions& options) { return NewFileOfflineStore(options.folder); }},
+       [](const OfflineStoreOptions&, const auto& sql) { return NewDuckDbOfflineStore(sql); }},
+      {"delta", {}, [](const OfflineStoreOptions&, const auto& sql) { return NewDeltaOfflineStore(sql); }},
 #ifdef SALVER_WITH_POSTGRES
       {"postgres",
        {"postgres"},
-       [](const OfflineStoreOptions& options) { return NewPostgresOfflineStore(options.postgres); }},
+       [](const OfflineStoreOptions& options, const auto&) {
+         return NewPostgresOfflineStore(options.postgres);
+       }},
 #endif
   };
   return stores;
@@ -33,8 +42,9 @@ const std::vector<BuiltIn>& AllStores() {
 class OfflineStores final : public OfflineStore {
  public:
   explicit OfflineStores(const OfflineStoreOptions& options) {
+    const auto sql = std::make_shared<SharedSqlDatabase>(options);
     for (const BuiltIn& store : AllStores()) {
-      stores_[store.name] = store.make(options);
+      stores_[store.name] = store.make(options, sql);
       if (std::find(store.types.begin(), store.types.end(), options.type) != store.types.end())
         main_ = stores_[store.name].get();
     }
@@ -61,6 +71,16 @@ class OfflineStores final : public OfflineStore {
     return to.store->Drop(*to.source);
   }
   Result<std::shared_ptr<arrow::Table>> Query(const std::string& sql) override { return main_->Query(sql); }
+  Result<std::shared_ptr<arrow::Table>> RunSql(const SqlRequest& request) override {
+    return stores_["duckdb"]->RunSql(request);
+  }
+  Result<std::shared_ptr<arrow::Schema>> DescribeSql(const SqlRequest& request) override {
+    return stores_["duckdb"]->DescribeSql(request);
+  }
+  Result<std::string> SelectOf(const DataSource& source) override {
+    SALVER_ASSIGN(const Routed to, Route(source));
+    return to.store->SelectOf(*to.source);
+  }
 
  private:
   struct Routed {
@@ -96,6 +116,16 @@ Status OfflineStore::Create(const DataSource& source, const arrow::Table&, bool)
 Status OfflineStore::Drop(const DataSource& source) {
   return Status::Unimplemented("data source \"" + source.name + "\": its offline store (" + source.store +
                                ") drops no tables.");
+}
+
+Result<std::shared_ptr<arrow::Table>> OfflineStore::RunSql(const SqlRequest& request) {
+  return Status::Unimplemented(request.asked_by + ": this offline store runs no SQL.");
+}
+Result<std::shared_ptr<arrow::Schema>> OfflineStore::DescribeSql(const SqlRequest& request) {
+  return Status::Unimplemented(request.asked_by + ": this offline store runs no SQL.");
+}
+Result<std::string> OfflineStore::SelectOf(const DataSource& source) {
+  return Status::Unimplemented("data source \"" + source.name + "\" can not be named in SQL.");
 }
 
 std::vector<std::string> OfflineStoreTypes() {

@@ -173,9 +173,10 @@ class YamlReader {
   }
 
   void ReadSource(const YAML::Node& node) {
-    if (!CheckKeys(node, "a source",
-                   {"name", "type", "path", "table", "query", "timestamp_field", "created_timestamp_column",
-                    "field_mapping", "description", "tags", "owner"}))
+    if (!CheckKeys(
+            node, "a source",
+            {"name", "type", "path", "format", "version", "timestamp", "table", "query", "timestamp_field",
+             "created_timestamp_column", "field_mapping", "description", "tags", "owner"}))
       return;
     SourceProto* source = to_->registry.add_data_sources();
     source->set_name(Name(node, "data_source"));
@@ -186,7 +187,7 @@ class YamlReader {
     Common(node, source);
   }
 
-  // Where the rows of a source are: in files, unless its type says otherwise.
+  // Where the rows of a source are: at a path, or what a query gives, unless its type says otherwise.
   void SetRows(const YAML::Node& node, SourceProto* source) {
     const std::string type = Text(node, "type"), table = Text(node, "table"), query = Text(node, "query");
     if (type == "postgres") {
@@ -197,12 +198,35 @@ class YamlReader {
     source->set_type(SourceProto::BATCH_FILE);
     source->set_data_source_class_type("feast.infra.offline_stores.file_source.FileSource");
     source->mutable_file_options()->set_uri(Text(node, "path"));
+    source->set_sql(query);
+    SetFormat(node, source);
     if (!type.empty() && type != "file") {
       Bad(node["type"],
           "source type \"" + type + "\" is not known." + NearestNameHint(type, {"file", "postgres"}));
-    } else if (!table.empty() || !query.empty()) {
+    } else if (!table.empty()) {
       Bad(node, "source \"" + source->name() +
-                    "\" has a table or a query, which files have not. Say where it is: type: postgres.");
+                    "\" has a table, which files have not. Say where it is: type: postgres.");
+    } else if (!query.empty() && node["path"]) {
+      Bad(node, "source \"" + source->name() + "\" has a path and a query. Leave out one.");
+    }
+  }
+
+  void SetFormat(const YAML::Node& node, SourceProto* source) {
+    const std::string format = Text(node, "format");
+    auto* files = source->mutable_file_options();
+    if (format == "delta") {
+      auto* properties = files->mutable_file_format()->mutable_delta_format()->mutable_properties();
+      for (const char* key : {"version", "timestamp"}) {
+        if (node[key]) (*properties)[key] = Text(node, key);
+      }
+    } else if (node["version"] || node["timestamp"]) {
+      Bad(node, "source \"" + source->name() +
+                    "\" has a version or a timestamp, which only Delta tables have. Say format: delta.");
+    } else if (format == "parquet") {
+      files->mutable_file_format()->mutable_parquet_format();
+    } else if (!format.empty()) {
+      Bad(node["format"],
+          "source format \"" + format + "\" is not known." + NearestNameHint(format, {"parquet", "delta"}));
     }
   }
 
@@ -259,8 +283,8 @@ class YamlReader {
 
   void ReadView(const YAML::Node& node) {
     if (!CheckKeys(node, "a feature view",
-                   {"name", "entities", "ttl", "schema", "source", "online", "offline", "enabled",
-                    "aggregations", "description", "tags", "owner"}))
+                   {"name", "entities", "ttl", "schema", "source", "source_views", "sql", "online", "offline",
+                    "enabled", "aggregations", "description", "tags", "owner"}))
       return;
     auto* spec = to_->registry.add_feature_views()->mutable_spec();
     spec->set_name(Name(node, "feature_view"));
@@ -278,6 +302,7 @@ class YamlReader {
     });
     Each(node["aggregations"], "aggregations",
          [&](const YAML::Node& aggregation) { ReadAggregation(aggregation, spec->add_aggregations()); });
+    ReadMaking(node, spec);
     const std::string source_name = Text(node, "source");
     if (source_name.empty()) return;  // validation says it
     const SourceProto* source = FindSource(node["source"], source_name);
@@ -288,6 +313,24 @@ class YamlReader {
     } else {
       *spec->mutable_batch_source() = *source;
     }
+  }
+
+  // What a view is made of and how: other views, SQL.
+  void ReadMaking(const YAML::Node& node, feast::core::FeatureViewSpec* spec) {
+    for (const std::string& name : Names(node["source_views"], "source_views")) {
+      auto* made_of = spec->add_source_views();
+      made_of->set_name(name);
+      for (const auto& view : to_->registry.feature_views()) {
+        if (view.spec().name() == name && &view.spec() != spec) *made_of = view.spec();
+      }
+    }
+    const std::string sql = Text(node, "sql");
+    if (sql.empty()) return;
+    spec->set_mode("sql");
+    auto* function = spec->mutable_feature_transformation()->mutable_user_defined_function();
+    function->set_name(spec->name());
+    function->set_mode("sql");
+    function->set_body_text(sql);
   }
 
   void ReadTtl(const YAML::Node& node, feast::core::FeatureViewSpec* spec) {

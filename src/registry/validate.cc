@@ -100,8 +100,9 @@ class Validator {
 
   void CheckSource(const SourceProto& source) {
     CheckName("data_source", source.name());
-    if (source.type() == SourceProto::BATCH_FILE && source.file_options().uri().empty())
-      Say("data_source", source.name(), "it has no path. Give it one.");
+    if (source.type() == SourceProto::BATCH_FILE && source.file_options().uri().empty() &&
+        source.sql().empty())
+      Say("data_source", source.name(), "it has no path and no query. Give it one.");
     if (!source.timestamp_field().empty() && source.timestamp_field() == source.created_timestamp_column())
       Say("data_source", source.name(),
           "timestamp_field and created_timestamp_column are both \"" + source.timestamp_field() +

@@ -222,7 +222,24 @@ class CaseFile {
     return normal;
   }
 
+  // of=VIEW,... or over=VIEW: made of those views, or of the source of that one, by the SQL that follows.
+  bool AddMade(const Command& command, const Lines& sql) {
+    const Lines of = Split(command.Option("of", ""), ',');
+    const std::string over = command.Option("over", "");
+    if (of.empty() && over.empty()) return false;
+    std::string text;
+    for (const std::string& line : sql) text += (text.empty() ? "" : "\n") + line;
+    repository_->AddMade({.name = command.words[1],
+                          .path = "",
+                          .join_keys = ParseFields(command.Option("key", "")),
+                          .features = ParseFields(command.Option("features", "")),
+                          .ttl_us = ReadDuration(command.Option("ttl", "0"))},
+                         of, over, text);
+    return true;
+  }
+
   void AddView(const Command& command, const Lines& rows) {
+    if (AddMade(command, rows)) return;
     TestView view{.name = command.words[1], .path = command.words[1] + ".parquet"};
     view.join_keys = ParseFields(command.Option("key", ""));
     view.features = ParseFields(command.Option("features", ""));
@@ -366,8 +383,10 @@ class CaseFile {
     const auto snapshot = repository_->Snapshot();
     for (std::string& line : lines) {
       Replace(repository_->folder() + "/", "", &line);
-      for (const auto& view : snapshot->views())
-        Replace(view->batch_source->location(), view->name + ".parquet", &line);
+      for (const auto& view : snapshot->views()) {
+        if (view->batch_source && view->sql.empty() && !view->batch_source->location().empty())
+          Replace(view->batch_source->location(), view->name + ".parquet", &line);
+      }
     }
     return lines;
   }

@@ -185,6 +185,24 @@ std::vector<TestSourceKind> AllKinds() {
       {"json", AsJson},
       {"arrow", InFile(".arrow")},
       {"arrow_stream", AsArrowStream},
+      {"duckdb",
+       [](const TestRepository& repository, const TestView& view, const arrow::Table& rows,
+          int64_t row_group_rows, feast::core::DataSource* source) {
+         repository.Write(rows, view.path, row_group_rows);
+         source->set_type(feast::core::DataSource::BATCH_FILE);
+         source->set_sql("SELECT * FROM read_parquet('" + view.path + "')");
+       }},
+      {"delta",
+       [](const TestRepository& repository, const TestView& view, const arrow::Table& rows, int64_t,
+          feast::core::DataSource* source) {
+         SetFile(view.path, source);
+         source->mutable_file_options()->mutable_file_format()->mutable_delta_format();
+         const std::string table = repository.folder() + "/" + view.path;
+         if (Status status = CreateDeltaTable(table, *rows.schema()); !status.ok())
+           throw std::runtime_error(status.ToString());
+         if (Status status = repository.Offline()->Append(DataSourceOf(*source), rows); !status.ok())
+           throw std::runtime_error(status.ToString());
+       }},
   };
 #ifdef SALVER_WITH_POSTGRES
   if (TestPostgres::IsInstalled()) kinds.push_back(PostgresKind());
@@ -263,6 +281,20 @@ void TestRepository::Add(const TestView& view) {
 
 void TestRepository::AddWithRows(const TestView& view, const arrow::Table& rows, int64_t row_group_rows) {
   kind_->write(*this, view, rows, row_group_rows, AddView(view));
+}
+
+void TestRepository::AddMade(const TestView& view, const std::vector<std::string>& of,
+                             const std::string& over, const std::string& sql) {
+  auto* source = AddView(view);
+  auto* spec = registry_->mutable_feature_views(registry_->feature_views_size() - 1)->mutable_spec();
+  for (const auto& other : registry_->feature_views()) {
+    if (other.spec().name() == over) *source = other.spec().batch_source();
+  }
+  if (!of.empty()) spec->clear_batch_source();
+  for (const std::string& name : of) spec->add_source_views()->set_name(name);
+  if (sql.empty()) return;
+  spec->set_mode("sql");
+  spec->mutable_feature_transformation()->mutable_user_defined_function()->set_body_text(sql);
 }
 
 void TestRepository::Add(const FeatureService& service) {

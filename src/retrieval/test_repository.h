@@ -70,6 +70,10 @@ class TestRepository {
   // The message changes until the first Snapshot.
   void Add(const TestView& view);  // of files at view.path
   void AddWithRows(const TestView& view, const arrow::Table& rows, int64_t row_group_rows);
+  // A view made of the views `of`, or of the source of the view `over`: by SQL, or as they are when it is
+  // empty.
+  void AddMade(const TestView& view, const std::vector<std::string>& of, const std::string& over,
+               const std::string& sql);
   void Add(const FeatureService& service);
   feast::core::Registry* registry() { return registry_.get(); }
   std::shared_ptr<const RegistrySnapshot> Snapshot() const;

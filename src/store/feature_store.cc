@@ -26,6 +26,7 @@
 #include "retrieval/pull.h"
 #include "salver/log.h"
 #include "serving/online_serving.h"
+#include "store/check_sql_views.h"
 #include "store/python_definitions.h"
 #include "store/repo_config.h"
 
@@ -302,6 +303,8 @@ class LocalFeatureStore final : public FeatureStore {
     if (options.partial) KeepRegistered(*current, config_.project, options.deletes, &definitions);
     InferDefinitions(schemas, config_.project, &definitions);
     ValidateDefinitions(&definitions);
+    SALVER_RETURN_NOT_OK(definitions.ToStatus());
+    if (!options.skip_source_validation) CheckSqlViews(config_.project, offline_.get(), &definitions);
     SALVER_RETURN_NOT_OK(definitions.ToStatus());
     return definitions;
   }

@@ -218,6 +218,8 @@ class ConfigReader {
       path = folder.Scalar();
     }
     config_->spill_folder = JoinPath(config_->repository, path);
+    config_->offline_store.memory_limit_bytes = config_->memory_limit_bytes;
+    config_->offline_store.spill_folder = config_->spill_folder;
     return Status::OK();
   }
 
@@ -308,8 +310,11 @@ class ConfigReader {
     }
     if (options.type == "postgres") return PostgresKeys(node, &options.postgres);
     if (!node.IsMap()) return Status::OK();
-    return CheckKeys(node, "offline_store",
-                     {"type", "staging_location", "staging_location_endpoint_override"});
+    SALVER_RETURN_NOT_OK(CheckKeys(
+        node, "offline_store",
+        {"type", "staging_location", "staging_location_endpoint_override", "query_timeout_seconds"}));
+    return Value(node, "offline_store", "query_timeout_seconds", "number of seconds",
+                 &options.query_timeout_seconds);
   }
 
   // Feast's keys; the last two lines of them are Salver's own.

@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -156,3 +156,31 @@ def test_aggregations_go_into_the_registry_and_back():
                             "feature_views": [message]}, "p").feature_views()[0]
     assert isinstance(back, BatchFeatureView) and back.aggregations == aggregations
     assert back.to_json()["spec"]["aggregations"] == message["spec"]["aggregations"]
+
+
+def test_sql_sources_and_delta_tables():
+    from salver import DeltaFormat, SqlSource
+    from salver.registered import data_source
+
+    made = SqlSource(name="s", query="SELECT 1", timestamp_field="t")
+    message = made.to_json()
+    assert (message["type"], message["sql"], message["file_options"]) == ("BATCH_FILE", "SELECT 1", {})
+    again = data_source(message)
+    assert isinstance(again, SqlSource) and again.query == "SELECT 1" and again.timestamp_field == "t"
+    with pytest.raises(ValueError, match='"s" has no query'):
+        SqlSource(name="s", query=" ")
+    assert DeltaFormat(version=3).to_json()["delta_format"]["properties"] == {"version": "3"}
+    with pytest.raises(ValueError, match="one of the two"):
+        DeltaFormat(version=3, timestamp=datetime(2026, 1, 1))
+
+
+def test_sql_of_a_view_is_text():
+    def text():
+        return "SELECT 1"
+
+    made = BatchFeatureView(name="v", mode="sql", udf=text, source=source, entities=[driver], schema=[Field(name="f", dtype=types.Int64)])
+    assert made.to_json()["spec"]["feature_transformation"]["user_defined_function"]["body_text"] == "SELECT 1"
+    assert made.to_json()["spec"]["mode"] == "sql"
+    for bad in (lambda inputs: "SELECT 1", lambda: "", lambda: 7):
+        with pytest.raises(ValueError, match='"v"'):
+            BatchFeatureView(name="v", mode="sql", udf=bad, source=source)

@@ -13,7 +13,8 @@ import hashlib as _openssl_first  # noqa: F401
 from salver.aggregation import Aggregation
 from salver.data_format import AvroFormat, DeltaFormat, IcebergFormat, JsonFormat, ParquetFormat, ProtoFormat
 from salver.data_source import (AthenaSource, BigQuerySource, DataSource, FileSource, KafkaSource, KinesisSource, PostgreSQLSource,
-                                PushSource, RedshiftSource, RequestSource, SnowflakeSource, SparkSource, TrinoSource)
+                                PushSource, RedshiftSource, RequestSource, SnowflakeSource, SparkSource, SqlSource,
+                                TrinoSource)
 from salver.entity import Entity
 from salver.feature_logging import LoggingConfig
 from salver.feature_schema import DataType, FeatureGroupSchema, FeatureSchema, FeatureType
@@ -39,7 +40,7 @@ __all__ = [
     "FileSource", "IcebergFormat", "JsonFormat", "KafkaSource", "KinesisSource", "LabelView", "LoggingConfig",
     "MaterializedFeatureStore", "OnDemandFeatureView", "ParquetFormat", "Permission", "Pipeline", "PostgreSQLSource", "Project",
     "ProtoFormat", "PushSource", "RedshiftSource", "RequestSource", "SavedDataset",
-    "SavedDatasetFileStorage", "SnowflakeSource", "SparkQueryExecutor", "SparkSource",
+    "SavedDatasetFileStorage", "SnowflakeSource", "SparkQueryExecutor", "SparkSource", "SqlSource",
     "StreamFeatureView", "TrinoSource", "ValueType", "VirtualizedFeatureStore", "batch_feature_view", "on_demand_feature_view",
     "stream_feature_view",
 ]

@@ -1,5 +1,6 @@
 """Formats of files, tables and streams."""
 
+from datetime import datetime
 from typing import Any, Dict, Optional
 
 
@@ -18,8 +19,17 @@ class TableFormat:
 
 
 class DeltaFormat(FileFormat, TableFormat):
-    def __init__(self, checkpoint_location: Optional[str] = None, properties: Optional[Dict[str, str]] = None) -> None:
-        self.checkpoint_location, self.properties = checkpoint_location or "", properties or {}
+    """A Delta Lake table, as it is or, with a version or a timestamp, as it was."""
+
+    def __init__(self, checkpoint_location: Optional[str] = None, properties: Optional[Dict[str, str]] = None, *,
+                 version: Optional[int] = None, timestamp: Optional[datetime] = None) -> None:
+        if version is not None and timestamp is not None:
+            raise ValueError(f"DeltaFormat has version {version} and timestamp {timestamp}; give one of the two.")
+        self.checkpoint_location, self.properties = checkpoint_location or "", dict(properties or {})
+        if version is not None:
+            self.properties["version"] = str(version)
+        if timestamp is not None:
+            self.properties["timestamp"] = timestamp.isoformat()
 
     def to_json(self) -> Dict[str, Any]:
         return {"delta_format": {"checkpoint_location": self.checkpoint_location, "properties": self.properties}}

@@ -80,6 +80,26 @@ class FileSource(DataSource):
         return {"file_options": options}
 
 
+class SqlSource(DataSource):
+    """What a SELECT over files gives, asked of DuckDB. Relative file names in it start at the repository. Feast sees a file
+    source without a path."""
+
+    source_type = "BATCH_FILE"
+    class_path = FileSource.class_path
+
+    def __init__(self, *, name: str, query: str, timestamp_field: Optional[str] = "",
+                 created_timestamp_column: Optional[str] = "", field_mapping: Optional[Dict[str, str]] = None,
+                 description: Optional[str] = "", tags: Optional[Dict[str, str]] = None, owner: Optional[str] = "") -> None:
+        if not isinstance(query, str) or not query.strip():
+            raise ValueError(f'SQL source "{name}" has no query; give one SELECT.')
+        super().__init__(name=name, timestamp_field=timestamp_field, created_timestamp_column=created_timestamp_column,
+                         field_mapping=field_mapping, description=description, tags=tags, owner=owner)
+        self.query = query
+
+    def options(self) -> Dict[str, Any]:
+        return {"file_options": {}, "sql": self.query}
+
+
 class PushSource(DataSource):
     """Rows that callers push; batch_source is where their history is."""
 

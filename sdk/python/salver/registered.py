@@ -11,7 +11,7 @@ from typing import Any, Callable, Dict, List, Optional
 
 from salver.aggregation import Aggregation
 from salver.data_format import DeltaFormat, FileFormat
-from salver.data_source import DataSource, FileSource, PushSource, RequestSource
+from salver.data_source import DataSource, FileSource, PushSource, RequestSource, SqlSource
 from salver.definition import Definition
 from salver.entity import Entity
 from salver.feature_service import FeatureService
@@ -128,15 +128,14 @@ def _common(message: Dict[str, Any]) -> Dict[str, Any]:
 
 
 def data_source(message: Dict[str, Any]) -> Any:
-    """A FileSource, PushSource or RequestSource; others are Registered."""
+    """A FileSource, SqlSource, PushSource or RequestSource; others are Registered."""
     kind = message.get("type")
     common = {"name": message.get("name", ""), **_common(message)}
     if kind == "BATCH_FILE":
         options = message.get("file_options", {})
-        source: Any = FileSource(
-            path=options.get("uri", ""), timestamp_field=message.get("timestamp_field"), **common,
-            created_timestamp_column=message.get("created_timestamp_column"), field_mapping=message.get("field_mapping"),
-            s3_endpoint_override=options.get("s3_endpoint_override"),
+        columns = {name: message.get(name) for name in ("timestamp_field", "created_timestamp_column", "field_mapping")}
+        source: Any = SqlSource(query=message["sql"], **columns, **common) if message.get("sql") else FileSource(
+            path=options.get("uri", ""), **columns, **common, s3_endpoint_override=options.get("s3_endpoint_override"),
             file_format=_file_format(options))
         source.date_partition_column = message.get("date_partition_column", "")
     elif kind == "PUSH_SOURCE":

@@ -15,6 +15,8 @@ class Transformation:
         text = udf_string or ""
         if not text and isinstance(udf, str):
             text = udf
+        elif not text and mode_text == "sql":
+            text = sql_text(name, udf)
         elif not text:
             try:
                 text = inspect.getsource(udf)
@@ -25,3 +27,14 @@ class Transformation:
 
     def to_json(self) -> Dict[str, Any]:
         return {"user_defined_function": {"name": self.name, "body_text": self.text, "mode": self.mode}}
+
+
+def sql_text(name: str, function: Any) -> str:
+    """The SQL that a function returns. It is asked once, here: what is kept is the text."""
+    if inspect.signature(function).parameters:
+        raise ValueError(f'transformation "{name}": its function has parameters, which no SQL text can have. Write a function '
+                         "without parameters that returns the SQL; its tables are named as the sources or source views are.")
+    text = function()
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f'transformation "{name}": its function returns {text!r}; return one SELECT as text.')
+    return text

@@ -1,9 +1,12 @@
 // History in files.
+#include <filesystem>
+
 #include "base/files.h"
 #include "offline/file/append_files.h"
 #include "offline/file/create_files.h"
 #include "offline/offline_stores.h"
 #include "source/file_source.h"
+#include "sql/sql_text.h"
 
 namespace salver {
 namespace {
@@ -25,6 +28,14 @@ class FileOfflineStore final : public OfflineStore {
     return CreateFiles(source, folder_, rows, overwrite, Files::System());
   }
   Status Drop(const DataSource& source) override { return DropFiles(source, folder_, Files::System()); }
+  Result<std::string> SelectOf(const DataSource& source) override {
+    const std::string path = JoinPath(folder_, source.path);
+    const bool parquet = source.file_format.empty() || source.file_format == "parquet";
+    if (!parquet || !path.ends_with(".parquet") || path.find_first_of("*?[") != std::string::npos ||
+        !std::filesystem::is_regular_file(path))
+      return OfflineStore::SelectOf(source);
+    return "SELECT * FROM read_parquet(" + QuoteSqlText(path) + ", hive_partitioning = false)";
+  }
   Result<std::shared_ptr<arrow::Table>> Query(const std::string&) override {
     return Status::Unimplemented("SQL on files is not in this build. Give entity rows as a table or a file.");
   }

@@ -1,0 +1,130 @@
+"""SQL sources, Delta tables and views by SQL through the command: defined in YAML and in Python, applied, asked for,
+materialized; and what real Feast sees of them."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import deltalake
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from salver_command import check, needs_command, run, write_repository
+
+pytestmark = needs_command
+FEAST = os.environ.get("SALVER_FEAST_PYTHON", "")
+
+YAML = """
+entities: [{name: driver, join_keys: [driver_id], value_type: INT64}]
+sources:
+  - {name: trips, path: data/trips.parquet, timestamp_field: event_timestamp}
+  - {name: doubled, query: SELECT driver_id, event_timestamp, 2 * fare AS twice FROM 'data/trips.parquet', timestamp_field: event_timestamp}
+  - {name: rates, path: data/rates, format: delta, version: 0, timestamp_field: event_timestamp}
+feature_views:
+  - {name: twice, source: doubled, entities: [driver], ttl: 7d, schema: [{name: twice, dtype: Float64}]}
+  - {name: rates, source: rates, entities: [driver], ttl: 7d, schema: [{name: rate, dtype: Float64}]}
+  - name: daily
+    source: trips
+    entities: [driver]
+    ttl: 7d
+    schema: [{name: total, dtype: Float64}]
+    sql: |
+      SELECT driver_id, max(event_timestamp) AS event_timestamp,
+             sum(fare) AS total
+      FROM trips GROUP BY driver_id, event_timestamp::DATE
+  - name: earned
+    source_views: [daily, rates]
+    entities: [driver]
+    ttl: 7d
+    schema: [{name: earned, dtype: Float64}]
+    sql: SELECT driver_id, d.event_timestamp, d.total * r.rate AS earned FROM daily d JOIN rates r USING (driver_id)
+"""
+
+PYTHON = """
+from datetime import timedelta
+from feast import BatchFeatureView, Entity, FeatureView, Field, FileSource, ValueType
+from feast.data_format import DeltaFormat
+from feast.types import Float64
+from salver import SqlSource
+
+week = timedelta(days=7)
+driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
+trips = FileSource(name="trips", path="data/trips.parquet", timestamp_field="event_timestamp")
+doubled = SqlSource(name="doubled", query="SELECT driver_id, event_timestamp, 2 * fare AS twice FROM 'data/trips.parquet'",
+                    timestamp_field="event_timestamp")
+rates_source = FileSource(name="rates", path="data/rates", file_format=DeltaFormat(version=0), timestamp_field="event_timestamp")
+twice = FeatureView(name="twice", source=doubled, entities=[driver], ttl=week, schema=[Field(name="twice", dtype=Float64)])
+rates = FeatureView(name="rates", source=rates_source, entities=[driver], ttl=week, schema=[Field(name="rate", dtype=Float64)])
+
+
+def daily_sql():
+    return '''SELECT driver_id, max(event_timestamp) AS event_timestamp, sum(fare) AS total
+              FROM trips GROUP BY driver_id, event_timestamp::DATE'''
+
+
+daily = BatchFeatureView(name="daily", mode="sql", udf=daily_sql, source=trips, entities=[driver], ttl=week, online=True,
+                         schema=[Field(name="total", dtype=Float64)])
+earned = BatchFeatureView(name="earned", mode="sql", source=[daily, rates], entities=[driver], ttl=week, online=True,
+                          udf_string="SELECT driver_id, d.event_timestamp, d.total * r.rate AS earned FROM daily d JOIN rates r USING (driver_id)",
+                          schema=[Field(name="earned", dtype=Float64)])
+"""
+
+
+def times(*texts):
+    return pa.array([pd.Timestamp(text, tz="UTC") for text in texts], pa.timestamp("us", "UTC"))
+
+
+@pytest.fixture(params=["yaml", "python"])
+def repository(request, tmp_path):
+    files = {"features.yaml": YAML} if request.param == "yaml" else {"features.py": PYTHON}
+    write_repository(tmp_path, files)
+    pq.write_table(pa.table({"driver_id": [1, 1, 2, 1], "event_timestamp": times("2026-01-01T08", "2026-01-01T10", "2026-01-01T09", "2026-01-02T08"),
+                             "fare": [10.0, 20.0, 5.0, 7.0]}), tmp_path / "data" / "trips.parquet")
+    rate = lambda one, two: pa.table({"driver_id": [1, 2], "event_timestamp": times("2026-01-01T00", "2026-01-01T00"), "rate": [one, two]})
+    deltalake.write_deltalake(str(tmp_path / "data" / "rates"), rate(0.5, 2.0))
+    deltalake.write_deltalake(str(tmp_path / "data" / "rates"), rate(9.0, 9.0), mode="overwrite")
+    return tmp_path
+
+
+def test_apply_ask_materialize(repository):
+    check(repository, "apply")
+    pq.write_table(pa.table({"driver_id": [1, 1, 2], "event_timestamp": times("2026-01-01T12", "2026-01-03", "2026-01-01T08")}), repository / "labels.parquet")
+    check(repository, "get-historical-features", "-d", str(repository / "labels.parquet"), "-o", str(repository / "out.parquet"),
+          *(a for f in ("twice:twice", "daily:total", "earned:earned", "rates:rate") for a in ("-f", f)))
+    rows = pq.read_table(repository / "out.parquet").to_pylist()
+    assert [(r["twice"], r["total"], r["earned"], r["rate"]) for r in rows] == [(40.0, 30.0, 15.0, 0.5), (14.0, 7.0, 3.5, 0.5), (None, None, None, 2.0)]
+    check(repository, "materialize", "2026-01-01T00:00:00", "2026-01-05T00:00:00")
+    out = check(repository, "--output", "json", "get-online-features", "-e", "driver_id=1", "-e", "driver_id=2", "-f", "earned:earned", "-f", "daily:total")
+    assert "3.5" in out and "10" in out, out
+
+
+def test_apply_binds_the_sql(repository):
+    path = next(repository.glob("features.*"))
+    good = path.read_text()
+    for old, new, says in [("sum(fare)", "sum(fair)", ['feature view "daily"', "fair", "(line "]), ("AS total", "AS totals", ['"total"', "daily"]),
+                           ("d.total * r.rate", "d.totl * r.rate", ['feature view "earned"', "totl"])]:
+        path.write_text(good.replace(old, new))
+        code, out, err = run(repository, "apply")
+        assert code == 1, out + err
+        for part in says:
+            assert part in err, err
+        assert not (repository / "data" / "registry.db").exists()
+
+
+@pytest.mark.skipif(not Path(FEAST or "?").exists(), reason="SALVER_FEAST_PYTHON names no Python with Feast")
+def test_feast_reads_the_registry(repository):
+    check(repository, "apply")
+    code = """
+import json
+from feast.infra.registry.registry import Registry
+from feast.repo_config import RegistryConfig
+registry = Registry("p", RegistryConfig(path="data/registry.db"), None)
+print(json.dumps([sorted(type(s).__name__ + " " + s.name for s in registry.list_data_sources("p")),
+                  sorted(v.name for v in registry.list_feature_views("p"))]))
+"""
+    done = subprocess.run([FEAST, "-W", "ignore", "-c", code], cwd=repository, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout.splitlines()[-1]) == [["FileSource doubled", "FileSource rates", "FileSource trips"],
+                                                        ["daily", "earned", "rates", "twice"]]
