@@ -47,6 +47,11 @@ salver_pkg(yaml_cpp yaml-cpp)
 salver_pkg(xxhash libxxhash)
 salver_pkg(spdlog spdlog)
 salver_pkg(libpq libpq)
+# Its headers alone: the library is opened when it is first asked (src/offline/postgres/libpq.h).
+add_library(salver_libpq_headers INTERFACE)
+add_library(salver::libpq_headers ALIAS salver_libpq_headers)
+target_include_directories(salver_libpq_headers SYSTEM INTERFACE $<TARGET_PROPERTY:PkgConfig::libpq,INTERFACE_INCLUDE_DIRECTORIES>)
+target_link_libraries(salver_libpq_headers INTERFACE ${CMAKE_DL_LIBS})
 
 if(SALVER_TESTS)
   find_package(GTest REQUIRED)

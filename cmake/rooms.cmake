@@ -29,11 +29,11 @@ endif()
 
 # The headers that most files need, compiled once per build: a set is a hundred megabytes, too much for each room to have
 # its own. Names the set of a target with salver_precompiled(target set).
-#   std: the standard library's; arrow: and Arrow's arrays and tables; test: and GoogleTest's; cli: and the parser's
+#   std: the standard library's; arrow: and Arrow's arrays and tables; test: arrow and GoogleTest's; cli: std and the parser's
 set(precompiled_std <cstdint> <map> <memory> <span> <string> <string_view> <vector>)
 set(precompiled_arrow ${precompiled_std} <arrow/array.h> <arrow/builder.h> <arrow/record_batch.h> <arrow/table.h>
                       <arrow/type.h>)
-set(precompiled_test ${precompiled_std} <gtest/gtest.h>)
+set(precompiled_test ${precompiled_arrow} <gtest/gtest.h>)
 set(precompiled_cli ${precompiled_std} <CLI/CLI.hpp>)
 function(salver_precompiled target set)
   set(owner salver_precompiled_${set})
@@ -42,6 +42,14 @@ function(salver_precompiled target set)
     add_library(${owner} OBJECT ${CMAKE_BINARY_DIR}/precompiled/${set}.cc)
     target_link_libraries(${owner} PRIVATE salver_options Arrow::arrow)
     target_precompile_headers(${owner} PRIVATE ${precompiled_${set}})
+    get_target_property(type ${target} TYPE)
+    if(set STREQUAL "test")
+      target_link_libraries(${owner} PRIVATE GTest::gtest)
+    endif()
+    if(type STREQUAL "EXECUTABLE")  # compiled as its users are, or the compiler does not take it
+      set_target_properties(${owner} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+      target_compile_options(${owner} PRIVATE -fPIE)
+    endif()
   endif()
   target_precompile_headers(${target} REUSE_FROM ${owner})
 endfunction()

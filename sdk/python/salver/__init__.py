@@ -6,10 +6,6 @@
 `import salver.compat` lets `from feast import ...` resolve to this package.
 """
 
-# First of all: PostgreSQL's client library brings OpenSSL, and Arrow's libraries export functions of the same names. An
-# OpenSSL that is loaded before the compiled module keeps to its own; one loaded with it calls Arrow's, and crashes.
-import hashlib as _openssl_first  # noqa: F401
-
 from salver.aggregation import Aggregation
 from salver.data_format import AvroFormat, DeltaFormat, IcebergFormat, JsonFormat, ParquetFormat, ProtoFormat
 from salver.data_source import (AthenaSource, BigQuerySource, DataSource, FileSource, KafkaSource, KinesisSource, PostgreSQLSource,

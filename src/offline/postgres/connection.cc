@@ -1,11 +1,12 @@
 #include "offline/postgres/connection.h"
 
-#include <libpq-fe.h>
 #include <poll.h>
 
 #include <algorithm>
 #include <chrono>
 #include <thread>
+
+#include "offline/postgres/libpq.h"
 
 namespace salver::postgres {
 namespace {
@@ -14,7 +15,7 @@ namespace {
 constexpr int kLookMillis = 50;
 
 struct FreeResult {
-  void operator()(PGresult* result) const { PQclear(result); }
+  void operator()(PGresult* result) const { Pq().clear(result); }
 };
 using PgResult = std::unique_ptr<PGresult, FreeResult>;
 
@@ -34,7 +35,7 @@ std::string OneLine(const char* message) {
 }
 
 std::string FieldOf(const PGresult* result, int field) {
-  const char* text = PQresultErrorField(result, field);
+  const char* text = Pq().resultErrorField(result, field);
   return text == nullptr ? "" : text;
 }
 
@@ -128,7 +129,7 @@ class Connection::Handle {
   PGconn* get() const { return connection_; }
 
   void Close() {
-    if (connection_ != nullptr) PQfinish(connection_);
+    if (connection_ != nullptr) Pq().finish(connection_);
     connection_ = nullptr;
   }
 
@@ -136,11 +137,11 @@ class Connection::Handle {
   // libpq waits for it without an end: when the server hangs, the caller must not.
   void CancelAndClose() {
     if (connection_ == nullptr) return;
-    if (PGcancel* cancel = PQgetCancel(connection_)) {
+    if (PGcancel* cancel = Pq().getCancel(connection_)) {
       std::thread([cancel] {
         char problem[256];
-        PQcancel(cancel, problem, sizeof(problem));
-        PQfreeCancel(cancel);
+        Pq().cancel(cancel, problem, sizeof(problem));
+        Pq().freeCancel(cancel);
       }).detach();
     }
     Close();
@@ -195,7 +196,7 @@ PGconn* StartConnecting(const PostgresOptions& options) {
   }
   keywords.push_back(nullptr);
   values.push_back(nullptr);
-  return PQconnectStartParams(keywords.data(), values.data(), /*expand_dbname=*/0);
+  return Pq().connectStartParams(keywords.data(), values.data(), /*expand_dbname=*/0);
 }
 
 }  // namespace
@@ -208,34 +209,35 @@ Result<std::unique_ptr<Connection>> Connection::Open(const PostgresOptions& opti
     const auto own = Deadline::After(std::chrono::seconds(options.connect_timeout_s));
     if (own.at() < limits.deadline.at()) connecting.deadline = own;
   }
+  SALVER_RETURN_NOT_OK(LoadLibpq());
   auto handle = std::make_unique<Handle>(StartConnecting(options));
   if (handle->get() == nullptr) return Status::ResourceExhausted(where + ": no memory for a connection.");
   PostgresPollingStatusType state = PGRES_POLLING_WRITING;
-  while (PQstatus(handle->get()) != CONNECTION_BAD && state != PGRES_POLLING_OK &&
+  while (Pq().status(handle->get()) != CONNECTION_BAD && state != PGRES_POLLING_OK &&
          state != PGRES_POLLING_FAILED) {
     SALVER_RETURN_NOT_OK(
-        WaitForSocket(PQsocket(handle->get()), state == PGRES_POLLING_WRITING, connecting, where));
-    state = PQconnectPoll(handle->get());
+        WaitForSocket(Pq().socket(handle->get()), state == PGRES_POLLING_WRITING, connecting, where));
+    state = Pq().connectPoll(handle->get());
   }
-  if (PQstatus(handle->get()) != CONNECTION_OK) {
-    const std::string message = OneLine(PQerrorMessage(handle->get()));
+  if (Pq().status(handle->get()) != CONNECTION_OK) {
+    const std::string message = OneLine(Pq().errorMessage(handle->get()));
     const StatusCode code = CodeOfConnectFailure(message);
     return Status(code, where + " can not be used: " + message + "." + AdviceFor(code), Reason::kBadSource);
   }
-  PQsetnonblocking(handle->get(), 1);
+  Pq().setnonblocking(handle->get(), 1);
   // Notices of the server would go to stderr.
-  PQsetNoticeProcessor(handle->get(), [](void*, const char*) {}, nullptr);
+  Pq().setNoticeProcessor(handle->get(), [](void*, const char*) {}, nullptr);
   return std::unique_ptr<Connection>(new Connection(std::move(handle), limits, where));
 }
 
 Status Connection::Wait(bool to_write) {
-  const Status status = WaitForSocket(PQsocket(handle_->get()), to_write, limits_, where_);
+  const Status status = WaitForSocket(Pq().socket(handle_->get()), to_write, limits_, where_);
   if (!status.ok()) handle_->CancelAndClose();
   return status;
 }
 
 Status Connection::Lost() {
-  const std::string message = OneLine(PQerrorMessage(handle_->get()));
+  const std::string message = OneLine(Pq().errorMessage(handle_->get()));
   handle_->Close();
   return Status::Unavailable(where_ + ": the connection was lost: " + message +
                                  ". What was not committed is undone; try again when the server is back.",
@@ -258,12 +260,12 @@ Status Connection::Refused(const void* opaque) {
 
 Status Connection::Flush() {
   for (;;) {
-    const int left = PQflush(handle_->get());
+    const int left = Pq().flush(handle_->get());
     if (left == 0) return Status::OK();
     if (left < 0) return Lost();
     SALVER_RETURN_NOT_OK(Wait(/*to_write=*/true));
     // The server may have something to say before it takes more.
-    if (PQconsumeInput(handle_->get()) == 0) return Lost();
+    if (Pq().consumeInput(handle_->get()) == 0) return Lost();
   }
 }
 
@@ -276,7 +278,7 @@ Status Connection::Ready() {
 Status Connection::Start(const std::string& sql) {
   SALVER_RETURN_NOT_OK(Ready());
   // With parameters, even none, the server takes one statement only.
-  if (PQsendQueryParams(handle_->get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 0)
+  if (Pq().sendQueryParams(handle_->get(), sql.c_str(), 0, nullptr, nullptr, nullptr, nullptr, 0) == 0)
     return Lost();
   return Flush();
 }
@@ -284,19 +286,19 @@ Status Connection::Start(const std::string& sql) {
 namespace {
 
 bool IsError(const PGresult* result) {
-  const auto status = PQresultStatus(result);
+  const auto status = Pq().resultStatus(result);
   return status == PGRES_FATAL_ERROR || status == PGRES_BAD_RESPONSE;
 }
 
 void AppendRows(const PGresult* result, TextRows* rows) {
-  for (int row = 0; row < PQntuples(result); ++row) {
+  for (int row = 0; row < Pq().ntuples(result); ++row) {
     auto& cells = rows->emplace_back();
-    for (int column = 0; column < PQnfields(result); ++column) {
-      if (PQgetisnull(result, row, column) != 0) {
+    for (int column = 0; column < Pq().nfields(result); ++column) {
+      if (Pq().getisnull(result, row, column) != 0) {
         cells.emplace_back();
       } else {
-        cells.emplace_back(std::string(PQgetvalue(result, row, column),
-                                       static_cast<size_t>(PQgetlength(result, row, column))));
+        cells.emplace_back(std::string(Pq().getvalue(result, row, column),
+                                       static_cast<size_t>(Pq().getlength(result, row, column))));
       }
     }
   }
@@ -308,15 +310,16 @@ void AppendRows(const PGresult* result, TextRows* rows) {
 Status Connection::ReadAll(TextRows* rows) {
   Status status;
   for (;;) {
-    while (PQisBusy(handle_->get()) != 0) {
+    while (Pq().isBusy(handle_->get()) != 0) {
       SALVER_RETURN_NOT_OK(Wait(/*to_write=*/false));
-      if (PQconsumeInput(handle_->get()) == 0) return status.ok() ? Lost() : status;
+      if (Pq().consumeInput(handle_->get()) == 0) return status.ok() ? Lost() : status;
     }
-    const PgResult result(PQgetResult(handle_->get()));
+    const PgResult result(Pq().getResult(handle_->get()));
     if (result == nullptr) return status;
     if (IsError(result.get()) && status.ok()) status = Refused(result.get());
     if (handle_->get() == nullptr) return status;
-    if (PQresultStatus(result.get()) == PGRES_COPY_IN || PQresultStatus(result.get()) == PGRES_COPY_OUT) {
+    if (Pq().resultStatus(result.get()) == PGRES_COPY_IN ||
+        Pq().resultStatus(result.get()) == PGRES_COPY_OUT) {
       handle_->Close();
       return Status::Internal(where_ + ": a statement began a COPY where none was asked for.");
     }
@@ -338,30 +341,31 @@ Status Connection::Execute(const std::string& sql) {
 
 Result<std::vector<ColumnDescription>> Connection::Describe(const std::string& sql) {
   SALVER_RETURN_NOT_OK(Ready());
-  if (PQsendPrepare(handle_->get(), "", sql.c_str(), 0, nullptr) == 0) return Lost();
+  if (Pq().sendPrepare(handle_->get(), "", sql.c_str(), 0, nullptr) == 0) return Lost();
   SALVER_RETURN_NOT_OK(Flush());
   SALVER_RETURN_NOT_OK(ReadAll(nullptr));
-  if (PQsendDescribePrepared(handle_->get(), "") == 0) return Lost();
+  if (Pq().sendDescribePrepared(handle_->get(), "") == 0) return Lost();
   SALVER_RETURN_NOT_OK(Flush());
   std::vector<ColumnDescription> columns;
   for (;;) {
     SALVER_RETURN_NOT_OK(WaitForResult());
-    const PgResult result(PQgetResult(handle_->get()));
+    const PgResult result(Pq().getResult(handle_->get()));
     if (result == nullptr) return columns;
     if (IsError(result.get())) {
       const Status status = Refused(result.get());
       if (handle_->get() != nullptr) (void)ReadAll(nullptr);
       return status;
     }
-    for (int i = 0; i < PQnfields(result.get()); ++i)
-      columns.push_back({PQfname(result.get(), i), PQftype(result.get(), i), PQfmod(result.get(), i)});
+    for (int i = 0; i < Pq().nfields(result.get()); ++i)
+      columns.push_back(
+          {Pq().fname(result.get(), i), Pq().ftype(result.get(), i), Pq().fmod(result.get(), i)});
   }
 }
 
 Status Connection::WaitForResult() {
-  while (PQisBusy(handle_->get()) != 0) {
+  while (Pq().isBusy(handle_->get()) != 0) {
     SALVER_RETURN_NOT_OK(Wait(/*to_write=*/false));
-    if (PQconsumeInput(handle_->get()) == 0) return Lost();
+    if (Pq().consumeInput(handle_->get()) == 0) return Lost();
   }
   return Status::OK();
 }
@@ -369,8 +373,8 @@ Status Connection::WaitForResult() {
 Status Connection::BeginCopy(const std::string& sql, int expected) {
   SALVER_RETURN_NOT_OK(Start(sql));
   SALVER_RETURN_NOT_OK(WaitForResult());
-  const PgResult begun(PQgetResult(handle_->get()));
-  if (PQresultStatus(begun.get()) == expected) return Status::OK();
+  const PgResult begun(Pq().getResult(handle_->get()));
+  if (Pq().resultStatus(begun.get()) == expected) return Status::OK();
   const Status status =
       IsError(begun.get()) ? Refused(begun.get()) : Status::Internal(where_ + ": COPY did not begin.");
   if (handle_->get() != nullptr) (void)ReadAll(nullptr);
@@ -380,10 +384,10 @@ Status Connection::BeginCopy(const std::string& sql, int expected) {
 // One message of COPY OUT, or the wait for it.
 Status Connection::CopyRow(bool* more, const std::function<Status(std::span<const uint8_t>)>& take) {
   char* buffer = nullptr;
-  const int size = PQgetCopyData(handle_->get(), &buffer, /*async=*/1);
+  const int size = Pq().getCopyData(handle_->get(), &buffer, /*async=*/1);
   if (size == 0) {
     SALVER_RETURN_NOT_OK(Wait(/*to_write=*/false));
-    return PQconsumeInput(handle_->get()) == 0 ? Lost() : Status::OK();
+    return Pq().consumeInput(handle_->get()) == 0 ? Lost() : Status::OK();
   }
   if (size < 0) {
     *more = false;
@@ -391,7 +395,7 @@ Status Connection::CopyRow(bool* more, const std::function<Status(std::span<cons
   }
   const Status status =
       take(std::span<const uint8_t>(reinterpret_cast<const uint8_t*>(buffer), static_cast<size_t>(size)));
-  PQfreemem(buffer);
+  Pq().freemem(buffer);
   return status;
 }
 
@@ -422,17 +426,17 @@ Status Connection::CopyOut(const std::string& sql,
 
 Status Connection::Send(const std::string& piece) {
   for (;;) {
-    const int sent = PQputCopyData(handle_->get(), piece.data(), static_cast<int>(piece.size()));
+    const int sent = Pq().putCopyData(handle_->get(), piece.data(), static_cast<int>(piece.size()));
     if (sent > 0) return Flush();
     if (sent < 0) return Lost();
     SALVER_RETURN_NOT_OK(Wait(/*to_write=*/true));
-    if (PQconsumeInput(handle_->get()) == 0) return Lost();
+    if (Pq().consumeInput(handle_->get()) == 0) return Lost();
   }
 }
 
 Status Connection::EndCopyIn(const char* problem) {
   for (;;) {
-    const int ended = PQputCopyEnd(handle_->get(), problem);
+    const int ended = Pq().putCopyEnd(handle_->get(), problem);
     if (ended < 0) return Lost();
     if (ended > 0) break;
     SALVER_RETURN_NOT_OK(Wait(/*to_write=*/true));
