@@ -283,8 +283,8 @@ class YamlReader {
 
   void ReadView(const YAML::Node& node) {
     if (!CheckKeys(node, "a feature view",
-                   {"name", "entities", "ttl", "schema", "source", "source_views", "sql", "online", "offline",
-                    "enabled", "aggregations", "description", "tags", "owner"}))
+                   {"name", "entities", "ttl", "schema", "source", "source_views", "sink_source", "sql",
+                    "online", "offline", "enabled", "aggregations", "description", "tags", "owner"}))
       return;
     auto* spec = to_->registry.add_feature_views()->mutable_spec();
     spec->set_name(Name(node, "feature_view"));
@@ -315,7 +315,7 @@ class YamlReader {
     }
   }
 
-  // What a view is made of and how: other views, SQL.
+  // What a view is made of and how: other views, where Feast keeps their rows, SQL.
   void ReadMaking(const YAML::Node& node, feast::core::FeatureViewSpec* spec) {
     for (const std::string& name : Names(node["source_views"], "source_views")) {
       auto* made_of = spec->add_source_views();
@@ -323,6 +323,10 @@ class YamlReader {
       for (const auto& view : to_->registry.feature_views()) {
         if (view.spec().name() == name && &view.spec() != spec) *made_of = view.spec();
       }
+    }
+    if (const std::string sink = Text(node, "sink_source"); !sink.empty()) {
+      if (const SourceProto* source = FindSource(node["sink_source"], sink))
+        *spec->mutable_batch_source() = *source;
     }
     const std::string sql = Text(node, "sql");
     if (sql.empty()) return;

@@ -20,15 +20,17 @@ YAML = """
 entities: [{name: driver, join_keys: [driver_id], value_type: INT64}]
 sources:
   - {name: trips, path: data/trips.parquet, timestamp_field: event_timestamp}
-  - {name: doubled, query: SELECT driver_id, event_timestamp, 2 * fare AS twice FROM 'data/trips.parquet', timestamp_field: event_timestamp}
+  - name: doubled
+    query: SELECT driver_id, event_timestamp, 2 * fare AS twice FROM 'data/trips.parquet'
+    timestamp_field: event_timestamp
   - {name: rates, path: data/rates, format: delta, version: 0, timestamp_field: event_timestamp}
+  - {name: earned_rows, path: data/earned.parquet, timestamp_field: event_timestamp}
 feature_views:
-  - {name: twice, source: doubled, entities: [driver], ttl: 7d, schema: [{name: twice, dtype: Float64}]}
-  - {name: rates, source: rates, entities: [driver], ttl: 7d, schema: [{name: rate, dtype: Float64}]}
+  - {name: twice, source: doubled, entities: [driver], schema: [{name: twice, dtype: Float64}]}
+  - {name: rates, source: rates, entities: [driver], schema: [{name: rate, dtype: Float64}]}
   - name: daily
     source: trips
     entities: [driver]
-    ttl: 7d
     schema: [{name: total, dtype: Float64}]
     sql: |
       SELECT driver_id, max(event_timestamp) AS event_timestamp,
@@ -36,27 +38,26 @@ feature_views:
       FROM trips GROUP BY driver_id, event_timestamp::DATE
   - name: earned
     source_views: [daily, rates]
+    sink_source: earned_rows
     entities: [driver]
-    ttl: 7d
     schema: [{name: earned, dtype: Float64}]
     sql: SELECT driver_id, d.event_timestamp, d.total * r.rate AS earned FROM daily d JOIN rates r USING (driver_id)
 """
 
 PYTHON = """
-from datetime import timedelta
 from feast import BatchFeatureView, Entity, FeatureView, Field, FileSource, ValueType
 from feast.data_format import DeltaFormat
 from feast.types import Float64
 from salver import SqlSource
 
-week = timedelta(days=7)
 driver = Entity(name="driver", join_keys=["driver_id"], value_type=ValueType.INT64)
 trips = FileSource(name="trips", path="data/trips.parquet", timestamp_field="event_timestamp")
 doubled = SqlSource(name="doubled", query="SELECT driver_id, event_timestamp, 2 * fare AS twice FROM 'data/trips.parquet'",
                     timestamp_field="event_timestamp")
 rates_source = FileSource(name="rates", path="data/rates", file_format=DeltaFormat(version=0), timestamp_field="event_timestamp")
-twice = FeatureView(name="twice", source=doubled, entities=[driver], ttl=week, schema=[Field(name="twice", dtype=Float64)])
-rates = FeatureView(name="rates", source=rates_source, entities=[driver], ttl=week, schema=[Field(name="rate", dtype=Float64)])
+earned_rows = FileSource(name="earned_rows", path="data/earned.parquet", timestamp_field="event_timestamp")
+twice = FeatureView(name="twice", source=doubled, entities=[driver], schema=[Field(name="twice", dtype=Float64)])
+rates = FeatureView(name="rates", source=rates_source, entities=[driver], schema=[Field(name="rate", dtype=Float64)])
 
 
 def daily_sql():
@@ -64,9 +65,9 @@ def daily_sql():
               FROM trips GROUP BY driver_id, event_timestamp::DATE'''
 
 
-daily = BatchFeatureView(name="daily", mode="sql", udf=daily_sql, source=trips, entities=[driver], ttl=week, online=True,
+daily = BatchFeatureView(name="daily", mode="sql", udf=daily_sql, source=trips, entities=[driver], online=True,
                          schema=[Field(name="total", dtype=Float64)])
-earned = BatchFeatureView(name="earned", mode="sql", source=[daily, rates], entities=[driver], ttl=week, online=True,
+earned = BatchFeatureView(name="earned", mode="sql", source=[daily, rates], sink_source=earned_rows, entities=[driver], online=True,
                           udf_string="SELECT driver_id, d.event_timestamp, d.total * r.rate AS earned FROM daily d JOIN rates r USING (driver_id)",
                           schema=[Field(name="earned", dtype=Float64)])
 """
@@ -115,16 +116,18 @@ def test_apply_binds_the_sql(repository):
 
 @pytest.mark.skipif(not Path(FEAST or "?").exists(), reason="SALVER_FEAST_PYTHON names no Python with Feast")
 def test_feast_reads_the_registry(repository):
+    """Without skip_udf Feast 0.67 does not read a view of mode="sql" that it wrote itself: SQLTransformation has no from_proto."""
     check(repository, "apply")
     code = """
 import json
+import pathlib
 from feast.infra.registry.registry import Registry
 from feast.repo_config import RegistryConfig
-registry = Registry("p", RegistryConfig(path="data/registry.db"), None)
+registry = Registry("p", RegistryConfig(path="data/registry.db"), pathlib.Path("."))
 print(json.dumps([sorted(type(s).__name__ + " " + s.name for s in registry.list_data_sources("p")),
-                  sorted(v.name for v in registry.list_feature_views("p"))]))
+                  sorted(v.name for v in registry.list_feature_views("p", skip_udf=True))]))
 """
     done = subprocess.run([FEAST, "-W", "ignore", "-c", code], cwd=repository, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert json.loads(done.stdout.splitlines()[-1]) == [["FileSource doubled", "FileSource rates", "FileSource trips"],
+    assert json.loads(done.stdout.splitlines()[-1]) == [["FileSource doubled", "FileSource earned_rows", "FileSource rates", "FileSource trips"],
                                                         ["daily", "earned", "rates", "twice"]]

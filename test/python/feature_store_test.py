@@ -132,6 +132,11 @@ def test_training_set_keeps_rows_and_order(store):
     assert table["trips"].to_pylist() == [10, 11, None, None]
 
 
+def test_entity_rows_from_sql(store):
+    sql = "SELECT 1 AS driver_id, TIMESTAMPTZ '%s' AS event_timestamp, 'a' AS label" % (DAY + timedelta(days=1)).isoformat()
+    assert store.get_historical_features(sql, ["stats:trips"]).to_arrow().select(["label", "trips"]).to_pylist() == [{"label": "a", "trips": 11}]
+
+
 def test_training_set_without_entities_and_with_full_names(store):
     table = store.get_historical_features(features=["stats:city"], start_date=DAY, end_date=DAY + timedelta(days=2),
                                           full_feature_names=True).to_arrow()
@@ -219,7 +224,8 @@ def test_pushed_and_written_rows_are_served_at_once(store):
     (SalverError, '"gone"', lambda s: s.plan([], objects_to_delete=[Entity(name="gone")])),
     (SalverError, "driver", lambda s: s.plan([], objects_to_delete=[driver])),  # stats joins on it
     (TypeError, "nothing to apply", lambda s: s.apply(["stats"])),
-    (SalverError, "SQL", lambda s: s.get_historical_features("SELECT 1", ["stats:trips"])),
+    (SalverError, "event_timestamp", lambda s: s.get_historical_features("SELECT 1", ["stats:trips"])),
+    (SalverError, "Parser Error", lambda s: s.get_historical_features("SELECT FROM", ["stats:trips"])),
     (TypeError, "config", lambda s: FeatureStore(config={})),
     (SalverError, "feature_store.yaml", lambda s: FeatureStore(repo_path="/no/such/folder")),
 ])
