@@ -26,6 +26,7 @@ struct QueryTable {
   std::shared_ptr<arrow::Table> rows = nullptr;  // in place of `sql`, when it is not null
   std::string identity =
       "";  // another one when its rows may be others; empty: not known, so no answer is kept
+  std::string extension = "";  // of the engine's, that `sql` needs: "delta"
 };
 
 struct FeatureQuery {

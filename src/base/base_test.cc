@@ -1,6 +1,10 @@
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
+#include <atomic>
 #include <filesystem>
+#include <thread>
 
 #include "base/byte_size.h"
 #include "base/clock.h"
@@ -67,6 +71,26 @@ TEST(Files, ATemporaryFileHasNoName) {
   EXPECT_EQ((*file)->ReadAt(3, read).code(), StatusCode::kDataLoss);
   EXPECT_TRUE(std::filesystem::is_empty(folder));
   EXPECT_FALSE(Files::System()->CreateTemporary("/proc/nowhere").ok());
+}
+
+TEST(Files, ANewFileIsNeverPutInThePlaceOfAnother) {
+  const std::string path = testing::TempDir() + "salver_new_file_" + std::to_string(::getpid());
+  std::atomic<int> created{0};
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 8; ++i) {
+    threads.emplace_back([&, text = std::string(1000, static_cast<char>('a' + i))] {
+      const Status status = CreateNewFile(Files::System(), path, text);
+      if (status.ok()) {
+        ++created;
+        EXPECT_EQ(Files::System()->Read(path).value(), text);
+      } else {
+        EXPECT_EQ(status.code(), StatusCode::kAlreadyExists) << status.ToString();
+      }
+    });
+  }
+  threads.clear();
+  EXPECT_EQ(created, 1);
+  ASSERT_TRUE(Files::System()->Remove(path).ok());
 }
 
 TEST(ByteSize, ReadsWhatPeopleWrite) {

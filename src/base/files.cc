@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
@@ -24,6 +25,10 @@ Status SystemError(std::string_view action, const std::string& path, int error) 
   if (error == ENOSPC || error == EDQUOT)
     return Status::ResourceExhausted(text + " Free some space and run it again.");
   return Status::Unavailable(text);
+}
+
+Status NameIsTaken(const std::string& path) {
+  return Status::AlreadyExists("there is a file \"" + path + "\" already.");
 }
 
 class Descriptor {
@@ -221,6 +226,12 @@ class SystemFiles final : public Files {
     return Status::OK();
   }
 
+  Status RenameNew(const std::string& from, const std::string& to) override {
+    if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return Status::OK();
+    if (errno == EEXIST) return NameIsTaken(to);
+    return SystemError("can not rename to", to, errno);
+  }
+
   Status Remove(const std::string& path) override {
     if (::unlink(path.c_str()) != 0 && errno != ENOENT) return SystemError("can not remove", path, errno);
     return Status::OK();
@@ -281,6 +292,13 @@ Files* Files::System() {
   return &files;
 }
 
+Status Files::RenameNew(const std::string& from, const std::string& to) {
+  const auto there = Identify(to);
+  if (there.ok()) return NameIsTaken(to);
+  if (there.status().code() != StatusCode::kNotFound) return there.status();
+  return Rename(from, to);
+}
+
 Result<std::unique_ptr<TemporaryFile>> Files::CreateTemporary(const std::string& folder) {
   return System()->CreateTemporary(folder);
 }
@@ -290,20 +308,36 @@ Result<std::unique_ptr<ReadableFile>> Files::Open(const std::string& path) {
   return std::unique_ptr<ReadableFile>(new FileInMemory(std::move(bytes)));
 }
 
-Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes) {
-  const std::string temporary = path + ".new";
+namespace {
+
+// Writes and syncs a temporary file, and gives it its name with `rename`.
+Status WriteAndName(Files* files, const std::string& path, const std::string& temporary,
+                    std::string_view bytes, Status (Files::*rename)(const std::string&, const std::string&)) {
   const auto write = [&]() -> Status {
     SALVER_ASSIGN(auto file, files->Create(temporary));
     SALVER_RETURN_NOT_OK(file->Append(bytes));
     SALVER_RETURN_NOT_OK(file->Sync());
     SALVER_RETURN_NOT_OK(file->Close());
-    return files->Rename(temporary, path);
+    return (files->*rename)(temporary, path);
   };
   if (const Status status = write(); !status.ok()) {
     (void)files->Remove(temporary);  // the error that counts is the first
     return status;
   }
   return files->SyncFolder(FolderOf(path));
+}
+
+}  // namespace
+
+Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes) {
+  return WriteAndName(files, path, path + ".new", bytes, &Files::Rename);
+}
+
+Status CreateNewFile(Files* files, const std::string& path, std::string_view bytes) {
+  // Others may be at it, in this process and elsewhere: each has a temporary file of its own.
+  static std::atomic<int> last = 0;
+  const std::string own = "." + std::to_string(::getpid()) + "." + std::to_string(++last) + ".new";
+  return WriteAndName(files, path, path + own, bytes, &Files::RenameNew);
 }
 
 std::string FolderOf(const std::string& path) {

@@ -77,6 +77,9 @@ class Files {
   // A new, empty file; replaces one of that name.
   virtual Result<std::unique_ptr<WritableFile>> Create(const std::string& path) = 0;
   virtual Status Rename(const std::string& from, const std::string& to) = 0;
+  // As Rename, but never in the place of another file: AlreadyExists when there is one called `to`. As it is
+  // here, it looks first, and two at once may both find none.
+  virtual Status RenameNew(const std::string& from, const std::string& to);
   virtual Status Remove(const std::string& path) = 0;  // OK when there is none
   // The folder and those above it; what had to be made survives power loss.
   virtual Status CreateFolders(const std::string& path) = 0;
@@ -92,6 +95,10 @@ class Files {
 // survives power loss once this returned OK: temporary file beside it, sync, rename, sync of the folder.
 // After an error `path` holds the old bytes, or the new ones if only the last sync failed.
 Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes);
+
+// As ReplaceFile for a name that nobody has yet. AlreadyExists when somebody has, and nothing is changed: of
+// several that create one file at once, one gets OK.
+Status CreateNewFile(Files* files, const std::string& path, std::string_view bytes);
 
 // Folder part of a path: "a/b" for "a/b/c", "." for "c".
 std::string FolderOf(const std::string& path);

@@ -85,6 +85,7 @@ class DuckDBQueryExecutor final : public QueryExecutor {
     if (!key.empty()) {
       if (auto cached = cache_.Find(key); cached != nullptr) return cached;
     }
+    SALVER_RETURN_NOT_OK(LoadExtensions(query));
     auto rows = database_->Query(prepared.sql);
     if (!rows.ok()) return Fault(rows.status());
     if (!key.empty()) cache_.Add(key, *rows);
@@ -92,6 +93,7 @@ class DuckDBQueryExecutor final : public QueryExecutor {
   }
 
   Result<std::string> Explain(const FeatureQuery& query) override {
+    SALVER_RETURN_NOT_OK(LoadExtensions(query));
     auto plan = database_->Explain(Prepare(query).sql);
     if (!plan.ok()) return Fault(plan.status());
     return std::move(plan).value();
@@ -122,6 +124,17 @@ class DuckDBQueryExecutor final : public QueryExecutor {
     return prepared;
   }
 
+  Status LoadExtensions(const FeatureQuery& query) {
+    for (const QueryTable& table : query.tables) {
+      if (table.extension.empty()) continue;
+      std::lock_guard lock(mutex_);
+      if (extensions_.contains(table.extension)) continue;
+      if (const Status status = database_->LoadExtension(table.extension); !status.ok()) return Fault(status);
+      extensions_.insert(table.extension);
+    }
+    return Status::OK();
+  }
+
   // Empty: its answer is not to be kept.
   std::string CacheKey(const FeatureQuery& query, const Prepared& prepared) const {
     const bool keys_listed = prepared.sql.sql.find(kKeysTable) == std::string::npos;
@@ -146,6 +159,8 @@ class DuckDBQueryExecutor final : public QueryExecutor {
   const std::unique_ptr<SqlDatabase> database_;
   const DuckDBQueryExecutorOptions options_;
   AnswerCache<arrow::Table> cache_;
+  std::mutex mutex_;
+  std::set<std::string> extensions_;  // loaded
 };
 
 }  // namespace

@@ -450,7 +450,7 @@ std::unique_ptr<FeatureTable> TableOf(const FeatureGroup& group, const GroupCont
                                       TableCache* cache) {
   std::vector<std::string> keys;
   for (const FeatureSchema& key : group.schema.entity_keys) keys.push_back(key.name);
-  return NewParquetTable(JoinPath(context.repository, group.path), std::move(keys),
+  return NewFeatureTable(group.format, JoinPath(context.repository, group.path), std::move(keys),
                          group.schema.timestamp_key, {context.files, context.clock, cache});
 }
 

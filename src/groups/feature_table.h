@@ -1,4 +1,4 @@
-// The table of one version of a materialized feature group. One implementation per storage format.
+// The table of one version of a materialized feature group.
 //
 // Thread safety: all methods from any thread; writers of one table take turns.
 #pragma once
@@ -52,8 +52,9 @@ struct TableContext {
   TableCache* cache = nullptr;
 };
 
-// Parquet files and a manifest (source/table_manifest.h) in `folder`, which needs not be there yet.
-std::unique_ptr<FeatureTable> NewParquetTable(std::string folder, std::vector<std::string> key_columns,
-                                              std::string time_column, const TableContext& context);
+// Parquet files in `folder`, which needs not be there yet, under a log of this format (groups/table_log.h).
+std::unique_ptr<FeatureTable> NewFeatureTable(const std::string& format, std::string folder,
+                                              std::vector<std::string> key_columns, std::string time_column,
+                                              const TableContext& context);
 
 }  // namespace salver

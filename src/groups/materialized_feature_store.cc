@@ -240,10 +240,10 @@ class TableStore final : public MaterializedFeatureStore {
 
 Result<std::unique_ptr<MaterializedFeatureStore>> OpenMaterializedStore(
     std::shared_ptr<GroupRegistry> registry, const MaterializedOptions& options) {
-  const std::vector<std::string> formats = {"parquet"};
+  const std::vector<std::string> formats = {"parquet", "delta"};
   if (std::find(formats.begin(), formats.end(), options.storage_format) == formats.end()) {
     return Status::InvalidArgument("storage format \"" + options.storage_format +
-                                       "\" is not in this release." +
+                                       "\" is not known: it is parquet or delta." +
                                        NearestNameHint(options.storage_format, formats),
                                    Reason::kBadConfig);
   }

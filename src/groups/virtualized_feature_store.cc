@@ -15,7 +15,10 @@
 #include "groups/group_registry.h"
 #include "groups/read_features.h"
 #include "groups/sql_words.h"
+#include "groups/table_log.h"
 #include "groups/virtualized_store.h"
+#include "model/data_source_message.h"
+#include "offline/offline_stores.h"
 #include "salver/log.h"
 #include "source/table_manifest.h"
 #include "sql/sql_text.h"
@@ -56,8 +59,19 @@ class SqlTables {
       add(group->view, group->path, group->format, &*group);
     }
     for (const auto& source : catalog_.registry->data_sources()) {
-      if (source.project() == context_.project && source.type() == feast::core::DataSource::BATCH_FILE)
-        add(source.name(), source.file_options().uri(), "", nullptr);
+      if (source.project() != context_.project || source.type() != feast::core::DataSource::BATCH_FILE)
+        continue;
+      const DataSource as_read = DataSourceOf(source);
+      if (as_read.store == "file") {
+        add(source.name(), as_read.path, "", nullptr);
+        continue;
+      }
+      // Delta Lake tables and SQL are what they are to the offline stores. One that can not be read is not
+      // there, and DuckDB says so.
+      const auto select = offline_->SelectOf(as_read);
+      if (!select.ok() || !words.names.contains(Lower(source.name()))) continue;
+      tables.push_back(
+          {.name = source.name(), .sql = *select, .extension = as_read.store == "delta" ? "delta" : ""});
     }
     return tables;
   }
@@ -67,12 +81,16 @@ class SqlTables {
   QueryTable Table(const std::string& name, const std::string& path, const std::string& format,
                    const FeatureGroup* group) const {
     const std::string full = JoinPath(context_.repository, path);
-    const auto manifest = ReadTableManifest(context_.files, full);
-    if (manifest.ok() && manifest->files_size() > 0) return OfManifest(name, full, *manifest);
-    if (group != nullptr && (manifest.ok() || manifest.status().code() == StatusCode::kNotFound))
-      return WithoutRows(name, *group);
+    if (group != nullptr) {
+      const auto manifest =
+          NewTableLog(format, full, group->schema.timestamp_key, context_.files, context_.clock)->Read(false);
+      if (manifest.ok() && (*manifest)->files().empty()) return WithoutRows(name, *group);
+      if (manifest.ok()) return OfManifest(name, full, **manifest);
+    } else if (const auto manifest = ReadTableManifest(context_.files, full);
+               manifest.ok() && manifest->files_size() > 0) {
+      return OfManifest(name, full, *manifest);
+    }
     std::error_code error;
-    if (format == "delta") return {name, "SELECT * FROM delta_scan(" + QuoteSqlText(full) + ")"};
     if (std::filesystem::is_directory(full, error))
       return {name, "SELECT * FROM read_parquet(" + QuoteSqlText(full + "/**/*.parquet") + ")"};
     const char* reader = full.ends_with(".csv")                                ? "read_csv_auto"
@@ -109,6 +127,7 @@ class SqlTables {
 
   const GroupCatalog& catalog_;
   const GroupContext& context_;
+  const std::unique_ptr<OfflineStore> offline_ = NewOfflineStores({.folder = context_.repository});
 };
 
 // Features of one group that one SQL text gives.

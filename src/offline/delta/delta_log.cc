@@ -2,12 +2,16 @@
 
 #include <arrow/type.h>
 #include <fcntl.h>
+#include <simdjson.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <filesystem>
 #include <random>
 
+#include "base/clock.h"
 #include "base/json_text.h"
 
 namespace salver {
@@ -101,31 +105,213 @@ std::string NewId() {
   return id;
 }
 
+std::string CommitPath(const std::string& path, int64_t number) {
+  char name[32];
+  std::snprintf(name, sizeof name, "%020lld.json", static_cast<long long>(number));
+  return path + "/_delta_log/" + name;
+}
+
+std::string CommitInfo(int64_t now_us, const std::string& operation) {
+  return "{\"commitInfo\":{\"timestamp\":" + std::to_string(now_us / 1000) + ",\"operation\":\"" + operation +
+         "\",\"operationParameters\":{},\"engineInfo\":\"salver\"}}\n";
+}
+
+std::string MetaData(const std::string& id, const std::string& schema, int64_t now_us) {
+  return "{\"metaData\":{\"id\":" + JsonText(id) +
+         ",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":" + JsonText(schema) +
+         ",\"partitionColumns\":[],\"configuration\":{},\"createdTime\":" + std::to_string(now_us / 1000) +
+         "}}\n";
+}
+
+// Paths of files in a log are those of a URI: bytes may be written as %20.
+std::string Unescaped(std::string_view path) {
+  std::string plain;
+  for (size_t i = 0; i < path.size(); ++i) {
+    unsigned byte = 0;
+    if (path[i] == '%' && i + 2 < path.size() &&
+        std::sscanf(std::string(path.substr(i + 1, 2)).c_str(), "%2x", &byte) == 1) {
+      plain += static_cast<char>(byte);
+      i += 2;
+    } else {
+      plain += path[i];
+    }
+  }
+  return plain;
+}
+
+// Salver's own tags of a file.
+constexpr char kMinEvent[] = "salver.minEventMicros";
+constexpr char kMaxEvent[] = "salver.maxEventMicros";
+
+// Statistics of the log are exact to the millisecond: times that are not fall into the range they are given.
+std::string StatsOf(const DeltaFile& file, const std::string& event_time_column) {
+  std::string stats = "{\"numRecords\":" + std::to_string(file.rows);
+  if (file.min_event_us != INT64_MIN && file.max_event_us != INT64_MAX) {
+    const auto bound = [&](const char* name, int64_t micros) {
+      std::string time = FormatTime(micros - ((micros % 1000) + 1000) % 1000);
+      if (time.find('.') != std::string::npos) time = time.substr(0, 23) + "Z";  // six digits of it are three
+      return std::string(",\"") + name + "\":{" + JsonText(event_time_column) + ":\"" + time + "\"}";
+    };
+    stats += bound("minValues", file.min_event_us) + bound("maxValues", file.max_event_us + 999);
+  }
+  return stats + "}";
+}
+
+std::string AddAction(const DeltaFile& file, const std::string& event_time_column, int64_t now_us) {
+  return "{\"add\":{\"path\":" + JsonText(file.name) +
+         ",\"partitionValues\":{},\"size\":" + std::to_string(file.bytes) +
+         ",\"modificationTime\":" + std::to_string(now_us / 1000) +
+         ",\"dataChange\":true,\"stats\":" + JsonText(StatsOf(file, event_time_column)) + ",\"tags\":{\"" +
+         kMinEvent + "\":\"" + std::to_string(file.min_event_us) + "\",\"" + kMaxEvent + "\":\"" +
+         std::to_string(file.max_event_us) + "\"}}}\n";
+}
+
+using Json = simdjson::dom::object;
+
+std::string TextIn(const Json& object, const char* name) {
+  std::string_view text;
+  if (object[name].get_string().get(text) != simdjson::SUCCESS) return "";
+  return std::string(text);
+}
+int64_t NumberIn(const Json& object, const char* name, int64_t otherwise) {
+  int64_t number = otherwise;
+  if (object[name].get_int64().get(number) != simdjson::SUCCESS) return otherwise;
+  return number;
+}
+bool HasMembers(const Json& object, const char* name) {
+  Json members;
+  return object[name].get_object().get(members) == simdjson::SUCCESS && members.size() > 0;
+}
+
+// One version of a table on its way to the next.
+class Replay {
+ public:
+  Replay(const std::string& path, DeltaVersion* version) : path_(path), version_(version) {}
+
+  // The actions of one commit, a line each.
+  Status Apply(const std::string& commit) {
+    version_->number += 1;
+    std::vector<DeltaFile> added;
+    simdjson::dom::parser parser;
+    for (size_t begin = 0; begin < commit.size();) {
+      const size_t end = std::min(commit.find('\n', begin), commit.size());
+      const std::string line = commit.substr(begin, end - begin);
+      begin = end + 1;
+      if (line.find_first_not_of(" \r\t") == std::string::npos) continue;
+      Json action;
+      if (parser.parse(line).get_object().get(action) != simdjson::SUCCESS) {
+        return Status::DataLoss("commit " + std::to_string(version_->number) + " of the Delta table at \"" +
+                                path_ + "\" is damaged: a line of it is no JSON object.");
+      }
+      SALVER_RETURN_NOT_OK(ApplyAction(action, &added));
+    }
+    // A file that is removed and added in one commit is there.
+    version_->files.insert(version_->files.end(), added.begin(), added.end());
+    return Status::OK();
+  }
+
+ private:
+  Status ApplyAction(const Json& action, std::vector<DeltaFile>* added) {
+    Json members;
+    if (action["add"].get_object().get(members) == simdjson::SUCCESS) return Add(members, added);
+    if (action["remove"].get_object().get(members) == simdjson::SUCCESS) {
+      std::erase_if(version_->files, [name = Unescaped(TextIn(members, "path"))](const DeltaFile& file) {
+        return file.name == name;
+      });
+    } else if (action["metaData"].get_object().get(members) == simdjson::SUCCESS) {
+      version_->table_id = TextIn(members, "id");
+      version_->schema = TextIn(members, "schemaString");
+      simdjson::dom::array partitions;
+      if (members["partitionColumns"].get_array().get(partitions) == simdjson::SUCCESS &&
+          partitions.size() > 0)
+        return CanNot("partitions");
+    } else if (action["protocol"].get_object().get(members) == simdjson::SUCCESS) {
+      const int64_t reader = NumberIn(members, "minReaderVersion", 1);
+      if (reader > 1) return CanNot("reader version " + std::to_string(reader));
+    } else if (action["commitInfo"].get_object().get(members) == simdjson::SUCCESS) {
+      version_->committed_us = NumberIn(members, "timestamp", 0) * 1000;
+    }
+    return Status::OK();
+  }
+
+  Status Add(const Json& add, std::vector<DeltaFile>* added) {
+    DeltaFile file{.name = Unescaped(TextIn(add, "path")), .bytes = NumberIn(add, "size", 0)};
+    if (HasMembers(add, "partitionValues")) return CanNot("partitions");
+    if (HasMembers(add, "deletionVector")) return CanNot("deletion vectors");
+    simdjson::dom::parser parser;
+    Json stats, tags;
+    const std::string text = TextIn(add, "stats");
+    if (!text.empty() && parser.parse(text).get_object().get(stats) == simdjson::SUCCESS)
+      file.rows = NumberIn(stats, "numRecords", -1);
+    if (add["tags"].get_object().get(tags) == simdjson::SUCCESS) {
+      const std::string min = TextIn(tags, kMinEvent), max = TextIn(tags, kMaxEvent);
+      if (!min.empty()) file.min_event_us = std::strtoll(min.c_str(), nullptr, 10);
+      if (!max.empty()) file.max_event_us = std::strtoll(max.c_str(), nullptr, 10);
+    }
+    added->push_back(std::move(file));
+    return Status::OK();
+  }
+
+  Status CanNot(const std::string& what) const {
+    return Status::Unimplemented(
+        "commit " + std::to_string(version_->number) + " of the Delta table at \"" + path_ + "\" needs " +
+            what +
+            ", which tables of feature groups can not have in this release. Restore the "
+            "version before it, or register the table as a data source instead.",
+        Reason::kBadSource);
+  }
+
+  const std::string& path_;
+  DeltaVersion* const version_;
+};
+
 }  // namespace
+
+Status ReplayDeltaLog(Files* files, const std::string& path, DeltaVersion* version) {
+  DeltaVersion next = *version;
+  for (Replay replay(path, &next);;) {
+    const auto commit = files->Read(CommitPath(path, next.number + 1));
+    if (commit.status().code() == StatusCode::kNotFound) break;
+    SALVER_RETURN_NOT_OK(commit.status());
+    SALVER_RETURN_NOT_OK(replay.Apply(*commit));
+  }
+  if (next.number < 0 && files->Identify(path + "/_delta_log/_last_checkpoint").ok()) {
+    return Status::Unimplemented(
+        "the Delta table at \"" + path +
+            "\" has lost its first commits to a clean-up, and tables of feature groups are read "
+            "from their first commit on. Keep its log, or register the table as a data source.",
+        Reason::kBadSource);
+  }
+  *version = std::move(next);
+  return Status::OK();
+}
+
+Status CommitToDelta(Files* files, const std::string& path, const DeltaVersion& before,
+                     const DeltaCommit& commit, int64_t now_us) {
+  std::string actions = CommitInfo(now_us, "WRITE");
+  if (!commit.schema.empty()) actions += MetaData(before.table_id, commit.schema, now_us);
+  for (const std::string& name : commit.removed) {
+    actions += "{\"remove\":{\"path\":" + JsonText(name) +
+               ",\"deletionTimestamp\":" + std::to_string(now_us / 1000) + ",\"dataChange\":true}}\n";
+  }
+  for (const DeltaFile& file : commit.added) actions += AddAction(file, commit.event_time_column, now_us);
+  return CreateNewFile(files, CommitPath(path, before.number + 1), actions);
+}
 
 Result<std::string> DeltaSchema(const arrow::Schema& schema) {
   return DeltaFields(schema.fields());
 }
 
 Status CreateDeltaLog(Files* files, const std::string& path, const arrow::Schema& schema, int64_t now_us) {
-  const std::string log = path + "/_delta_log";
-  SALVER_RETURN_NOT_OK(files->CreateFolders(log));
-  // Two that create one table at once: the second sees the first's commit.
-  SALVER_ASSIGN(const auto lock, files->Lock(path + ".lock", Deadline::After(std::chrono::seconds(30))));
-  if (!std::filesystem::is_empty(log)) {
-    return Status::AlreadyExists("there is a Delta table at \"" + path + "\" already.", Reason::kBadSource);
-  }
   SALVER_ASSIGN(const std::string fields, DeltaSchema(schema));
-  const std::string millis = std::to_string(now_us / 1000);
-  const std::string commit =
-      "{\"commitInfo\":{\"timestamp\":" + millis +
-      ",\"operation\":\"CREATE TABLE\",\"operationParameters\":{},\"engineInfo\":\"salver\"}}\n"
-      "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2}}\n"
-      "{\"metaData\":{\"id\":\"" +
-      NewId() +
-      "\",\"format\":{\"provider\":\"parquet\",\"options\":{}},\"schemaString\":" + JsonText(fields) +
-      ",\"partitionColumns\":[],\"configuration\":{},\"createdTime\":" + millis + "}}\n";
-  return ReplaceFile(files, log + "/00000000000000000000.json", commit);
+  SALVER_RETURN_NOT_OK(files->CreateFolders(path + "/_delta_log"));
+  const Status created =
+      CreateNewFile(files, CommitPath(path, 0),
+                    CommitInfo(now_us, "CREATE TABLE") +
+                        "{\"protocol\":{\"minReaderVersion\":1,\"minWriterVersion\":2}}\n" +
+                        MetaData(NewId(), fields, now_us));
+  if (created.code() != StatusCode::kAlreadyExists) return created;
+  return Status::AlreadyExists("there is a Delta table at \"" + path + "\" already.", Reason::kBadSource);
 }
 
 Status CheckDeltaTable(const std::string& path, const std::string& source) {

@@ -1,5 +1,6 @@
-// A table of Parquet files under a manifest. Every write makes one new file, named by the manifest's next
-// number, so what a killed write left is overwritten by the write after it.
+// A table of Parquet files under a log. Every write makes one new file and one commit.
+#include "groups/feature_table.h"
+
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
@@ -8,31 +9,20 @@
 #include <arrow/type.h>
 
 #include <algorithm>
-#include <cstdio>
 #include <map>
 #include <mutex>
 
 #include "base/arrow_status.h"
-#include "groups/feature_table.h"
-#include "registry/file_registry.h"
-#include "source/table_manifest.h"
+#include "groups/table_log.h"
 
 namespace salver {
 namespace {
 
-using Manifest = proto::TableManifest;
-using ManifestPtr = std::shared_ptr<const Manifest>;
 using TablePtr = std::shared_ptr<arrow::Table>;
 
 // Files up to this many rows are merged into the next one written, so that many small appends leave few
 // files.
 constexpr int64_t kMergeRows = 1 << 20;
-
-std::string FileName(uint64_t number) {
-  char name[32];
-  std::snprintf(name, sizeof name, "%08llu.parquet", static_cast<unsigned long long>(number));
-  return name;
-}
 
 bool Meets(const Manifest::File& file, const TimeRange& range) {
   return file.rows() > 0 && file.min_event_us() <= range.end_us && file.max_event_us() >= range.start_us;
@@ -63,11 +53,12 @@ Result<TablePtr> TakeRows(const TablePtr& table, const std::vector<int64_t>& row
   return taken.table();
 }
 
-class ParquetTable final : public FeatureTable {
+class TableOfParts final : public FeatureTable {
  public:
-  ParquetTable(std::string folder, std::vector<std::string> key_columns, std::string time_column,
-               const TableContext& context)
-      : folder_(std::move(folder)),
+  TableOfParts(std::unique_ptr<TableLog> log, std::string folder, std::vector<std::string> key_columns,
+               std::string time_column, const TableContext& context)
+      : log_(std::move(log)),
+        folder_(std::move(folder)),
         keys_(std::move(key_columns)),
         time_column_(std::move(time_column)),
         context_(context) {}
@@ -75,22 +66,17 @@ class ParquetTable final : public FeatureTable {
   Result<WriteReport> Write(const arrow::Table& rows, const TimeRange* replaced) override {
     SALVER_RETURN_NOT_OK(context_.files->CreateFolders(folder_));
     SALVER_ASSIGN(const auto lock, Lock());
-    SALVER_ASSIGN(const ManifestPtr before, ReadOrStart());
-    const int64_t rows_before = RowsIn(*before);
-    Manifest next = *before;
-    // What is rewritten is a tail of the files, so that the order in which rows were written stays.
-    const int first = FirstRewritten(*before, rows, replaced);
-    SALVER_ASSIGN(auto table, Merged(*before, first, rows, replaced));
-    next.mutable_files()->DeleteSubrange(first, next.files_size() - first);
-    SALVER_RETURN_NOT_OK(Commit(*before, std::move(table), &next));
-    const int64_t rows_total = RowsIn(next);
-    return WriteReport{rows.num_rows(), rows_before + rows.num_rows() - rows_total, rows_total};
+    for (int attempt = 1;; ++attempt) {
+      auto report = TryWrite(rows, replaced);
+      // A program that does not know the lock committed in between: on top of its rows, then.
+      if (report.status().code() != StatusCode::kAlreadyExists || attempt == kAttempts) return report;
+    }
   }
 
   Status AddColumns(const arrow::Schema& schema) override {
     SALVER_RETURN_NOT_OK(context_.files->CreateFolders(folder_));
     SALVER_ASSIGN(const auto lock, Lock());
-    SALVER_ASSIGN(const ManifestPtr before, ReadOrStart());
+    SALVER_ASSIGN(const ManifestPtr before, Current(true));
     if (before->files().empty()) return Status::OK();
     SALVER_ASSIGN(auto table, ReadFiles(*before, 0, schema));
     Manifest next = *before;
@@ -102,18 +88,18 @@ class ParquetTable final : public FeatureTable {
                           int64_t max_event_us) override {
     const KeySet wanted(keys);
     for (int attempt = 1;; ++attempt) {
-      SALVER_ASSIGN(const ManifestPtr manifest, Current());
+      SALVER_ASSIGN(const ManifestPtr manifest, Current(false));
       auto rows = FindRows(*manifest, wanted, columns, max_event_us);
       // A file may go between reading the manifest that names it and opening it: then there is a newer
       // manifest.
       if (rows.ok() || rows.status().code() != StatusCode::kNotFound || attempt == kAttempts) return rows;
-      SALVER_ASSIGN(const ManifestPtr now, Reload());
+      SALVER_ASSIGN(const ManifestPtr now, Current(true));
       if (now->number() == manifest->number()) return rows;
     }
   }
 
   Result<TableFacts> Facts() override {
-    SALVER_ASSIGN(const ManifestPtr manifest, Current());
+    SALVER_ASSIGN(const ManifestPtr manifest, Current(false));
     return TableFacts{RowsIn(*manifest), manifest->committed_us()};
   }
 
@@ -125,12 +111,12 @@ class ParquetTable final : public FeatureTable {
   }
 
   Result<std::string> Check() override {
-    SALVER_ASSIGN(const ManifestPtr manifest, Reload());
+    SALVER_ASSIGN(const ManifestPtr manifest, Current(true));
     for (const auto& file : manifest->files()) {
       SALVER_ASSIGN(const auto part, ParquetPart::Open(context_.files, PathOf(file.name())));
       if (part->rows() == file.rows()) continue;
       return Status::DataLoss("table file \"" + PathOf(file.name()) + "\" has " +
-                              std::to_string(part->rows()) + " rows, but the manifest says " +
+                              std::to_string(part->rows()) + " rows, but the table's log says " +
                               std::to_string(file.rows()) + ".");
     }
     return std::to_string(RowsIn(*manifest)) + " rows in " + std::to_string(manifest->files_size()) +
@@ -146,38 +132,26 @@ class ParquetTable final : public FeatureTable {
     return context_.files->Lock(PathOf(".lock"), Deadline::After(std::chrono::seconds(30)));
   }
 
-  // The manifest now, or an empty one of a table that was never written.
-  Result<ManifestPtr> ReadOrStart() {
-    auto manifest = ReadTableManifest(context_.files, folder_);
-    if (manifest.status().code() == StatusCode::kNotFound) {
-      auto start = std::make_shared<Manifest>();
-      start->set_table_id(NewVersionId());
-      start->set_next_file(1);
-      return ManifestPtr(std::move(start));
-    }
-    if (!manifest.ok()) return manifest.status();
-    return ManifestPtr(std::make_shared<Manifest>(std::move(manifest).value()));
+  Result<WriteReport> TryWrite(const arrow::Table& rows, const TimeRange* replaced) {
+    SALVER_ASSIGN(const ManifestPtr before, Current(true));
+    const int64_t rows_before = RowsIn(*before);
+    Manifest next = *before;
+    // What is rewritten is a tail of the files, so that the order in which rows were written stays.
+    const int first = FirstRewritten(*before, rows, replaced);
+    SALVER_ASSIGN(auto table, Merged(*before, first, rows, replaced));
+    next.mutable_files()->DeleteSubrange(first, next.files_size() - first);
+    SALVER_RETURN_NOT_OK(Commit(*before, std::move(table), &next));
+    const int64_t rows_total = RowsIn(next);
+    return WriteReport{rows.num_rows(), rows_before + rows.num_rows() - rows_total, rows_total};
   }
 
-  Result<ManifestPtr> Current() {
-    const auto identity = context_.files->Identify(PathOf(kTableManifest));
-    if (identity.ok()) {
-      std::lock_guard lock(mutex_);
-      if (manifest_ != nullptr && identity->settled && *identity == identity_) return manifest_;
-    }
-    return Reload();
-  }
-
-  Result<ManifestPtr> Reload() {
-    const auto identity = context_.files->Identify(PathOf(kTableManifest));
-    SALVER_ASSIGN(ManifestPtr manifest, ReadOrStart());
+  Result<ManifestPtr> Current(bool again) {
+    SALVER_ASSIGN(ManifestPtr now, log_->Read(again));
     std::lock_guard lock(mutex_);
-    identity_ = identity.ok() ? *identity : FileIdentity{};
-    if (manifest_ == nullptr || manifest_->number() != manifest->number() ||
-        manifest_->table_id() != manifest->table_id()) {
-      ForgetFiles(*manifest);
-    }
-    manifest_ = std::move(manifest);
+    if (manifest_ == nullptr || manifest_->number() != now->number() ||
+        manifest_->table_id() != now->table_id())
+      ForgetFiles(*now);
+    manifest_ = std::move(now);
     return manifest_;
   }
 
@@ -319,24 +293,15 @@ class ParquetTable final : public FeatureTable {
     return column;
   }
 
-  // Adds a file of `table` to `next`, which becomes the manifest. Files that only `before` names are removed.
-  Status Commit(const Manifest& before, TablePtr table, Manifest* next) {
+  // Adds a file of `table` to `next`, which becomes the table.
+  Status Commit(const Manifest& before, const TablePtr& table, Manifest* next) {
     if (table->num_rows() > 0) SALVER_RETURN_NOT_OK(AddFile(table, next));
-    next->set_number(before.number() + 1);
-    next->set_committed_us(context_.clock->NowMicros());
-    std::vector<std::string> undropped(before.dropped().begin(), before.dropped().end());
-    next->clear_dropped();
-    for (const auto& file : before.files()) {
-      const bool stays =
-          std::any_of(next->files().begin(), next->files().end(),
-                      [&](const Manifest::File& other) { return other.name() == file.name(); });
-      if (!stays) next->add_dropped(file.name());
-    }
-    SALVER_RETURN_NOT_OK(WriteTableManifest(context_.files, folder_, *next));
-    // The rows are there: what can not be removed now is removed by the next write.
-    for (const std::string& name : undropped) (void)context_.files->Remove(PathOf(name));
-    for (const std::string& name : next->dropped()) (void)context_.files->Remove(PathOf(name));
-    return Reload().status();
+    const Status committed = log_->Commit(before, *table->schema(), next);
+    // Another program came first: the file is of no table.
+    if (committed.code() == StatusCode::kAlreadyExists && table->num_rows() > 0)
+      (void)context_.files->Remove(PathOf(next->files().rbegin()->name()));
+    SALVER_RETURN_NOT_OK(committed);
+    return Current(true).status();
   }
 
   Status AddFile(const TablePtr& table, Manifest* next) {
@@ -344,8 +309,7 @@ class ParquetTable final : public FeatureTable {
     order.push_back(time_column_);
     SALVER_ASSIGN(const TablePtr sorted, TakeRows(table, SortedRows(*table, order)));
     auto* file = next->add_files();
-    file->set_name(FileName(next->next_file()));
-    next->set_next_file(next->next_file() + 1);
+    file->set_name(log_->NewFileName(next));
     file->set_rows(sorted->num_rows());
     int64_t min = INT64_MAX, max = INT64_MIN;
     EachTime(*sorted->GetColumnByName(time_column_), [&](int64_t, int64_t micros) {
@@ -357,30 +321,32 @@ class ParquetTable final : public FeatureTable {
     const std::string path = PathOf(file->name());
     auto bytes = ParquetPart::Write(context_.files, path, *sorted);
     if (!bytes.ok()) {
-      (void)context_.files->Remove(path);  // not named by any manifest yet
+      (void)context_.files->Remove(path);  // no commit names it yet
       return bytes.status();
     }
     file->set_bytes(*bytes);
     return context_.files->SyncFolder(folder_);
   }
 
+  const std::unique_ptr<TableLog> log_;
   const std::string folder_;
   const std::vector<std::string> keys_;
   const std::string time_column_;
   const TableContext context_;
   mutable std::mutex mutex_;
   ManifestPtr manifest_;
-  FileIdentity identity_;
   std::map<std::string, std::shared_ptr<ParquetPart>> parts_;  // open files of manifest_
   LookupStats stats_;
 };
 
 }  // namespace
 
-std::unique_ptr<FeatureTable> NewParquetTable(std::string folder, std::vector<std::string> key_columns,
-                                              std::string time_column, const TableContext& context) {
-  return std::make_unique<ParquetTable>(std::move(folder), std::move(key_columns), std::move(time_column),
-                                        context);
+std::unique_ptr<FeatureTable> NewFeatureTable(const std::string& format, std::string folder,
+                                              std::vector<std::string> key_columns, std::string time_column,
+                                              const TableContext& context) {
+  auto log = NewTableLog(format, folder, time_column, context.files, context.clock);
+  return std::make_unique<TableOfParts>(std::move(log), std::move(folder), std::move(key_columns),
+                                        std::move(time_column), context);
 }
 
 }  // namespace salver
