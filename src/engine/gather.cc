@@ -39,63 +39,56 @@ Result<ArrayPtr> ReadColumn(SourceReader* reader, int group, const std::string& 
   return OneChunk(*table->column(0));
 }
 
-// A LargeVector as an Arrow buffer.
-template <typename T>
-class VectorBuffer final : public arrow::Buffer {
- public:
-  explicit VectorBuffer(LargeVector<T> vector) : arrow::Buffer(nullptr, 0), vector_(std::move(vector)) {
-    data_ = reinterpret_cast<const uint8_t*>(vector_.data());
-    size_ = capacity_ = static_cast<int64_t>(vector_.size() * sizeof(T));
-  }
-
- private:
-  const LargeVector<T> vector_;
-};
-
 // A bit for each byte, which is 0 or 1.
-std::shared_ptr<arrow::Buffer> ToBits(const LargeVector<uint8_t>& bytes) {
-  LargeVector<uint8_t> bits((bytes.size() + 7) / 8);
-  for (size_t i = 0; i < bits.size(); ++i) {
+std::shared_ptr<arrow::Buffer> ToBits(std::span<const uint8_t> bytes, AnswerMemory* memory) {
+  auto bits = memory->Allocate((bytes.size() + 7) / 8);
+  uint8_t* const to = bits->mutable_data();
+  for (size_t i = 0; i < static_cast<size_t>(bits->size()); ++i) {
     uint64_t eight = 0;
     std::memcpy(&eight, bytes.data() + i * 8, std::min<size_t>(8, bytes.size() - i * 8));
-    bits[i] = static_cast<uint8_t>((eight * 0x0102040810204080ULL) >> 56);
+    to[i] = static_cast<uint8_t>((eight * 0x0102040810204080ULL) >> 56);
   }
-  return std::make_shared<VectorBuffer<uint8_t>>(std::move(bits));
+  return bits;
 }
 
 // Types whose array is a validity bitmap and one buffer of equal slots.
 template <typename Word>
 class FixedWidthGatherer final : public ColumnGatherer {
  public:
-  FixedWidthGatherer(const SourceReader& reader, std::string column, const WantedRows& wanted)
+  FixedWidthGatherer(const SourceReader& reader, std::string column, const WantedRows& wanted,
+                     GatherMemory* memory)
       : column_(std::move(column)),
         type_(reader.schema()->GetFieldByName(column_)->type()),
         direct_(reader.IsFixedWidth(column_)),
         wanted_(wanted),
-        values_(wanted.position_count(), Word{0}),
-        valid_(wanted.position_count(), 0) {}
+        values_(memory->values.Allocate(wanted.position_count() * sizeof(Word))),
+        valid_(memory->valid.Allocate(wanted.position_count())) {}
 
   Status Add(size_t i, SourceReader* reader, ReadScratch* scratch) override {
     const int group = wanted_.groups()[i];
     const PickedRows picked = wanted_.picked(i);
-    if (direct_) return reader->GatherFixed(group, column_, picked, scratch, values_.data(), valid_.data());
+    auto* const values = reinterpret_cast<Word*>(values_->mutable_data());
+    uint8_t* const valid = valid_->mutable_data();
+    if (direct_) return reader->GatherFixed(group, column_, picked, scratch, values, valid);
     SALVER_ASSIGN(const auto array, ReadColumn(reader, group, column_));
     const Word* from = array->data()->template GetValues<Word>(1);
     const bool nulls = array->null_count() > 0;
     for (size_t k = 0; k < picked.rows.size(); ++k) {
       if (nulls && array->IsNull(picked.rows[k])) continue;
-      values_[picked.targets[k]] = from[picked.rows[k]];
-      valid_[picked.targets[k]] = 1;
+      values[picked.targets[k]] = from[picked.rows[k]];
+      valid[picked.targets[k]] = 1;
     }
     return Status::OK();
   }
 
   Result<ArrayPtr> Finish() override {
-    const int64_t count = static_cast<int64_t>(valid_.size());
-    const int64_t nulls = std::count(valid_.begin(), valid_.end(), 0);
-    auto values = std::make_shared<VectorBuffer<Word>>(std::move(values_));
-    return arrow::MakeArray(arrow::ArrayData::Make(
-        type_, count, {nulls > 0 ? ToBits(valid_) : nullptr, std::move(values)}, nulls));
+    const std::span valid(valid_->data(), static_cast<size_t>(valid_->size()));
+    const int64_t nulls = std::count(valid.begin(), valid.end(), 0);
+    AnswerMemory own;  // bits of a column that has few rows are few bytes
+    auto bits = nulls > 0 ? ToBits(valid, &own) : nullptr;
+    valid_.reset();
+    return arrow::MakeArray(arrow::ArrayData::Make(type_, static_cast<int64_t>(valid.size()),
+                                                   {std::move(bits), std::move(values_)}, nulls));
   }
 
  private:
@@ -103,8 +96,8 @@ class FixedWidthGatherer final : public ColumnGatherer {
   const std::shared_ptr<arrow::DataType> type_;
   const bool direct_;
   const WantedRows& wanted_;
-  LargeVector<Word> values_;
-  LargeVector<uint8_t> valid_;  // a byte a value, so that threads do not share a word
+  std::shared_ptr<arrow::Buffer> values_;
+  std::shared_ptr<arrow::Buffer> valid_;  // a byte a value, so that threads do not share a word
 };
 
 class AnyGatherer final : public ColumnGatherer {
@@ -191,18 +184,18 @@ WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64
 }
 
 std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, const std::string& column,
-                                                  const WantedRows& wanted) {
+                                                  const WantedRows& wanted, GatherMemory* memory) {
   const auto type = reader.schema()->GetFieldByName(column)->type();
   const bool one_slot = arrow::is_primitive(type->id()) && type->id() != arrow::Type::BOOL;
   switch (one_slot ? type->byte_width() : 0) {
     case 1:
-      return std::make_unique<FixedWidthGatherer<uint8_t>>(reader, column, wanted);
+      return std::make_unique<FixedWidthGatherer<uint8_t>>(reader, column, wanted, memory);
     case 2:
-      return std::make_unique<FixedWidthGatherer<uint16_t>>(reader, column, wanted);
+      return std::make_unique<FixedWidthGatherer<uint16_t>>(reader, column, wanted, memory);
     case 4:
-      return std::make_unique<FixedWidthGatherer<uint32_t>>(reader, column, wanted);
+      return std::make_unique<FixedWidthGatherer<uint32_t>>(reader, column, wanted, memory);
     case 8:
-      return std::make_unique<FixedWidthGatherer<uint64_t>>(reader, column, wanted);
+      return std::make_unique<FixedWidthGatherer<uint64_t>>(reader, column, wanted, memory);
     default:
       return std::make_unique<AnyGatherer>(reader, column, wanted);
   }
@@ -211,9 +204,10 @@ std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, co
 Result<std::vector<ArrayPtr>> GatherColumns(SourceReader* reader, const std::vector<std::string>& columns,
                                             std::span<const int64_t> positions, int threads) {
   const WantedRows wanted(positions, RowGroupStarts(*reader));
+  GatherMemory memory;
   std::vector<std::unique_ptr<ColumnGatherer>> gatherers;
   for (const std::string& column : columns) {
-    gatherers.push_back(NewColumnGatherer(*reader, column, wanted));
+    gatherers.push_back(NewColumnGatherer(*reader, column, wanted, &memory));
   }
   std::vector<ReadScratch> scratch(static_cast<size_t>(ThreadCount(threads)));
   const size_t groups = wanted.groups().size();

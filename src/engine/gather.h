@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/large_vector.h"
+#include "engine/answer_memory.h"
 #include "salver/source_reader.h"
 #include "salver/status.h"
 
@@ -53,9 +54,14 @@ class ColumnGatherer {
   // position_count() values; null where the position is -1.
   virtual Result<std::shared_ptr<arrow::Array>> Finish() = 0;
 };
+// Of the columns that are gathered together.
+struct GatherMemory {
+  AnswerMemory values;
+  AnswerMemory valid;  // apart: it goes when the columns are done
+};
 // `wanted` must outlive the gatherer.
 std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, const std::string& column,
-                                                  const WantedRows& wanted);
+                                                  const WantedRows& wanted, GatherMemory* memory);
 
 // All of it at once: for each of `columns` its values at `positions`.
 Result<std::vector<std::shared_ptr<arrow::Array>>> GatherColumns(SourceReader* reader,

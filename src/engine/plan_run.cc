@@ -363,13 +363,18 @@ class PlanRun {
       const NodeTimer timer(TimeOf(tasks[i].owner, &scan_times_));
       const SourceScan& scan = scans_[tasks[i].owner];
       auto& [rows, ids, join] = memory[worker];
-      SALVER_RETURN_NOT_OK(ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields,
-                                            scan.groups[tasks[i].item], &rows));
+      const int group = scan.groups[tasks[i].item];
+      const int64_t row_count = scan.reader->row_groups()[static_cast<size_t>(group)].rows;
+      SALVER_RETURN_NOT_OK(ScanKeys(scan.reader.get(), scan.key_fields, *scan.node, group, &rows));
+      // Who is alone may leave out the times of rows that nobody asks for.
+      const bool alone = scan.joins.size() == 1;
+      if (!alone) SALVER_RETURN_NOT_OK(ScanTimes(scan.reader.get(), *scan.node, group, &rows));
       for (const size_t at : scan.joins) {
         const SharedJoin& shared = shared_joins_[at];
         std::vector<ArrayPtr> columns;
         for (const size_t field : shared.key_fields) columns.push_back(rows.keys[field]);
-        keys_[shared.keys]->dictionary.Find(columns, static_cast<int64_t>(rows.event_us.size()), &ids);
+        keys_[shared.keys]->dictionary.Find(columns, row_count, &ids);
+        if (alone) SALVER_RETURN_NOT_OK(ScanTimesOf(scan.reader.get(), *scan.node, group, &ids, &rows));
         SALVER_RETURN_NOT_OK(shared.rows->Add(tasks[i].item, rows, ids, &join));
       }
       return Status::OK();
@@ -418,10 +423,11 @@ class PlanRun {
 
   Status GatherFeatures() {
     columns_.resize(plan_.joins.size());
+    GatherMemory memory;
     for (size_t at = 0; at < columns_.size(); ++at) {
       for (const auto& output : plan_.joins[at].outputs) {
-        columns_[at].push_back(
-            NewColumnGatherer(*scans_[plan_.joins[at].scan].reader, output.source_column, WantedOf(at)));
+        columns_[at].push_back(NewColumnGatherer(*scans_[plan_.joins[at].scan].reader, output.source_column,
+                                                 WantedOf(at), &memory));
       }
       if (!measure_) continue;
       SALVER_RETURN_NOT_OK(ReportJoin(at, WantedOf(at).groups()));

@@ -6,6 +6,7 @@
 #include <arrow/util/bitmap_builders.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/arrow_status.h"
 #include "kernel/asof_join.h"
@@ -54,11 +55,7 @@ class GroupScan {
         rows_(rows) {}
 
   Status Times(const std::string& column, int64_t null_value, LargeVector<int64_t>* to) {
-    const auto type = reader_->schema()->GetFieldByName(column);
-    const bool direct =
-        type != nullptr && type->type()->id() == arrow::Type::TIMESTAMP &&
-        static_cast<const arrow::TimestampType&>(*type->type()).unit() == arrow::TimeUnit::MICRO;
-    if (!direct || !reader_->IsFixedWidth(column)) {
+    if (!AreNumbers(column)) {
       SALVER_ASSIGN(const auto read, Column(column));
       SALVER_RETURN_NOT_OK(TimesInto(*read, null_value, What(column), to));
       return CheckRows(column, to->size());
@@ -69,6 +66,30 @@ class GroupScan {
     }
     return Status::OK();
   }
+
+  // Times of rows->rows alone.
+  Status PickedTimes(const std::string& column, int64_t null_value, LargeVector<int64_t>* to) {
+    const size_t count = rows_->rows.size();
+    LargeVector<uint32_t> targets(count);
+    std::iota(targets.begin(), targets.end(), 0u);
+    to->resize(count);
+    rows_->valid.assign(std::max(rows_->valid.size(), count), 0);
+    SALVER_RETURN_NOT_OK(reader_->GatherFixed(group_, column, {rows_->rows, targets}, &rows_->scratch,
+                                              to->data(), rows_->valid.data()));
+    for (size_t i = 0; i < count; ++i) {
+      if (rows_->valid[i] == 0) (*to)[i] = null_value;
+    }
+    return Status::OK();
+  }
+
+  // Whether times are read as the numbers that they are here.
+  bool AreNumbers(const std::string& column) const {
+    const auto field = reader_->schema()->GetFieldByName(column);
+    return field != nullptr && field->type()->id() == arrow::Type::TIMESTAMP &&
+           static_cast<const arrow::TimestampType&>(*field->type()).unit() == arrow::TimeUnit::MICRO &&
+           reader_->IsFixedWidth(column);
+  }
+  size_t row_count() const { return row_count_; }
 
   Status Key(const Field& field, LargeVector<int64_t>* numbers) {
     const auto type = ArrowType(field.type, field.struct_schema());
@@ -126,21 +147,53 @@ class GroupScan {
 
 }  // namespace
 
-Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
-                        int group, ScannedRows* rows) {
+Status ScanKeys(SourceReader* reader, std::span<const Field> key_fields, const ScanNode& scan, int group,
+                ScannedRows* rows) {
   rows->first_position = 0;
   for (int before = 0; before < group; ++before)
     rows->first_position += reader->row_groups()[static_cast<size_t>(before)].rows;
   rows->keys.clear();
-  rows->created_us.clear();
   rows->numbers.resize(key_fields.size());
   GroupScan read(reader, scan, group, rows);
-  SALVER_RETURN_NOT_OK(read.Times(scan.event_column, kNoTime, &rows->event_us));
-  if (!scan.created_column.empty())
-    SALVER_RETURN_NOT_OK(read.Times(scan.created_column, kNoCreatedTime, &rows->created_us));
   for (size_t i = 0; i < key_fields.size(); ++i)
     SALVER_RETURN_NOT_OK(read.Key(key_fields[i], &rows->numbers[i]));
   return Status::OK();
+}
+
+Status ScanTimes(SourceReader* reader, const ScanNode& scan, int group, ScannedRows* rows) {
+  rows->rows.clear();
+  rows->created_us.clear();
+  GroupScan read(reader, scan, group, rows);
+  SALVER_RETURN_NOT_OK(read.Times(scan.event_column, kNoTime, &rows->event_us));
+  if (scan.created_column.empty()) return Status::OK();
+  return read.Times(scan.created_column, kNoCreatedTime, &rows->created_us);
+}
+
+Status ScanTimesOf(SourceReader* reader, const ScanNode& scan, int group, std::vector<int32_t>* ids,
+                   ScannedRows* rows) {
+  constexpr size_t kFew = 8;  // one row in so many
+  const auto is_wanted = [](int32_t id) { return id >= 0; };
+  const auto wanted = static_cast<size_t>(std::count_if(ids->begin(), ids->end(), is_wanted));
+  GroupScan read(reader, scan, group, rows);
+  if (wanted == 0 || wanted * kFew > read.row_count() || !scan.created_column.empty() ||
+      !read.AreNumbers(scan.event_column))
+    return ScanTimes(reader, scan, group, rows);
+  rows->created_us.clear();
+  rows->rows.resize(wanted);
+  size_t next = 0;
+  for (size_t row = 0; row < ids->size(); ++row) {
+    if (!is_wanted((*ids)[row])) continue;
+    (*ids)[next] = (*ids)[row];
+    rows->rows[next++] = static_cast<uint32_t>(row);
+  }
+  ids->resize(wanted);
+  return read.PickedTimes(scan.event_column, kNoTime, &rows->event_us);
+}
+
+Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
+                        int group, ScannedRows* rows) {
+  SALVER_RETURN_NOT_OK(ScanKeys(reader, key_fields, scan, group, rows));
+  return ScanTimes(reader, scan, group, rows);
 }
 
 }  // namespace salver

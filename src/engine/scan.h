@@ -19,7 +19,8 @@ namespace salver {
 
 // The rows of one row group. Scanned into again, it uses its memory again; what it held is gone then.
 struct ScannedRows {
-  int64_t first_position = 0;                       // row number of the first in the whole source
+  int64_t first_position = 0;                       // row number of the group's first in the whole source
+  LargeVector<uint32_t> rows;                       // those of the group that times are of; empty: all
   std::vector<std::shared_ptr<arrow::Array>> keys;  // of ArrowType(key field); they point into `numbers`
   LargeVector<int64_t> event_us;                    // kNoTime where null
   LargeVector<int64_t> created_us;                  // empty when the source has no created column
@@ -41,5 +42,13 @@ std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64
 // Reads key, time and created columns of a row group. `key_fields` name columns of the source.
 Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
                         int group, ScannedRows* rows);
+// The two halves of it, keys first.
+Status ScanKeys(SourceReader* reader, std::span<const Field> key_fields, const ScanNode& scan, int group,
+                ScannedRows* rows);
+Status ScanTimes(SourceReader* reader, const ScanNode& scan, int group, ScannedRows* rows);
+// ScanTimes for who wants rows with an id from 0 up only (`ids` has one for each row of the group). Where
+// those are few, times of others are not decoded, and `ids` is left with those that rows->rows names.
+Status ScanTimesOf(SourceReader* reader, const ScanNode& scan, int group, std::vector<int32_t>* ids,
+                   ScannedRows* rows);
 
 }  // namespace salver

@@ -32,7 +32,8 @@ class SweptJoin final : public SourceJoin {
 
   Status Add(size_t i, const ScannedRows& rows, std::span<const int32_t> key_ids, Memory* memory) override {
     kept_ += std::count_if(key_ids.begin(), key_ids.end(), [](int32_t id) { return id >= 0; });
-    return sweep_.Add(i, {rows.first_position, key_ids, rows.event_us, rows.created_us}, &memory->sweep);
+    return sweep_.Add(i, {rows.first_position, key_ids, rows.event_us, rows.created_us, rows.rows},
+                      &memory->sweep);
   }
 
   Result<std::vector<LargeVector<int64_t>>> Finish(JoinWork* work) override {
@@ -175,7 +176,7 @@ class IndexedJoin final : public SourceJoin {
       build.keys.push_back(ids[row]);
       build.event_us.push_back(rows.event_us[row]);
       if (!rows.created_us.empty()) build.created_us.push_back(rows.created_us[row]);
-      build.rows.push_back(static_cast<uint32_t>(row));
+      build.rows.push_back(rows.rows.empty() ? static_cast<uint32_t>(row) : rows.rows[row]);
     }
     return build;
   }

@@ -4,8 +4,8 @@
 
 #include "groups/parquet_part.h"
 #include "groups/table_log.h"
-#include "offline/delta/delta_log.h"
 #include "registry/file_registry.h"
+#include "source/delta_log.h"
 
 namespace salver {
 namespace {

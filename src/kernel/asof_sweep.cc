@@ -137,8 +137,8 @@ void AsofSweep::Sweep(size_t part, const SweepRows& rows, std::span<const uint32
     ++row;
   };
   const auto newest_at = [&](uint32_t number) {
-    const size_t at = number - 1;
-    return Newest{rows.first_position + (order.empty() ? static_cast<int64_t>(at) : order[at]),
+    const size_t at = number - 1, given = order.empty() ? at : order[at];
+    return Newest{rows.first_position + static_cast<int64_t>(rows.rows.empty() ? given : rows.rows[given]),
                   rows.event_us[at]};
   };
   for (const Label& label : LabelsOf(part)) {

@@ -22,10 +22,11 @@ struct PartTimes {
 
 // The rows of a part, in source order; columns of equal length.
 struct SweepRows {
-  int64_t first_position = 0;           // row number of the first in the source
+  int64_t first_position = 0;           // row number of the part's first in the source
   std::span<const int32_t> keys;        // id of KeyDictionary; -1: nobody asks for it
   std::span<const int64_t> event_us;    // kNoTime: never visible
   std::span<const int64_t> created_us;  // empty when the source has no such column
+  std::span<const uint32_t> rows;       // where in the part each stands, ascending; empty: one after another
 };
 
 class AsofSweep {

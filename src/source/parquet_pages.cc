@@ -1,7 +1,7 @@
 #include "source/parquet_pages.h"
 
 #include <arrow/buffer.h>
-#include <arrow/io/interfaces.h>
+#include <arrow/io/file.h>
 #include <arrow/type.h>
 #include <arrow/util/compression.h>
 #include <parquet/column_page.h>
@@ -30,7 +30,8 @@ struct Page {
   const int16_t* levels = nullptr;  // 1 where there is a value; null: everywhere
   const uint8_t* data = nullptr;    // of the values, after the levels
   int size = 0;
-  bool block = false;  // all values are there, and only ValueInBlock has them
+  bool block = false;     // all values are there, and only ValueInBlock has them
+  bool in_place = false;  // all values are there, and where the reader was told to put those of the chunk
 };
 
 [[noreturn]] void Damaged(const std::string& what) {
@@ -39,10 +40,14 @@ struct Page {
 
 // The bytes of a column chunk as a stream with one page of them in memory, in the scratch. What Read and Peek
 // return is gone with the next call.
+//
+// With `deferred` a page that is read has its size and place, but its bytes only after Load(); until then
+// LoadPart has some of them.
 class ChunkStream final : public arrow::io::InputStream {
  public:
-  ChunkStream(arrow::io::RandomAccessFile* file, int64_t begin, int64_t size, LargeVector<uint8_t>* window)
-      : file_(file), at_(begin), begin_(begin), end_(begin + size), window_(window) {}
+  ChunkStream(arrow::io::RandomAccessFile* file, int64_t begin, int64_t size, bool deferred,
+              LargeVector<uint8_t>* window)
+      : file_(file), at_(begin), begin_(begin), end_(begin + size), deferred_(deferred), window_(window) {}
 
   arrow::Result<std::string_view> Peek(int64_t size) override {
     size = std::min(size, end_ - at_);
@@ -51,10 +56,32 @@ class ChunkStream final : public arrow::io::InputStream {
   }
   arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t size) override {
     size = std::min(size, end_ - at_);
+    if (deferred_ && size >= kDeferredMin) {
+      if (window_->size() < static_cast<size_t>(size)) window_->resize(static_cast<size_t>(size));
+      window_begin_ = window_end_ = 0;
+      page_ = at_;
+      page_size_ = size;
+      at_ += size;
+      return std::make_shared<arrow::Buffer>(window_->data(), size);
+    }
+    page_size_ = 0;
     ARROW_RETURN_NOT_OK(Hold(size));
     auto bytes = std::make_shared<arrow::Buffer>(Here(), size);
     at_ += size;
     return bytes;
+  }
+  // Whether the last page that was read waits for Load.
+  bool waits() const { return page_size_ > 0; }
+  void Load() {
+    if (!waits()) return;
+    PARQUET_ASSIGN_OR_THROW(const int64_t got, file_->ReadAt(page_, page_size_, window_->data()));
+    if (got != page_size_) Damaged("the file ends inside a column chunk");
+    page_size_ = 0;
+  }
+  bool LoadPart(size_t offset, std::span<uint8_t> to) const {
+    const auto got =
+        file_->ReadAt(page_ + static_cast<int64_t>(offset), static_cast<int64_t>(to.size()), to.data());
+    return got.ok() && *got == static_cast<int64_t>(to.size());
   }
   arrow::Result<int64_t> Read(int64_t size, void* to) override {
     ARROW_ASSIGN_OR_RAISE(const auto bytes, Read(size));
@@ -72,7 +99,7 @@ class ChunkStream final : public arrow::io::InputStream {
   arrow::Status Hold(int64_t size) {
     if (at_ >= window_begin_ && at_ + size <= window_end_) return arrow::Status::OK();
     constexpr int64_t kAhead = 16 << 10;
-    const int64_t wanted = std::min(size + kAhead, end_ - at_);
+    const int64_t wanted = std::min(deferred_ ? size : size + kAhead, end_ - at_);
     const int64_t kept = at_ >= window_begin_ && at_ < window_end_ ? window_end_ - at_ : 0;
     if (kept > 0) std::memmove(window_->data(), Here(), static_cast<size_t>(kept));
     if (window_->size() < static_cast<size_t>(wanted)) window_->resize(static_cast<size_t>(wanted));
@@ -84,15 +111,18 @@ class ChunkStream final : public arrow::io::InputStream {
     return arrow::Status::OK();
   }
 
+  static constexpr int64_t kDeferredMin = 64 << 10;
+
   arrow::io::RandomAccessFile* const file_;
   int64_t at_, begin_, end_;
+  const bool deferred_;
+  int64_t page_ = 0, page_size_ = 0;  // of the file, the page that waits for Load
   LargeVector<uint8_t>* const window_;
   int64_t window_begin_ = 0, window_end_ = 0;  // of the file, what the window holds
 };
 
-std::shared_ptr<arrow::io::InputStream> OpenChunk(const ColumnChunk& chunk,
-                                                  const parquet::ColumnChunkMetaData& about,
-                                                  ReadScratch* scratch) {
+std::shared_ptr<ChunkStream> OpenChunk(const ColumnChunk& chunk, const parquet::ColumnChunkMetaData& about,
+                                       bool deferred, ReadScratch* scratch) {
   int64_t begin = about.data_page_offset();
   if (about.has_dictionary_page() && about.dictionary_page_offset() > 0)
     begin = std::min(begin, about.dictionary_page_offset());
@@ -100,7 +130,7 @@ std::shared_ptr<arrow::io::InputStream> OpenChunk(const ColumnChunk& chunk,
   PARQUET_ASSIGN_OR_THROW(const int64_t file_size, chunk.file->GetSize());
   if (begin < 0 || size < 0 || begin > file_size || size > file_size - begin)
     Damaged("a column chunk lies outside of the file");
-  return std::make_shared<ChunkStream>(chunk.file, begin, size, &scratch->bytes);
+  return std::make_shared<ChunkStream>(chunk.file, begin, size, deferred, &scratch->bytes);
 }
 
 template <typename Type>
@@ -108,21 +138,35 @@ class ChunkReader {
  public:
   using T = typename Type::c_type;
 
+  // Of all pages, for values that go to `all_values`, one a row: pages that can be are decompressed there.
+  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, T* all_values)
+      : ChunkReader(chunk, scratch, SIZE_MAX, all_values, [](int64_t) { return true; }) {}
   // `wanted(end)`: whether the page before row `end` has a wanted row; other pages are passed over.
   // When few of all values are, pages stay compressed where single values can be read from them.
   ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, size_t wanted_count,
               std::function<bool(int64_t)> wanted)
-      : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch) {
+      : ChunkReader(chunk, scratch, wanted_count, nullptr, std::move(wanted)) {}
+
+ private:
+  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, size_t wanted_count, T* all_values,
+              std::function<bool(int64_t)> wanted)
+      : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch), all_values_(all_values) {
     const auto group = chunk.metadata->RowGroup(chunk.group);
     const auto about = group->ColumnChunk(chunk.leaf);
     group_rows_ = group->num_rows();
     static const parquet::ReaderProperties properties = parquet::default_reader_properties();
     const bool few = wanted_count < static_cast<size_t>(group_rows_) / 4;
-    if (few && about->compression() == parquet::Compression::SNAPPY)
+    if ((few || all_values != nullptr) && about->compression() == parquet::Compression::SNAPPY)
       snappy_ = arrow::util::Codec::Create(parquet::Compression::SNAPPY).ValueOrDie();
+    // One system call for a value costs about what four kilobytes cost; on another machine it costs far more.
+    constexpr size_t kBytesARead = 4 << 10;
+    const bool deferred = few && snappy_ != nullptr;
+    piecewise_ = deferred && wanted_count * kBytesARead < static_cast<size_t>(group_rows_) * sizeof(T) &&
+                 dynamic_cast<arrow::io::ReadableFile*>(chunk.file) != nullptr;
+    stream_ = OpenChunk(chunk, *about, deferred, scratch);
     // A reader that is told of no compression hands out the pages as they are stored.
     pages_ = parquet::PageReader::Open(
-        OpenChunk(chunk, *about, scratch), about->num_values(),
+        stream_, about->num_values(),
         snappy_ == nullptr ? about->compression() : parquet::Compression::UNCOMPRESSED, properties, *column_);
     pages_->set_data_page_filter([this, wanted = std::move(wanted)](const parquet::DataPageStats& page) {
       page_first_ = rows_seen_;
@@ -133,6 +177,7 @@ class ChunkReader {
     });
   }
 
+ public:
   bool Next(Page* page) {
     while (const auto next = pages_->NextPage()) {
       if (next->type() == parquet::PageType::DICTIONARY_PAGE) {
@@ -217,6 +262,7 @@ class ChunkReader {
 
  private:
   void SetDictionary(const parquet::DictionaryPage& page) {
+    stream_->Load();
     if (page.encoding() != parquet::Encoding::PLAIN && page.encoding() != parquet::Encoding::PLAIN_DICTIONARY)
       Damaged("a dictionary has an encoding that there is not");
     plain_ = parquet::MakeTypedDecoder<Type>(parquet::Encoding::PLAIN, column_);
@@ -243,11 +289,13 @@ class ChunkReader {
     page->levels = nullptr;
     page->data = data->data();
     page->size = data->size();
-    page->block = false;
+    page->block = page->in_place = false;
     page->page = std::move(data);
     if (snappy_ != nullptr && IsCompressed(*page->page)) {
-      if (OpenBlock(page)) return;
+      if (all_values_ != nullptr ? OpenInPlace(page) : OpenBlock(page)) return;
       DecompressPage(page);
+    } else {
+      stream_->Load();
     }
     if (column_->max_definition_level() > 0) ReadLevels(page);
   }
@@ -259,8 +307,7 @@ class ChunkReader {
 
   // `size` bytes into the scratch, the first `stored` of them as they are.
   void Decompress(std::span<const uint8_t> bytes, size_t stored, size_t size) {
-    constexpr size_t kRatioMax = 32;  // of snappy: a copy of 64 bytes takes three
-    if (stored > size || stored > bytes.size() || size / kRatioMax > bytes.size())
+    if (stored > size || stored > bytes.size() || size / kSnappyRatioMax > bytes.size())
       Damaged("a page says that it is larger than its bytes can be");
     auto& to = scratch_->page;
     if (to.size() < size) to.resize(size);
@@ -272,32 +319,72 @@ class ChunkReader {
     if (!got.ok() || *got != static_cast<int64_t>(size - stored)) Damaged("a page does not decompress");
   }
 
+  // Plain values without nulls, of a page of the first version: its levels are in front of them, so that it
+  // is decompressed a few bytes before their place, over values of the page before, which are put back.
+  bool OpenInPlace(Page* page) {
+    constexpr int64_t kLevelsMax = 64;
+    const auto& data = *page->page;
+    const int64_t values = int64_t{page->rows} * static_cast<int64_t>(sizeof(T)),
+                  size = data.uncompressed_size();
+    const int64_t levels = size - values;
+    if (!IsPlain(*page) || data.type() != parquet::PageType::DATA_PAGE || levels < 0 || levels > kLevelsMax ||
+        levels > page->first_row * static_cast<int64_t>(sizeof(T)) || size / kSnappyRatioMax > data.size())
+      return false;
+    auto* const at = reinterpret_cast<uint8_t*>(all_values_ + page->first_row) - levels;
+    uint8_t before[kLevelsMax];
+    std::copy_n(at, levels, before);
+    const auto got = snappy_->Decompress(data.size(), data.data(), size, at);
+    page->in_place = got.ok() && *got == size && HasAllValues(*page, {at, static_cast<size_t>(levels)});
+    std::copy_n(before, levels, at);
+    return page->in_place;  // else it is read from the start, and its faults are found there
+  }
+
+  // Whether `levels`, which a page of the first version starts with, are levels and say that no value is
+  // null.
+  bool HasAllValues(const Page& page, std::span<const uint8_t> levels) {
+    if (column_->max_definition_level() == 0) return levels.empty();
+    const auto& v1 = static_cast<const parquet::DataPageV1&>(*page.page);
+    uint32_t size = 0;
+    if (v1.definition_level_encoding() != parquet::Encoding::RLE || levels.size() < sizeof size) return false;
+    std::memcpy(&size, levels.data(), sizeof size);
+    if (size != levels.size() - sizeof size) return false;
+    levels_.SetData(parquet::Encoding::RLE, 1, page.rows, levels.data(), static_cast<int>(levels.size()));
+    const auto all = levels_.CountUpTo(1, page.rows);
+    return all.processed_count == page.rows && all.matching_count == page.rows;
+  }
+
   // Plain values without nulls, of a page of the first version, whose levels are in the block too.
   bool OpenBlock(Page* page) {
+    if (!IsPlain(*page) || page->page->type() != parquet::PageType::DATA_PAGE) return false;
+    if (OpenBlockPiecewise(page)) return true;
+    stream_->Load();
     const auto bytes = std::span(page->page->data(), static_cast<size_t>(page->page->size()));
-    if (!IsPlain(*page) || page->page->type() != parquet::PageType::DATA_PAGE || !block_.Open(bytes))
-      return false;
+    return block_.Open(bytes) && OpenValues(page);
+  }
+
+  bool OpenBlockPiecewise(Page* page) {
+    if (!piecewise_ || !stream_->waits()) return false;
+    const auto read = [this](size_t offset, std::span<uint8_t> to) { return stream_->LoadPart(offset, to); };
+    return block_.OpenPiecewise(static_cast<size_t>(page->page->size()), read) && OpenValues(page);
+  }
+
+  bool OpenValues(Page* page) {
     if (static_cast<int64_t>(block_.size()) != page->page->uncompressed_size()) return false;
     block_values_ = 0;
     if (column_->max_definition_level() > 0) {
       uint32_t size = 0;
       const auto prefix = std::span(reinterpret_cast<uint8_t*>(&size), sizeof size);
-      const auto& v1 = static_cast<const parquet::DataPageV1&>(*page->page);
-      if (v1.definition_level_encoding() != parquet::Encoding::RLE || !block_.Read(0, prefix) || size > 1024)
-        return false;
+      if (!block_.Read(0, prefix) || size > 1024) return false;
       block_values_ = sizeof size + size;
       block_levels_.resize(block_values_);
-      if (!block_.Read(0, block_levels_)) return false;
-      levels_.SetData(parquet::Encoding::RLE, 1, page->rows, block_levels_.data(),
-                      static_cast<int>(block_values_));
-      const auto all = levels_.CountUpTo(1, page->rows);
-      if (all.processed_count != page->rows || all.matching_count != page->rows) return false;
+      if (!block_.Read(0, block_levels_) || !HasAllValues(*page, block_levels_)) return false;
     }
     page->block = block_.size() - block_values_ >= static_cast<size_t>(page->rows) * sizeof(T);
     return page->block;
   }
 
   void DecompressPage(Page* page) {
+    stream_->Load();
     const auto& data = *page->page;
     int64_t levels = 0;
     if (data.type() == parquet::PageType::DATA_PAGE_V2) {
@@ -343,9 +430,14 @@ class ChunkReader {
     page->levels = levels.data();
   }
 
+  static constexpr int kSnappyRatioMax = 32;  // a copy of 64 bytes takes three
+
   const parquet::ColumnDescriptor* const column_;
   ReadScratch* const scratch_;
+  T* const all_values_;  // null: only some are wanted
   int64_t group_rows_ = 0, rows_seen_ = 0, page_first_ = 0;
+  std::shared_ptr<ChunkStream> stream_;
+  bool piecewise_ = false;  // single values are read from the file
   std::unique_ptr<parquet::PageReader> pages_;
   parquet::LevelDecoder levels_;
   std::unique_ptr<arrow::util::Codec> snappy_;  // null: the page reader decompresses
@@ -359,12 +451,12 @@ class ChunkReader {
 template <typename Type>
 bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t* valid) {
   using T = typename Type::c_type;
-  ChunkReader<Type> reader(chunk, scratch, SIZE_MAX, [](int64_t) { return true; });
+  ChunkReader<Type> reader(chunk, scratch, static_cast<T*>(to));
   Page page;
   bool nulls = false;
   while (reader.Next(&page)) {
     T* values = static_cast<T*>(to) + page.first_row;
-    reader.Decode(page, values);
+    if (!page.in_place) reader.Decode(page, values);
     if (page.levels == nullptr) {
       if (nulls) std::fill_n(valid + page.first_row, page.rows, uint8_t{1});
       continue;

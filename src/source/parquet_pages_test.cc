@@ -33,12 +33,13 @@ class PagesTest : public ::testing::Test {
   ~PagesTest() override { std::filesystem::remove_all(folder_); }
 
   std::unique_ptr<SourceReader> Write(const arrow::Table& table,
-                                      const parquet::WriterProperties::Builder& settings) {
+                                      const parquet::WriterProperties::Builder& settings,
+                                      int64_t group_rows = kGroupRows) {
     const std::string path = folder_ + "/rows.parquet";
     auto file = arrow::io::FileOutputStream::Open(path).ValueOrDie();
     parquet::WriterProperties::Builder builder = settings;
     const auto status =
-        parquet::arrow::WriteTable(table, arrow::default_memory_pool(), file, kGroupRows, builder.build());
+        parquet::arrow::WriteTable(table, arrow::default_memory_pool(), file, group_rows, builder.build());
     EXPECT_TRUE(status.ok()) << status.ToString();
     EXPECT_TRUE(file->Close().ok());
     DataSource source;
@@ -122,7 +123,7 @@ void Compare(SourceReader* reader, int group, const std::string& column, std::mt
   }
 
   // A few rows, half of them, all, none: each to a place of its own.
-  for (const uint64_t one_in : {1, 2, 300, 1'000'000}) {
+  for (const uint64_t one_in : {1, 2, 300, 5'000, 1'000'000}) {
     std::vector<uint32_t> picked, targets;
     for (uint32_t row = 0; row < rows; ++row) {
       if ((*random)() % one_in == 0) picked.push_back(row);
@@ -195,6 +196,34 @@ TEST_F(PagesTest, GiveWhatArrowReads) {
           ASSERT_TRUE(reader->IsFixedWidth(column));
           for (int group = 0; group < 3; ++group) Compare(reader.get(), group, column, &random);
         }
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+}
+
+// Numbers that do not compress, in pages large enough for single values to be read from the file.
+TEST_F(PagesTest, FewValuesOfLargePagesAreWhatArrowReads) {
+  const uint64_t seed = std::random_device()();
+  std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
+  std::mt19937_64 random(seed);
+  for (const bool nullable : {false, true}) {
+    for (const bool nulls : {false, true}) {
+      if (nulls && !nullable) continue;
+      for (const auto version : {parquet::ParquetDataPageVersion::V1, parquet::ParquetDataPageVersion::V2}) {
+        arrow::Int64Builder builder;
+        for (int64_t row = 0; row < 100'000; ++row) {
+          const bool null = nulls && row % 50'000 > 49'990;
+          ASSERT_TRUE((null ? builder.AppendNull() : builder.Append(static_cast<int64_t>(random()))).ok());
+        }
+        const auto table = arrow::Table::Make(arrow::schema({arrow::field("x", arrow::int64(), nullable)}),
+                                              {builder.Finish().ValueOrDie()});
+        Settings settings;
+        settings.compression(arrow::Compression::SNAPPY)->data_page_version(version)->data_pagesize(200'000);
+        const auto reader = Write(*table, settings, table->num_rows());
+        ASSERT_NE(reader, nullptr);
+        SCOPED_TRACE("seed " + std::to_string(seed) + (nulls ? ", nulls" : nullable ? ", nullable" : ""));
+        Compare(reader.get(), 0, "x", &random);
         if (HasFatalFailure()) return;
       }
     }

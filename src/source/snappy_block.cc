@@ -1,12 +1,14 @@
 #include "source/snappy_block.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 
 namespace salver {
 namespace {
 
 constexpr size_t kBytesWorthAnElement = 192;  // fewer on average, and decompressing is faster
+constexpr size_t kBytesWorthARead = 8 << 10;  // as above, and reading all of it is faster
 constexpr int kDepthMax = 64;                 // of copies that copy copies
 
 // Little-endian number of `bytes` bytes.
@@ -20,30 +22,55 @@ uint32_t Number(const uint8_t* at, size_t bytes) {
 
 bool SnappyBlock::Open(std::span<const uint8_t> compressed) {
   compressed_ = compressed;
+  read_ = nullptr;
+  return ReadElements(compressed.size(), kBytesWorthAnElement);
+}
+
+bool SnappyBlock::OpenPiecewise(size_t size, ReadBytes read) {
+  compressed_ = {};
+  read_ = std::move(read);
+  return ReadElements(size, kBytesWorthARead);
+}
+
+bool SnappyBlock::Copy(size_t from, std::span<uint8_t> to) const {
+  if (read_ != nullptr) return read_(from, to);
+  std::memcpy(to.data(), compressed_.data() + from, to.size());
+  return true;
+}
+
+bool SnappyBlock::ReadElements(size_t compressed_size, size_t bytes_an_element) {
   elements_.clear();
   size_ = next_ = 0;
+  // A tag and the number behind it; what the block has not are zeros, and is looked at by nobody.
+  std::array<uint8_t, 5> head{};
+  const auto look = [&](size_t at) {
+    head = {};
+    return Copy(at, std::span(head).first(std::min(head.size(), compressed_size - at)));
+  };
   size_t at = 0;
+  if (compressed_size == 0 || !look(0)) return false;
   for (int shift = 0;; shift += 7) {  // the length: seven bits a byte, lowest first
-    if (at == compressed.size() || shift > 28) return false;
-    const uint8_t byte = compressed[at++];
+    if (at == std::min(compressed_size, head.size())) return false;
+    const uint8_t byte = head[at++];
     size_ |= static_cast<size_t>(byte & 0x7f) << shift;
     if (byte < 0x80) break;
   }
   if (size_ > UINT32_MAX) return false;
-  const size_t elements_max = 16 + size_ / kBytesWorthAnElement;
+  const size_t elements_max = 16 + size_ / bytes_an_element;
   size_t out = 0;
-  while (at < compressed.size()) {
-    if (elements_.size() == elements_max) return false;
-    const uint8_t tag = compressed[at++];
+  while (at < compressed_size) {
+    if (elements_.size() == elements_max || !look(at)) return false;
+    const uint8_t tag = head[0];
+    ++at;
     const size_t kind = tag & 3, upper = tag >> 2;
     // Bytes after the tag: a long literal's length, a copy's offset.
     const size_t more = kind == 0 ? (upper < 60 ? 0 : upper - 59) : kind == 3 ? 4 : kind;
-    if (more > compressed.size() - at) return false;
-    const uint32_t number = Number(&compressed[at], more);
+    if (more > compressed_size - at) return false;
+    const uint32_t number = Number(&head[1], more);
     at += more;
     if (kind == 0) {
       const size_t length = (upper < 60 ? upper : static_cast<size_t>(number)) + 1;
-      if (length > compressed.size() - at || length > size_ - out) return false;
+      if (length > compressed_size - at || length > size_ - out) return false;
       elements_.push_back({static_cast<uint32_t>(out + length), static_cast<uint32_t>(at), true});
       at += length;
       out += length;
@@ -84,7 +111,7 @@ bool SnappyBlock::ReadFrom(size_t element, size_t offset, int depth, std::span<u
     const size_t begin = Begin(element), within = offset - begin;
     size_t count = std::min<size_t>(to.size(), here.end - offset);
     if (here.literal) {
-      std::memcpy(to.data(), compressed_.data() + here.from + within, count);
+      if (!Copy(here.from + within, to.first(count))) return false;
     } else {
       // A copy longer than its distance repeats itself.
       const size_t distance = begin - here.from, source = here.from + within % distance;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <span>
 #include <vector>
 
@@ -15,6 +16,11 @@ class SnappyBlock {
   // Reads the block's elements, not their bytes. False when it is damaged, or so well compressed that
   // decompressing it costs less. `compressed` must outlive the reads.
   bool Open(std::span<const uint8_t> compressed);
+
+  // As Open, of `size` compressed bytes that are read a few at a time, when they are needed. False also when
+  // they can not be read, or when that would be so often that reading all of them costs less.
+  using ReadBytes = std::function<bool(size_t offset, std::span<uint8_t> to)>;
+  bool OpenPiecewise(size_t size, ReadBytes read);
 
   size_t size() const { return size_; }  // uncompressed
 
@@ -28,11 +34,15 @@ class SnappyBlock {
     uint32_t from;  // a literal's place in the compressed bytes; a copy's place in the uncompressed ones
     bool literal;
   };
+  bool ReadElements(size_t compressed_size, size_t bytes_an_element);
+  // Compressed bytes; false when they can not be read.
+  bool Copy(size_t from, std::span<uint8_t> to) const;
   bool ReadFrom(size_t element, size_t offset, int depth, std::span<uint8_t> to) const;
   size_t Find(size_t offset) const;
   size_t Begin(size_t element) const { return element == 0 ? 0 : elements_[element - 1].end; }
 
   std::span<const uint8_t> compressed_;
+  ReadBytes read_;  // null: compressed_ has them
   std::vector<Element> elements_;
   size_t size_ = 0, next_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <arrow/util/compression.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstring>
 #include <random>
 
@@ -54,6 +55,41 @@ TEST(SnappyBlock, ReadsWhatTheLibraryWouldDecompress) {
     std::vector<uint8_t> beyond(1);
     EXPECT_FALSE(block.Read(bytes.size(), beyond));
   }
+}
+
+TEST(SnappyBlock, ReadsPiecewiseWhatItNeeds) {
+  const uint64_t seed = std::random_device{}();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  std::vector<uint8_t> bytes(1'000'000);
+  for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random());
+  const auto compressed = Compress(bytes);
+  size_t read_bytes = 0, fails_after = SIZE_MAX;
+  const auto read = [&](size_t offset, std::span<uint8_t> to) {
+    EXPECT_LE(offset + to.size(), compressed.size());
+    read_bytes += to.size();
+    std::copy_n(compressed.begin() + static_cast<ptrdiff_t>(offset), to.size(), to.begin());
+    return read_bytes <= fails_after;
+  };
+  SnappyBlock block;
+  ASSERT_TRUE(block.OpenPiecewise(compressed.size(), read));
+  for (size_t offset = 0; offset + 8 <= bytes.size(); offset += 1 + random() % 20'000) {
+    std::array<uint8_t, 8> got;
+    ASSERT_TRUE(block.Read(offset, got));
+    ASSERT_TRUE(std::equal(got.begin(), got.end(), bytes.begin() + static_cast<ptrdiff_t>(offset)));
+  }
+  EXPECT_LT(read_bytes, 10'000u);
+  // What can not be read is said, at every place.
+  const auto reads_all = [&] {
+    read_bytes = 0;
+    std::array<uint8_t, 8> got;
+    return block.OpenPiecewise(compressed.size(), read) && block.Read(70'000, got);
+  };
+  ASSERT_TRUE(reads_all());
+  const size_t needed = read_bytes;
+  for (fails_after = 0; fails_after < needed; ++fails_after) EXPECT_FALSE(reads_all()) << fails_after;
+  // Many elements are many reads.
+  EXPECT_FALSE(block.OpenPiecewise(Compress(RandomDoubles(&random, 50'000)).size(), read));
 }
 
 TEST(SnappyBlock, LeavesWellCompressedBytesToTheLibrary) {

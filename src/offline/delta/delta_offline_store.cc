@@ -8,9 +8,9 @@
 
 #include "base/arrow_status.h"
 #include "base/clock.h"
-#include "offline/delta/delta_log.h"
 #include "offline/fit_rows.h"
 #include "offline/sql_source.h"
+#include "source/delta_log.h"
 #include "source/table_reader.h"
 #include "sql/sql_text.h"
 

@@ -11,8 +11,8 @@
 #include <sstream>
 
 #include "base/clock.h"
-#include "offline/delta/delta_log.h"
 #include "offline/offline_stores.h"
+#include "source/delta_log.h"
 #include "test/source_dir.h"
 
 namespace salver {

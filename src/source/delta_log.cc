@@ -1,4 +1,4 @@
-#include "offline/delta/delta_log.h"
+#include "source/delta_log.h"
 
 #include <arrow/type.h>
 #include <fcntl.h>
