@@ -9,10 +9,10 @@
 #include <time.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <chrono>
 #include <cstring>
 #include <filesystem>
+#include <random>
 #include <thread>
 #include <utility>
 
@@ -229,6 +229,11 @@ class SystemFiles final : public Files {
   Status RenameNew(const std::string& from, const std::string& to) override {
     if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_NOREPLACE) == 0) return Status::OK();
     if (errno == EEXIST) return NameIsTaken(to);
+    if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP)
+      return SystemError("can not rename to", to, errno);
+    // NFS and others do not know the flag; a second name for the file is as atomic.
+    if (::link(from.c_str(), to.c_str()) == 0) return Remove(from);
+    if (errno == EEXIST) return NameIsTaken(to);
     return SystemError("can not rename to", to, errno);
   }
 
@@ -324,7 +329,10 @@ Status WriteAndName(Files* files, const std::string& path, const std::string& te
     (void)files->Remove(temporary);  // the error that counts is the first
     return status;
   }
-  return files->SyncFolder(FolderOf(path));
+  const Status synced = files->SyncFolder(FolderOf(path));
+  if (synced.ok()) return synced;
+  return Status(synced.code(),
+                "\"" + path + "\" is written, but may not survive a power loss: " + synced.message());
 }
 
 }  // namespace
@@ -334,9 +342,10 @@ Status ReplaceFile(Files* files, const std::string& path, std::string_view bytes
 }
 
 Status CreateNewFile(Files* files, const std::string& path, std::string_view bytes) {
-  // Others may be at it, in this process and elsewhere: each has a temporary file of its own.
-  static std::atomic<int> last = 0;
-  const std::string own = "." + std::to_string(::getpid()) + "." + std::to_string(++last) + ".new";
+  // Others may be at it, in this process, in others, on other machines: each has a temporary file of its own,
+  // and none takes up one that a crash left, which may be the file under its second name.
+  std::random_device random;
+  const std::string own = "." + std::to_string((uint64_t{random()} << 32) + random()) + ".new";
   return WriteAndName(files, path, path + own, bytes, &Files::RenameNew);
 }
 

@@ -25,7 +25,9 @@ Status Guarded(const std::function<Status(size_t, size_t)>& work, size_t i, size
 }  // namespace
 
 int ThreadCount(int threads) {
-  return threads > 0 ? threads : static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+  static const int cores =
+      static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));  // reads a file
+  return threads > 0 ? threads : cores;
 }
 
 Status ParallelFor(size_t count, int threads, const std::function<Status(size_t)>& work) {

@@ -40,8 +40,9 @@ Result<ArrayPtr> ReadColumn(SourceReader* reader, int group, const std::string& 
 }
 
 // A bit for each byte, which is 0 or 1.
-std::shared_ptr<arrow::Buffer> ToBits(std::span<const uint8_t> bytes, AnswerMemory* memory) {
-  auto bits = memory->Allocate((bytes.size() + 7) / 8);
+Result<std::shared_ptr<arrow::Buffer>> ToBits(std::span<const uint8_t> bytes) {
+  SALVER_ASSIGN(std::shared_ptr<arrow::Buffer> bits,
+                FromArrow(arrow::AllocateBuffer(static_cast<int64_t>((bytes.size() + 7) / 8)), "gather"));
   uint8_t* const to = bits->mutable_data();
   for (size_t i = 0; i < static_cast<size_t>(bits->size()); ++i) {
     uint64_t eight = 0;
@@ -84,8 +85,10 @@ class FixedWidthGatherer final : public ColumnGatherer {
   Result<ArrayPtr> Finish() override {
     const std::span valid(valid_->data(), static_cast<size_t>(valid_->size()));
     const int64_t nulls = std::count(valid.begin(), valid.end(), 0);
-    AnswerMemory own;  // bits of a column that has few rows are few bytes
-    auto bits = nulls > 0 ? ToBits(valid, &own) : nullptr;
+    std::shared_ptr<arrow::Buffer> bits;
+    if (nulls > 0) {
+      SALVER_ASSIGN(bits, ToBits(valid));
+    }
     valid_.reset();
     return arrow::MakeArray(arrow::ArrayData::Make(type_, static_cast<int64_t>(valid.size()),
                                                    {std::move(bits), std::move(values_)}, nulls));

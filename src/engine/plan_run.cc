@@ -442,16 +442,27 @@ class PlanRun {
         for (size_t column = 0; column < columns_[at].size(); ++column) tasks.push_back({at, group, column});
       }
     }
-    std::vector<ReadScratch> scratch(static_cast<size_t>(ThreadCount(context_.threads)));
-    SALVER_RETURN_NOT_OK(
-        ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
-          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-          const auto [join, group, column] = tasks[i];
-          const NodeTimer timer(TimeOf(join, &join_times_));
-          return columns_[join][column]->Add(group, scans_[plan_.joins[join].scan].reader.get(),
-                                             &scratch[worker]);
-        }));
+    int64_t values = 0;  // of the pages that are gone through
+    for (const ColumnTask& task : tasks) {
+      const auto group = static_cast<size_t>(WantedOf(task.join).groups()[task.group]);
+      values += scans_[plan_.joins[task.join].scan].reader->row_groups()[group].rows;
+    }
+    const int threads = ThreadsFor(values);
+    std::vector<ReadScratch> scratch(static_cast<size_t>(ThreadCount(threads)));
+    SALVER_RETURN_NOT_OK(ParallelForWorkers(tasks.size(), threads, [&](size_t i, size_t worker) -> Status {
+      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      const auto [join, group, column] = tasks[i];
+      const NodeTimer timer(TimeOf(join, &join_times_));
+      return columns_[join][column]->Add(group, scans_[plan_.joins[join].scan].reader.get(),
+                                         &scratch[worker]);
+    }));
     return FinishColumns();
+  }
+
+  // For work on so many values: starting a thread takes longer than going through some thousands of them.
+  int ThreadsFor(int64_t values) const {
+    constexpr int64_t kValuesWorthAThread = 32 * 1024;
+    return values < kValuesWorthAThread ? 1 : context_.threads;
   }
 
   const WantedRows& WantedOf(size_t join) const {
@@ -464,7 +475,8 @@ class PlanRun {
       for (size_t i = 0; i < columns_[at].size(); ++i) tasks.push_back({at, i});
     }
     features_.resize(plan_.output_count);
-    return ParallelFor(tasks.size(), context_.threads, [&](size_t i) -> Status {
+    const int threads = ThreadsFor(static_cast<int64_t>(times_.size() * tasks.size()));
+    return ParallelFor(tasks.size(), threads, [&](size_t i) -> Status {
       const NodeTimer timer(TimeOf(tasks[i].owner, &join_times_));
       const JoinNode& join = plan_.joins[tasks[i].owner];
       const JoinNode::Output& output = join.outputs[tasks[i].item];

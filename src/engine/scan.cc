@@ -174,9 +174,15 @@ Status ScanTimesOf(SourceReader* reader, const ScanNode& scan, int group, std::v
   constexpr size_t kFew = 8;  // one row in so many
   const auto is_wanted = [](int32_t id) { return id >= 0; };
   const auto wanted = static_cast<size_t>(std::count_if(ids->begin(), ids->end(), is_wanted));
+  if (wanted == 0) {
+    ids->clear();
+    rows->rows.clear();
+    rows->event_us.clear();
+    rows->created_us.clear();
+    return Status::OK();
+  }
   GroupScan read(reader, scan, group, rows);
-  if (wanted == 0 || wanted * kFew > read.row_count() || !scan.created_column.empty() ||
-      !read.AreNumbers(scan.event_column))
+  if (wanted * kFew > read.row_count() || !scan.created_column.empty() || !read.AreNumbers(scan.event_column))
     return ScanTimes(reader, scan, group, rows);
   rows->created_us.clear();
   rows->rows.resize(wanted);

@@ -18,7 +18,7 @@ class DeltaTableLog final : public TableLog {
 
   Result<ManifestPtr> Read(bool again) override {
     std::lock_guard lock(mutex_);
-    if (again) {
+    if (again && version_.number >= 0 && !HasDeltaVersion(files_, folder_, version_)) {
       version_ = {};
       manifest_ = nullptr;
     }
@@ -34,20 +34,28 @@ class DeltaTableLog final : public TableLog {
       SALVER_RETURN_NOT_OK(CreateDeltaLog(files_, folder_, schema, clock_->NowMicros()));
       SALVER_RETURN_NOT_OK(ReadOn().status());
     }
+    // Not on top of what others committed since, whoever read it in between.
+    if (version_.number != std::max<int64_t>(static_cast<int64_t>(before.number()) - 1, 0)) {
+      return Status::AlreadyExists("another program committed to the Delta table at \"" + folder_ +
+                                   "\" at the same time. Nothing was written; try again.");
+    }
     SALVER_ASSIGN(const std::string fields, DeltaSchema(schema));
-    DeltaCommit commit{.schema = fields == version_.schema ? "" : fields, .event_time_column = time_column_};
+    DeltaCommit commit{.schema = fields, .event_time_column = time_column_};
     const auto names = [](const Manifest& manifest) {
       std::set<std::string> all;
       for (const auto& file : manifest.files()) all.insert(file.name());
       return all;
     };
     const auto old_names = names(before), new_names = names(*next);
-    for (const std::string& name : old_names)
-      if (!new_names.contains(name)) commit.removed.push_back(name);
+    for (const DeltaFile& file : version_.files)
+      if (!new_names.contains(file.name)) commit.removed.push_back(file);
     for (const auto& file : next->files()) {
       if (old_names.contains(file.name())) continue;
-      commit.added.push_back(
-          {file.name(), file.bytes(), file.rows(), file.min_event_us(), file.max_event_us()});
+      commit.added.push_back({.name = file.name(),
+                              .bytes = file.bytes(),
+                              .rows = file.rows(),
+                              .min_event_us = file.min_event_us(),
+                              .max_event_us = file.max_event_us()});
     }
     return CommitToDelta(files_, folder_, version_, commit, clock_->NowMicros());
   }
@@ -58,6 +66,7 @@ class DeltaTableLog final : public TableLog {
     const int64_t known = version_.number;
     SALVER_RETURN_NOT_OK(ReplayDeltaLog(files_, folder_, &version_));
     if (manifest_ != nullptr && version_.number == known) return manifest_;
+    manifest_ = nullptr;  // until this one is whole
     auto manifest = std::make_shared<Manifest>();
     manifest->set_table_id(version_.table_id);
     manifest->set_number(static_cast<uint64_t>(version_.number + 1));

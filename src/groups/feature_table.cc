@@ -4,6 +4,7 @@
 #include <arrow/array.h>
 #include <arrow/builder.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/compute/cast.h>
 #include <arrow/datum.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
@@ -76,12 +77,10 @@ class TableOfParts final : public FeatureTable {
   Status AddColumns(const arrow::Schema& schema) override {
     SALVER_RETURN_NOT_OK(context_.files->CreateFolders(folder_));
     SALVER_ASSIGN(const auto lock, Lock());
-    SALVER_ASSIGN(const ManifestPtr before, Current(true));
-    if (before->files().empty()) return Status::OK();
-    SALVER_ASSIGN(auto table, ReadFiles(*before, 0, schema));
-    Manifest next = *before;
-    next.clear_files();
-    return Commit(*before, std::move(table), &next);
+    for (int attempt = 1;; ++attempt) {
+      const Status status = TryAddColumns(schema);
+      if (status.code() != StatusCode::kAlreadyExists || attempt == kAttempts) return status;
+    }
   }
 
   Result<TablePtr> RowsOf(const arrow::Table& keys, const arrow::Schema& columns,
@@ -143,6 +142,15 @@ class TableOfParts final : public FeatureTable {
     SALVER_RETURN_NOT_OK(Commit(*before, std::move(table), &next));
     const int64_t rows_total = RowsIn(next);
     return WriteReport{rows.num_rows(), rows_before + rows.num_rows() - rows_total, rows_total};
+  }
+
+  Status TryAddColumns(const arrow::Schema& schema) {
+    SALVER_ASSIGN(const ManifestPtr before, Current(true));
+    if (before->files().empty()) return Status::OK();
+    SALVER_ASSIGN(auto table, ReadFiles(*before, 0, schema));
+    Manifest next = *before;
+    next.clear_files();
+    return Commit(*before, std::move(table), &next);
   }
 
   Result<ManifestPtr> Current(bool again) {
@@ -269,6 +277,7 @@ class TableOfParts final : public FeatureTable {
         continue;
       }
       SALVER_ASSIGN(auto column, ReadColumn(part, group, field->name(), cache_prefix));
+      SALVER_ASSIGN(column, AsStored(std::move(column), *field));
       rows = column->length();
       read.push_back(std::move(column));
     }
@@ -280,6 +289,17 @@ class TableOfParts final : public FeatureTable {
       read[i] = std::make_shared<arrow::ChunkedArray>(nulls);
     }
     return arrow::Table::Make(std::make_shared<arrow::Schema>(columns.fields()), std::move(read), rows);
+  }
+
+  // Other programs write Delta tables too, and have their own types for what is the same in Delta's.
+  Result<std::shared_ptr<arrow::ChunkedArray>> AsStored(std::shared_ptr<arrow::ChunkedArray> column,
+                                                        const arrow::Field& field) const {
+    if (column->type()->Equals(*field.type())) return column;
+    auto options = arrow::compute::CastOptions::Safe(field.type());
+    options.allow_time_truncate = true;
+    SALVER_ASSIGN(const auto cast, FromArrow(arrow::compute::Cast(arrow::Datum(column), options),
+                                             "table \"" + folder_ + "\", column \"" + field.name() + "\""));
+    return cast.chunked_array();
   }
 
   Result<std::shared_ptr<arrow::ChunkedArray>> ReadColumn(ParquetPart* part, int group,
@@ -301,7 +321,8 @@ class TableOfParts final : public FeatureTable {
     if (committed.code() == StatusCode::kAlreadyExists && table->num_rows() > 0)
       (void)context_.files->Remove(PathOf(next->files().rbegin()->name()));
     SALVER_RETURN_NOT_OK(committed);
-    return Current(true).status();
+    (void)Current(true);  // who reads next hears of what is wrong with it; the rows are written
+    return Status::OK();
   }
 
   Status AddFile(const TablePtr& table, Manifest* next) {

@@ -193,8 +193,7 @@ class TableStore final : public MaterializedFeatureStore {
     auto report = TableFor(group)->Write(checked, replaced);
     if (!report.ok()) {
       return Status(report.status().code(),
-                    Described(group) + ": the rows were not written, and its table is as it was: " +
-                        report.status().message(),
+                    Described(group) + ": the write is not acknowledged: " + report.status().message(),
                     Reason::kMaterializationFailed);
     }
     // The rows are there, whatever becomes of the note in the registry (GetLastUpdated looks at both).

@@ -42,54 +42,54 @@ class SqlTables {
   SqlTables(const GroupCatalog& catalog, const GroupContext& context)
       : catalog_(catalog), context_(context) {}
 
-  // Those that `sql` names.
-  std::vector<QueryTable> NamedIn(const std::string& sql) const {
+  // Those that `sql` names. Errors: of a table that can not be read.
+  Result<std::vector<QueryTable>> NamedIn(const std::string& sql) const {
     const SqlWords words = WordsOf(sql);
     std::vector<QueryTable> tables;
-    const auto add = [&](const std::string& name, const std::string& path, const std::string& format,
-                         const FeatureGroup* group) {
-      const bool known = std::any_of(tables.begin(), tables.end(),
-                                     [&](const QueryTable& one) { return Lower(one.name) == Lower(name); });
-      if (!known && words.names.contains(Lower(name))) tables.push_back(Table(name, path, format, group));
+    const auto is_missing = [&](const std::string& name) {
+      return words.names.contains(Lower(name)) &&
+             std::none_of(tables.begin(), tables.end(),
+                          [&](const QueryTable& one) { return Lower(one.name) == Lower(name); });
     };
     // From the newest version down: the group's own name is its newest.
     for (auto group = catalog_.groups.rbegin(); group != catalog_.groups.rend(); ++group) {
       if (group->is_virtual) continue;
-      add(group->schema.name, group->path, group->format, &*group);
-      add(group->view, group->path, group->format, &*group);
+      for (const std::string& name : {group->schema.name, group->view}) {
+        if (!is_missing(name)) continue;
+        SALVER_ASSIGN(auto table, TableOfGroup(name, *group));
+        tables.push_back(std::move(table));
+      }
     }
     for (const auto& source : catalog_.registry->data_sources()) {
-      if (source.project() != context_.project || source.type() != feast::core::DataSource::BATCH_FILE)
+      if (source.project() != context_.project || source.type() != feast::core::DataSource::BATCH_FILE ||
+          !is_missing(source.name()))
         continue;
       const DataSource as_read = DataSourceOf(source);
       if (as_read.store == "file") {
-        add(source.name(), as_read.path, "", nullptr);
+        tables.push_back(TableAt(source.name(), as_read.path));
         continue;
       }
-      // Delta Lake tables and SQL are what they are to the offline stores. One that can not be read is not
-      // there, and DuckDB says so.
-      const auto select = offline_->SelectOf(as_read);
-      if (!select.ok() || !words.names.contains(Lower(source.name()))) continue;
-      tables.push_back(
-          {.name = source.name(), .sql = *select, .extension = as_read.store == "delta" ? "delta" : ""});
+      // Delta Lake tables and SQL are what they are to the offline stores.
+      SALVER_ASSIGN(auto select, offline_->SelectOf(as_read));
+      const bool delta = as_read.store == "delta" || select.find("delta_scan") != std::string::npos;
+      tables.push_back({.name = source.name(), .sql = std::move(select), .extension = delta ? "delta" : ""});
     }
     return tables;
   }
 
  private:
-  // `group` is null for a data source.
-  QueryTable Table(const std::string& name, const std::string& path, const std::string& format,
-                   const FeatureGroup* group) const {
+  Result<QueryTable> TableOfGroup(const std::string& name, const FeatureGroup& group) const {
+    const std::string full = JoinPath(context_.repository, group.path);
+    const auto log =
+        NewTableLog(group.format, full, group.schema.timestamp_key, context_.files, context_.clock);
+    SALVER_ASSIGN(const ManifestPtr manifest, log->Read(false));
+    return manifest->files().empty() ? WithoutRows(name, group) : OfManifest(name, full, *manifest);
+  }
+
+  QueryTable TableAt(const std::string& name, const std::string& path) const {
     const std::string full = JoinPath(context_.repository, path);
-    if (group != nullptr) {
-      const auto manifest =
-          NewTableLog(format, full, group->schema.timestamp_key, context_.files, context_.clock)->Read(false);
-      if (manifest.ok() && (*manifest)->files().empty()) return WithoutRows(name, *group);
-      if (manifest.ok()) return OfManifest(name, full, **manifest);
-    } else if (const auto manifest = ReadTableManifest(context_.files, full);
-               manifest.ok() && manifest->files_size() > 0) {
-      return OfManifest(name, full, *manifest);
-    }
+    const auto manifest = ReadTableManifest(context_.files, full);
+    if (manifest.ok() && manifest->files_size() > 0) return OfManifest(name, full, *manifest);
     std::error_code error;
     if (std::filesystem::is_directory(full, error))
       return {name, "SELECT * FROM read_parquet(" + QuoteSqlText(full + "/**/*.parquet") + ")"};
@@ -143,8 +143,8 @@ std::string Subject(const FeatureGroup& group, const std::vector<std::string>& f
 }
 
 // The queries for these features: one a SQL text, however many features it gives.
-std::vector<SqlPart> PartsOf(const FeatureGroup& group, const std::vector<std::string>& features,
-                             const TablePtr& keys, const SqlTables& tables) {
+Result<std::vector<SqlPart>> PartsOf(const FeatureGroup& group, const std::vector<std::string>& features,
+                                     const TablePtr& keys, const SqlTables& tables) {
   std::vector<SqlPart> parts;
   for (const std::string& feature : features) {
     const std::string& sql = group.sql.at(feature);
@@ -154,7 +154,7 @@ std::vector<SqlPart> PartsOf(const FeatureGroup& group, const std::vector<std::s
       part = parts.insert(parts.end(), SqlPart{});
       part->query.sql = sql;
       part->query.keys = keys;
-      part->query.tables = tables.NamedIn(sql);
+      SALVER_ASSIGN(part->query.tables, tables.NamedIn(sql));
       for (const FeatureSchema& key : group.schema.entity_keys) part->query.columns.push_back(key.name);
       if (!group.schema.timestamp_key.empty()) part->query.columns.push_back(group.schema.timestamp_key);
     }
@@ -202,8 +202,8 @@ class SqlStore final : public VirtualizedFeatureStore {
     std::vector<std::string> features;
     for (const FeatureSchema& feature : schema.features) features.push_back(feature.name);
     // Bound, not run: SQL that can never answer is refused where it is written.
-    for (const SqlPart& part : PartsOf(group, features, nullptr, tables))
-      SALVER_RETURN_NOT_OK(executor_->Explain(part.query).status());
+    SALVER_ASSIGN(const auto parts, PartsOf(group, features, nullptr, tables));
+    for (const SqlPart& part : parts) SALVER_RETURN_NOT_OK(executor_->Explain(part.query).status());
     return registry_->Register(group);
   }
 
@@ -218,7 +218,8 @@ class SqlStore final : public VirtualizedFeatureStore {
     const SqlTables tables(*asked.catalog, registry_->context());
     std::string text;
     for (const GroupNeeds& needs : asked.needs) {
-      for (const SqlPart& part : PartsOf(*needs.group, needs.features, needs.keys, tables)) {
+      SALVER_ASSIGN(const auto parts, PartsOf(*needs.group, needs.features, needs.keys, tables));
+      for (const SqlPart& part : parts) {
         SALVER_ASSIGN(const std::string plan, executor_->Explain(part.query));
         text += part.query.asked_by + ", by " + executor_->name() + ":\n" + plan + "\n";
       }
@@ -257,7 +258,8 @@ class SqlStore final : public VirtualizedFeatureStore {
     SALVER_ASSIGN(const auto catalog, registry_->Catalog());
     const SqlTables tables(*catalog, registry_->context());
     std::vector<FeatureRows> rows;
-    for (const SqlPart& part : PartsOf(*needs.group, needs.features, needs.keys, tables)) {
+    SALVER_ASSIGN(const auto parts, PartsOf(*needs.group, needs.features, needs.keys, tables));
+    for (const SqlPart& part : parts) {
       SALVER_ASSIGN(const TablePtr answer, Execute(*needs.group, part, tables));
       SALVER_ASSIGN(auto fitted, Fitted(*needs.group, part, *answer));
       rows.push_back({part.features, std::move(fitted)});
@@ -278,7 +280,7 @@ class SqlStore final : public VirtualizedFeatureStore {
       if (rows.ok() || attempt == kAttempts ||
           (code != StatusCode::kNotFound && code != StatusCode::kUnavailable))
         return rows;
-      std::vector<QueryTable> now = tables.NamedIn(part.query.sql);
+      SALVER_ASSIGN(std::vector<QueryTable> now, tables.NamedIn(part.query.sql));
       const bool same = std::equal(now.begin(), now.end(), part.query.tables.begin(), part.query.tables.end(),
                                    [](const QueryTable& a, const QueryTable& b) { return a.sql == b.sql; });
       if (same) return rows;

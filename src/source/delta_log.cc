@@ -9,6 +9,7 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
+#include <functional>
 #include <random>
 
 #include "base/clock.h"
@@ -183,6 +184,36 @@ bool HasMembers(const Json& object, const char* name) {
   return object[name].get_object().get(members) == simdjson::SUCCESS && members.size() > 0;
 }
 
+// Names and types of the columns, in order, whatever else the text says of them and however it is written.
+std::string ColumnsOf(const std::string& schema) {
+  simdjson::dom::parser parser;
+  simdjson::dom::array fields;
+  if (parser.parse(schema)["fields"].get_array().get(fields) != simdjson::SUCCESS) return schema;
+  std::string columns;
+  for (const simdjson::dom::element field : fields) {
+    for (const char* part : {"name", "type"}) {
+      simdjson::dom::element value;
+      if (field[part].get(value) != simdjson::SUCCESS) return schema;
+      columns += simdjson::minify(value) + "\n";
+    }
+  }
+  return columns;
+}
+
+// The metaData action with another schema; all else stays.
+std::string WithSchema(const std::string& meta_data, const std::string& schema) {
+  simdjson::dom::parser parser;
+  simdjson::dom::object members;
+  std::string changed;
+  if (parser.parse(meta_data).get_object().get(members) != simdjson::SUCCESS) return meta_data;
+  for (const auto& [name, value] : members) {
+    const bool is_schema = name == "schemaString";
+    changed += (changed.empty() ? "" : ",") + JsonText(std::string(name)) + ":" +
+               (is_schema ? JsonText(schema) : simdjson::minify(value));
+  }
+  return "{\"metaData\":{" + changed + "}}\n";
+}
+
 // One version of a table on its way to the next.
 class Replay {
  public:
@@ -205,7 +236,10 @@ class Replay {
       }
       SALVER_RETURN_NOT_OK(ApplyAction(action, &added));
     }
-    // A file that is removed and added in one commit is there.
+    // A file that is removed and added in one commit is there; one that is added again is there once.
+    for (const DeltaFile& file : added)
+      std::erase_if(version_->files, [&](const DeltaFile& other) { return other.name == file.name; });
+    version_->last_commit = std::hash<std::string>()(commit);
     version_->files.insert(version_->files.end(), added.begin(), added.end());
     return Status::OK();
   }
@@ -221,6 +255,10 @@ class Replay {
     } else if (action["metaData"].get_object().get(members) == simdjson::SUCCESS) {
       version_->table_id = TextIn(members, "id");
       version_->schema = TextIn(members, "schemaString");
+      version_->meta_data = simdjson::minify(members);
+      Json settings;
+      version_->append_only = members["configuration"].get_object().get(settings) == simdjson::SUCCESS &&
+                              TextIn(settings, "delta.appendOnly") == "true";
       simdjson::dom::array partitions;
       if (members["partitionColumns"].get_array().get(partitions) == simdjson::SUCCESS &&
           partitions.size() > 0)
@@ -228,6 +266,7 @@ class Replay {
     } else if (action["protocol"].get_object().get(members) == simdjson::SUCCESS) {
       const int64_t reader = NumberIn(members, "minReaderVersion", 1);
       if (reader > 1) return CanNot("reader version " + std::to_string(reader));
+      version_->writer_version = NumberIn(members, "minWriterVersion", 2);
     } else if (action["commitInfo"].get_object().get(members) == simdjson::SUCCESS) {
       version_->committed_us = NumberIn(members, "timestamp", 0) * 1000;
     }
@@ -235,7 +274,8 @@ class Replay {
   }
 
   Status Add(const Json& add, std::vector<DeltaFile>* added) {
-    DeltaFile file{.name = Unescaped(TextIn(add, "path")), .bytes = NumberIn(add, "size", 0)};
+    const std::string path = TextIn(add, "path");
+    DeltaFile file{.name = Unescaped(path), .path = path, .bytes = NumberIn(add, "size", 0)};
     if (HasMembers(add, "partitionValues")) return CanNot("partitions");
     if (HasMembers(add, "deletionVector")) return CanNot("deletion vectors");
     simdjson::dom::parser parser;
@@ -265,33 +305,64 @@ class Replay {
   DeltaVersion* const version_;
 };
 
+// A table without commit 0 must be one without any.
+Status CheckNew(const std::string& path) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(path + "/_delta_log", error)) {
+    const std::string name = entry.path().filename().string();
+    if (!name.ends_with(".json") && name.find(".checkpoint") == std::string::npos &&
+        !name.starts_with("_last_checkpoint"))
+      continue;
+    return Status::Unimplemented("the Delta table at \"" + path +
+                                     "\" has lost its first commits to a clean-up, and tables of feature "
+                                     "groups are read from their first "
+                                     "commit on. Keep its log, or register the table as a data source.",
+                                 Reason::kBadSource);
+  }
+  if (!error || error == std::errc::no_such_file_or_directory) return Status::OK();
+  return Status::Unavailable("the log of the Delta table at \"" + path +
+                             "\" can not be read: " + error.message() + ".");
+}
+
 }  // namespace
 
 Status ReplayDeltaLog(Files* files, const std::string& path, DeltaVersion* version) {
+  auto commit = files->Read(CommitPath(path, version->number + 1));
+  if (commit.status().code() == StatusCode::kNotFound)
+    return version->number < 0 ? CheckNew(path) : Status::OK();
   DeltaVersion next = *version;
-  for (Replay replay(path, &next);;) {
-    const auto commit = files->Read(CommitPath(path, next.number + 1));
-    if (commit.status().code() == StatusCode::kNotFound) break;
+  for (Replay replay(path, &next); commit.status().code() != StatusCode::kNotFound;) {
     SALVER_RETURN_NOT_OK(commit.status());
     SALVER_RETURN_NOT_OK(replay.Apply(*commit));
-  }
-  if (next.number < 0 && files->Identify(path + "/_delta_log/_last_checkpoint").ok()) {
-    return Status::Unimplemented(
-        "the Delta table at \"" + path +
-            "\" has lost its first commits to a clean-up, and tables of feature groups are read "
-            "from their first commit on. Keep its log, or register the table as a data source.",
-        Reason::kBadSource);
+    commit = files->Read(CommitPath(path, next.number + 1));
   }
   *version = std::move(next);
   return Status::OK();
 }
 
+bool HasDeltaVersion(Files* files, const std::string& path, const DeltaVersion& version) {
+  const auto commit = files->Read(CommitPath(path, version.number));
+  return commit.ok() && std::hash<std::string>()(*commit) == version.last_commit;
+}
+
 Status CommitToDelta(Files* files, const std::string& path, const DeltaVersion& before,
                      const DeltaCommit& commit, int64_t now_us) {
+  if (before.writer_version > 2 || (before.append_only && !commit.removed.empty())) {
+    return Status::Unimplemented(
+        "the Delta table at \"" + path + "\" " +
+            (before.writer_version > 2
+                 ? "asks its writers for version " + std::to_string(before.writer_version) +
+                       " of the protocol, and this release writes version 2"
+                 : "is append-only, and this write would replace rows or rewrite small files") +
+            ". Nothing was written. Write it with the program that set that, or register a new version of "
+            "the group.",
+        Reason::kBadSource);
+  }
   std::string actions = CommitInfo(now_us, "WRITE");
-  if (!commit.schema.empty()) actions += MetaData(before.table_id, commit.schema, now_us);
-  for (const std::string& name : commit.removed) {
-    actions += "{\"remove\":{\"path\":" + JsonText(name) +
+  if (!commit.schema.empty() && ColumnsOf(commit.schema) != ColumnsOf(before.schema))
+    actions += WithSchema(before.meta_data, commit.schema);
+  for (const DeltaFile& file : commit.removed) {
+    actions += "{\"remove\":{\"path\":" + JsonText(file.path.empty() ? file.name : file.path) +
                ",\"deletionTimestamp\":" + std::to_string(now_us / 1000) + ",\"dataChange\":true}}\n";
   }
   for (const DeltaFile& file : commit.added) actions += AddAction(file, commit.event_time_column, now_us);

@@ -25,6 +25,7 @@ Status CreateDeltaLog(Files* files, const std::string& path, const arrow::Schema
 // A file of a table, as the log tells it.
 struct DeltaFile {
   std::string name;  // within the table's folder
+  std::string path;  // how the log writes the name; empty: as it is
   int64_t bytes = 0;
   int64_t rows = -1;  // -1: the log does not say
   int64_t min_event_us = INT64_MIN,
@@ -35,8 +36,12 @@ struct DeltaFile {
 struct DeltaVersion {
   int64_t number = -1;  // -1: no commit yet
   std::string table_id;
-  std::string schema;  // its schemaString
+  std::string schema;     // its schemaString
+  std::string meta_data;  // JSON of its metaData action
+  int64_t writer_version = 2;
+  bool append_only = false;
   int64_t committed_us = 0;
+  size_t last_commit = 0;        // a hash of the text of commit `number`
   std::vector<DeltaFile> files;  // in the order of the commits that added them
 };
 
@@ -45,15 +50,21 @@ struct DeltaVersion {
 // columns); DataLoss for a commit that can not be read.
 Status ReplayDeltaLog(Files* files, const std::string& path, DeltaVersion* version);
 
+// Whether the log still has the commit that `version` ends with: a folder may have been removed and written
+// anew.
+bool HasDeltaVersion(Files* files, const std::string& path, const DeltaVersion& version);
+
 struct DeltaCommit {
-  std::string schema;  // schemaString; "" when it stays
-  std::vector<std::string> removed;
+  std::string schema;  // schemaString; "", or one of the same columns: it stays
+  std::vector<DeltaFile> removed;
   std::vector<DeltaFile> added;   // their bytes survive power loss
   std::string event_time_column;  // that min_event_us and max_event_us are of
 };
 
 // Commits on top of `before`. Survives power loss once this returned OK.
-// Errors: AlreadyExists when somebody else committed since; nothing is changed then.
+// Errors: AlreadyExists when somebody else committed since; Unimplemented for a table that asks more of its
+// writers than Salver knows (change feeds, constraints), or that only takes more rows while some are to go.
+// Nothing is changed then.
 Status CommitToDelta(Files* files, const std::string& path, const DeltaVersion& before,
                      const DeltaCommit& commit, int64_t now_us);
 

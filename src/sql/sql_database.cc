@@ -126,7 +126,8 @@ class InMemoryDatabase final : public SqlDatabase {
   Status LoadExtension(const std::string& name) override {
     // Beside the library in the build tree as in the installed package.
     const std::string path = core_->api->folder + "/extensions/" + name + ".duckdb_extension";
-    if (!std::filesystem::exists(path)) {
+    std::error_code none;
+    if (!std::filesystem::exists(path, none)) {
       return Status::Unavailable("DuckDB's extension \"" + name + "\" is not at \"" + path +
                                  "\". Run scripts/bootstrap, or install the package again.");
     }

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("salver._core", reason="the compiled package is not installed: pip install .")
 
 from salver import (DataType, DuckDBQueryExecutor, FeatureGroupSchema, FeatureSchema, FeatureStoreMetadata, FeatureType,
@@ -68,6 +69,14 @@ def test_modes_of_writing(store):
         store.write_features("stats", rows((9, 0, 1, "Oslo")), mode="upsert")
 
 
+def write_parquet_commit(table, rows):
+    """A commit by a program that says little: no statistics, and a file with an escaped name."""
+    pq.write_table(rows, table / "by other.parquet")
+    number = len(list((table / "_delta_log").glob("*.json")))
+    (table / "_delta_log" / f"{number:020}.json").write_text(json.dumps(
+        {"add": {"path": "by%20other.parquet", "partitionValues": {}, "size": 1, "modificationTime": 0, "dataChange": True}}) + "\n")
+
+
 def test_a_delta_table_is_one_to_deltas_own_readers_and_writers(repository):
     """The package deltalake as judge: of every version, and as a writer beside Salver."""
     deltalake = pytest.importorskip("deltalake")
@@ -85,6 +94,15 @@ def test_a_delta_table_is_one_to_deltas_own_readers_and_writers(repository):
     store.write_features("stats", rows((5, 1, 2, "Rome")))
     assert store.get_features(["trips"], {"driver_id": [4, 5]})["trips"].to_pylist() == [8, 2]
     assert trips() == [1, 2, 6, 8]
+    # Another program's types for the same: read as the table's own.
+    foreign = added.set_column(0, "driver_id", pa.array([6, 7], pa.int32())).set_column(3, "city", pa.array(["Bari", None], pa.large_string()))
+    write_parquet_commit(repository / path, foreign)
+    assert store.get_features(["trips", "city"], {"driver_id": [6, 7]}).select([1, 2]).to_pydict() == {"trips": [8, 1], "city": ["Bari", None]}
+    store.write_features("stats", rows((6, 4, 3, "Rome")))
+    assert store.get_features(["trips"], {"driver_id": [6, 7]})["trips"].to_pylist() == [3, 1]
+    store.backfill("stats", rows((6, 3, 4, "Rome")), DAY, DAY + timedelta(days=9))
+    assert store.get_features(["trips"], {"driver_id": [6, 7]})["trips"].to_pylist() == [4, None] and trips() == [4]
+    store.write_features("stats", rows((4, 3, 8, "Nome"), (4, 4, 6, "Nome"), (5, 0, 3, None)), mode="overwrite")
     virtual = VirtualizedFeatureStore(repository)
     virtual.define_virtual_features(FeatureGroupSchema(name="totals", entity_keys=["driver_id"], features=[FeatureSchema("total", DataType.BIGINT)]),
                                     {"total": "SELECT driver_id, sum(trips) AS total FROM stats GROUP BY ALL"})

@@ -31,8 +31,9 @@ class FileOfflineStore final : public OfflineStore {
   Result<std::string> SelectOf(const DataSource& source) override {
     const std::string path = JoinPath(folder_, source.path);
     const bool parquet = source.file_format.empty() || source.file_format == "parquet";
+    std::error_code none;
     if (!parquet || !path.ends_with(".parquet") || path.find_first_of("*?[") != std::string::npos ||
-        !std::filesystem::is_regular_file(path))
+        !std::filesystem::is_regular_file(path, none))
       return OfflineStore::SelectOf(source);
     return "SELECT * FROM read_parquet(" + QuoteSqlText(path) + ", hive_partitioning = false)";
   }
