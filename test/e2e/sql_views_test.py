@@ -101,6 +101,28 @@ def test_apply_ask_materialize(repository):
     assert "3.5" in out and "10" in out, out
 
 
+def test_windows_aggregate_what_the_sql_gives(tmp_path):
+    write_repository(tmp_path, {"features.yaml": """
+entities: [{name: driver, join_keys: [driver_id], value_type: INT64}]
+sources: [{name: trips, path: data/trips.parquet, timestamp_field: event_timestamp}]
+feature_views:
+  - name: spent
+    source: trips
+    entities: [driver]
+    schema: [{name: twice_2h, dtype: Float64}]
+    sql: SELECT driver_id, event_timestamp, 2 * fare AS twice FROM trips
+    aggregations: [{column: twice, function: sum, time_window: 2h, name: twice_2h}]
+"""})
+    moments = times("2026-01-01T01", "2026-01-01T02", "2026-01-01T03")
+    pq.write_table(pa.table({"driver_id": [1, 1, 1], "event_timestamp": moments, "fare": [1.0, 10.0, 100.0]}), tmp_path / "data" / "trips.parquet")
+    check(tmp_path, "apply")
+    pq.write_table(pa.table({"driver_id": [1, 1, 1], "event_timestamp": moments}), tmp_path / "labels.parquet")
+    check(tmp_path, "get-historical-features", "-d", str(tmp_path / "labels.parquet"), "-o", str(tmp_path / "out.parquet"), "-f", "spent:twice_2h")
+    assert pq.read_table(tmp_path / "out.parquet")["twice_2h"].to_pylist() == [2.0, 22.0, 220.0]
+    check(tmp_path, "materialize", "2026-01-01T00:00:00", "2026-01-01T02:00:00")
+    assert "22" in check(tmp_path, "--output", "json", "get-online-features", "-e", "driver_id=1", "-f", "spent:twice_2h")
+
+
 def test_apply_binds_the_sql(repository):
     path = next(repository.glob("features.*"))
     good = path.read_text()
