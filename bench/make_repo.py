@@ -69,7 +69,7 @@ def view_table(number: int, entities: int, features: int, days: int) -> pa.Table
 
 def label_table(rows: int, entities: int, days: int) -> pa.Table:
     random = np.random.default_rng(2013)
-    moments = START.value // 1000 + random.integers(DAY_US, days * DAY_US, rows)
+    moments = START.value // 1000 + random.integers(DAY_US, max(days, 2) * DAY_US, rows)
     return pa.table({"item_id": random.integers(0, entities, rows), "event_timestamp": pa.array(moments, TIME)})
 
 
