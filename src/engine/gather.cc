@@ -9,6 +9,7 @@
 #include <arrow/table.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <numeric>
 
@@ -145,16 +146,30 @@ class AnyGatherer final : public ColumnGatherer {
 };
 
 struct Wanted {
-  int64_t position;
+  uint32_t offset;  // of the position in its block
   uint32_t target;
 };
+
+constexpr int kBlockBits = 8;
+
+// Puts the rows of a block in order: by counting where there are many, else by comparing.
+void SortBlock(std::span<Wanted> block, std::vector<Wanted>* scratch) {
+  constexpr size_t kMany = 48;
+  const auto before = [](const Wanted& a, const Wanted& b) { return a.offset < b.offset; };
+  if (block.size() < kMany) return std::sort(block.begin(), block.end(), before);
+  std::array<uint32_t, (size_t{1} << kBlockBits) + 1> places{};
+  for (const Wanted& one : block) ++places[one.offset + 1];
+  std::partial_sum(places.begin(), places.end(), places.begin());
+  scratch->resize(block.size());
+  for (const Wanted& one : block) (*scratch)[places[one.offset]++] = one;
+  std::copy(scratch->begin(), scratch->end(), block.begin());
+}
 
 }  // namespace
 
 // A counting sort by blocks of the source, then each block by itself: the blocks are small.
 WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64_t> group_starts)
     : position_count_(positions.size()) {
-  constexpr int kBlockBits = 8;
   std::vector<uint32_t> next(static_cast<size_t>(group_starts.back() >> kBlockBits) + 2, 0);
   for (const int64_t position : positions) {
     if (position >= 0) ++next[static_cast<size_t>(position >> kBlockBits) + 1];
@@ -163,25 +178,26 @@ WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64
   LargeVector<Wanted> sorted(next.back());
   for (size_t i = 0; i < positions.size(); ++i) {
     if (positions[i] < 0) continue;
-    sorted[next[static_cast<size_t>(positions[i] >> kBlockBits)]++] = {positions[i],
-                                                                       static_cast<uint32_t>(i)};
+    sorted[next[static_cast<size_t>(positions[i] >> kBlockBits)]++] = {
+        static_cast<uint32_t>(positions[i] & ((1 << kBlockBits) - 1)), static_cast<uint32_t>(i)};
   }
+  rows_.resize(sorted.size());
+  targets_.resize(sorted.size());
+  std::vector<Wanted> scratch;
+  size_t group = 0;
   // After the pass next[block] is the end of the block.
   for (size_t block = 0, begin = 0; block + 1 < next.size(); begin = next[block++]) {
-    std::sort(sorted.begin() + static_cast<ptrdiff_t>(begin), sorted.begin() + next[block],
-              [](const Wanted& a, const Wanted& b) { return a.position < b.position; });
-  }
-  rows_.reserve(sorted.size());
-  targets_.reserve(sorted.size());
-  size_t group = 0;
-  for (const Wanted& one : sorted) {
-    while (one.position >= group_starts[group + 1]) ++group;
-    if (groups_.empty() || groups_.back() != static_cast<int>(group)) {
-      if (!groups_.empty()) starts_.push_back(rows_.size());
-      groups_.push_back(static_cast<int>(group));
+    SortBlock(std::span(sorted).subspan(begin, next[block] - begin), &scratch);
+    for (size_t i = begin; i < next[block]; ++i) {
+      const int64_t position = (static_cast<int64_t>(block) << kBlockBits) + sorted[i].offset;
+      while (position >= group_starts[group + 1]) ++group;
+      if (groups_.empty() || groups_.back() != static_cast<int>(group)) {
+        if (!groups_.empty()) starts_.push_back(i);
+        groups_.push_back(static_cast<int>(group));
+      }
+      rows_[i] = static_cast<uint32_t>(position - group_starts[group]);
+      targets_[i] = sorted[i].target;
     }
-    rows_.push_back(static_cast<uint32_t>(one.position - group_starts[group]));
-    targets_.push_back(one.target);
   }
   if (!groups_.empty()) starts_.push_back(rows_.size());
 }
