@@ -11,17 +11,30 @@
 namespace salver {
 namespace {
 
+// The context of a run whose SQL transformations are sources like others.
+class ContextWithSql {
+ public:
+  // Both outlive this.
+  ContextWithSql(const ExecutionPlan& plan, const ExecutionContext& context)
+      : rows_(plan, context.offline), context_(context) {
+    context_.offline = &rows_;
+  }
+  const ExecutionContext& get() const { return context_; }
+
+ private:
+  SqlRows rows_;
+  ExecutionContext context_;
+};
+
 class LocalEngine final : public ComputeEngine {
  public:
   Result<std::shared_ptr<arrow::Table>> Run(const ExecutionPlan& plan, const arrow::Table& entities,
                                             const ExecutionContext& context, PlanReport* report) override {
     SALVER_ASSIGN(const LoweredPlan lowered, LowerHistorical(plan));
-    SqlRows rows(plan, context.offline);
-    ExecutionContext with_sql = context;
-    with_sql.offline = &rows;
-    if (report == nullptr) return RunPlan(lowered, entities, with_sql, nullptr);
+    const ContextWithSql with_sql(plan, context);
+    if (report == nullptr) return RunPlan(lowered, entities, with_sql.get(), nullptr);
     RunReport run;
-    auto answer = RunPlan(lowered, entities, with_sql, &run);
+    auto answer = RunPlan(lowered, entities, with_sql.get(), &run);
     *report = RaiseReport(plan, lowered, run);
     return answer;
   }
@@ -29,20 +42,16 @@ class LocalEngine final : public ComputeEngine {
   Result<PlanReport> Describe(const ExecutionPlan& plan, const LabelTimes& labels,
                               const ExecutionContext& context) override {
     SALVER_ASSIGN(const LoweredPlan lowered, LowerHistorical(plan));
-    SqlRows rows(plan, context.offline);
-    ExecutionContext with_sql = context;
-    with_sql.offline = &rows;
-    SALVER_ASSIGN(const RunReport run, DescribePlan(lowered, labels, with_sql));
+    const ContextWithSql with_sql(plan, context);
+    SALVER_ASSIGN(const RunReport run, DescribePlan(lowered, labels, with_sql.get()));
     return RaiseReport(plan, lowered, run);
   }
 
   Result<std::unique_ptr<LatestRows>> Latest(const ExecutionPlan& plan,
                                              const ExecutionContext& context) override {
     SALVER_ASSIGN(const LatestRowsNode node, LowerLatest(plan));
-    SqlRows rows(plan, context.offline);  // opened before this returns
-    ExecutionContext with_sql = context;
-    with_sql.offline = &rows;
-    return ReadLatestRows(node, with_sql);
+    const ContextWithSql with_sql(plan, context);  // its sources are opened before this returns
+    return ReadLatestRows(node, with_sql.get());
   }
 };
 

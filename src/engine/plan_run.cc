@@ -365,7 +365,7 @@ class PlanRun {
       auto& [rows, ids, join] = memory[worker];
       const int group = scan.groups[tasks[i].item];
       const int64_t row_count = scan.reader->row_groups()[static_cast<size_t>(group)].rows;
-      SALVER_RETURN_NOT_OK(ScanKeys(scan.reader.get(), scan.key_fields, *scan.node, group, &rows));
+      SALVER_RETURN_NOT_OK(ScanKeys(scan.reader.get(), *scan.node, scan.key_fields, group, &rows));
       // Who is alone may leave out the times of rows that nobody asks for.
       const bool alone = scan.joins.size() == 1;
       if (!alone) SALVER_RETURN_NOT_OK(ScanTimes(scan.reader.get(), *scan.node, group, &rows));

@@ -147,7 +147,7 @@ class GroupScan {
 
 }  // namespace
 
-Status ScanKeys(SourceReader* reader, std::span<const Field> key_fields, const ScanNode& scan, int group,
+Status ScanKeys(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields, int group,
                 ScannedRows* rows) {
   rows->first_position = 0;
   for (int before = 0; before < group; ++before)
@@ -198,7 +198,7 @@ Status ScanTimesOf(SourceReader* reader, const ScanNode& scan, int group, std::v
 
 Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
                         int group, ScannedRows* rows) {
-  SALVER_RETURN_NOT_OK(ScanKeys(reader, key_fields, scan, group, rows));
+  SALVER_RETURN_NOT_OK(ScanKeys(reader, scan, key_fields, group, rows));
   return ScanTimes(reader, scan, group, rows);
 }
 

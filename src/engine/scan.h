@@ -43,7 +43,7 @@ std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64
 Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
                         int group, ScannedRows* rows);
 // The two halves of it, keys first.
-Status ScanKeys(SourceReader* reader, std::span<const Field> key_fields, const ScanNode& scan, int group,
+Status ScanKeys(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields, int group,
                 ScannedRows* rows);
 Status ScanTimes(SourceReader* reader, const ScanNode& scan, int group, ScannedRows* rows);
 // ScanTimes for who wants rows with an id from 0 up only (`ids` has one for each row of the group). Where

@@ -1,6 +1,5 @@
 #include "source/parquet_pages.h"
 
-#include <arrow/buffer.h>
 #include <arrow/io/file.h>
 #include <arrow/type.h>
 #include <arrow/util/compression.h>
@@ -15,9 +14,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "source/snappy_block.h"
-
+#include "source/chunk_stream.h"
 #include "source/read_scratch.h"
+#include "source/snappy_block.h"
 
 namespace salver {
 namespace {
@@ -37,89 +36,6 @@ struct Page {
 [[noreturn]] void Damaged(const std::string& what) {
   throw parquet::ParquetException(what);
 }
-
-// The bytes of a column chunk as a stream with one page of them in memory, in the scratch. What Read and Peek
-// return is gone with the next call.
-//
-// With `deferred` a page that is read has its size and place, but its bytes only after Load(); until then
-// LoadPart has some of them.
-class ChunkStream final : public arrow::io::InputStream {
- public:
-  ChunkStream(arrow::io::RandomAccessFile* file, int64_t begin, int64_t size, bool deferred,
-              LargeVector<uint8_t>* window)
-      : file_(file), at_(begin), begin_(begin), end_(begin + size), deferred_(deferred), window_(window) {}
-
-  arrow::Result<std::string_view> Peek(int64_t size) override {
-    size = std::min(size, end_ - at_);
-    ARROW_RETURN_NOT_OK(Hold(size));
-    return std::string_view(reinterpret_cast<const char*>(Here()), static_cast<size_t>(size));
-  }
-  arrow::Result<std::shared_ptr<arrow::Buffer>> Read(int64_t size) override {
-    size = std::min(size, end_ - at_);
-    if (deferred_ && size >= kDeferredMin) {
-      if (window_->size() < static_cast<size_t>(size)) window_->resize(static_cast<size_t>(size));
-      window_begin_ = window_end_ = 0;
-      page_ = at_;
-      page_size_ = size;
-      at_ += size;
-      return std::make_shared<arrow::Buffer>(window_->data(), size);
-    }
-    page_size_ = 0;
-    ARROW_RETURN_NOT_OK(Hold(size));
-    auto bytes = std::make_shared<arrow::Buffer>(Here(), size);
-    at_ += size;
-    return bytes;
-  }
-  // Whether the last page that was read waits for Load.
-  bool waits() const { return page_size_ > 0; }
-  void Load() {
-    if (!waits()) return;
-    PARQUET_ASSIGN_OR_THROW(const int64_t got, file_->ReadAt(page_, page_size_, window_->data()));
-    if (got != page_size_) Damaged("the file ends inside a column chunk");
-    page_size_ = 0;
-  }
-  bool LoadPart(size_t offset, std::span<uint8_t> to) const {
-    const auto got =
-        file_->ReadAt(page_ + static_cast<int64_t>(offset), static_cast<int64_t>(to.size()), to.data());
-    return got.ok() && *got == static_cast<int64_t>(to.size());
-  }
-  arrow::Result<int64_t> Read(int64_t size, void* to) override {
-    ARROW_ASSIGN_OR_RAISE(const auto bytes, Read(size));
-    std::memcpy(to, bytes->data(), static_cast<size_t>(bytes->size()));
-    return bytes->size();
-  }
-  arrow::Result<int64_t> Tell() const override { return at_ - begin_; }
-  arrow::Status Close() override { return arrow::Status::OK(); }
-  bool closed() const override { return false; }
-
- private:
-  const uint8_t* Here() const { return window_->data() + (at_ - window_begin_); }
-
-  // Makes [at_, at_ + size) lie in the window, and what is likely a header after it.
-  arrow::Status Hold(int64_t size) {
-    if (at_ >= window_begin_ && at_ + size <= window_end_) return arrow::Status::OK();
-    constexpr int64_t kAhead = 16 << 10;
-    const int64_t wanted = std::min(deferred_ ? size : size + kAhead, end_ - at_);
-    const int64_t kept = at_ >= window_begin_ && at_ < window_end_ ? window_end_ - at_ : 0;
-    if (kept > 0) std::memmove(window_->data(), Here(), static_cast<size_t>(kept));
-    if (window_->size() < static_cast<size_t>(wanted)) window_->resize(static_cast<size_t>(wanted));
-    ARROW_ASSIGN_OR_RAISE(const int64_t got,
-                          file_->ReadAt(at_ + kept, wanted - kept, window_->data() + kept));
-    if (got != wanted - kept) return arrow::Status::IOError("the file ends inside a column chunk");
-    window_begin_ = at_;
-    window_end_ = at_ + wanted;
-    return arrow::Status::OK();
-  }
-
-  static constexpr int64_t kDeferredMin = 64 << 10;
-
-  arrow::io::RandomAccessFile* const file_;
-  int64_t at_, begin_, end_;
-  const bool deferred_;
-  int64_t page_ = 0, page_size_ = 0;  // of the file, the page that waits for Load
-  LargeVector<uint8_t>* const window_;
-  int64_t window_begin_ = 0, window_end_ = 0;  // of the file, what the window holds
-};
 
 std::shared_ptr<ChunkStream> OpenChunk(const ColumnChunk& chunk, const parquet::ColumnChunkMetaData& about,
                                        bool deferred, ReadScratch* scratch) {
@@ -147,37 +63,6 @@ class ChunkReader {
               std::function<bool(int64_t)> wanted)
       : ChunkReader(chunk, scratch, wanted_count, nullptr, std::move(wanted)) {}
 
- private:
-  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, size_t wanted_count, T* all_values,
-              std::function<bool(int64_t)> wanted)
-      : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch), all_values_(all_values) {
-    const auto group = chunk.metadata->RowGroup(chunk.group);
-    const auto about = group->ColumnChunk(chunk.leaf);
-    group_rows_ = group->num_rows();
-    static const parquet::ReaderProperties properties = parquet::default_reader_properties();
-    const bool few = wanted_count < static_cast<size_t>(group_rows_) / 4;
-    if ((few || all_values != nullptr) && about->compression() == parquet::Compression::SNAPPY)
-      snappy_ = arrow::util::Codec::Create(parquet::Compression::SNAPPY).ValueOrDie();
-    // One system call for a value costs about what four kilobytes cost; on another machine it costs far more.
-    constexpr size_t kBytesARead = 4 << 10;
-    const bool deferred = few && snappy_ != nullptr;
-    piecewise_ = deferred && wanted_count * kBytesARead < static_cast<size_t>(group_rows_) * sizeof(T) &&
-                 dynamic_cast<arrow::io::ReadableFile*>(chunk.file) != nullptr;
-    stream_ = OpenChunk(chunk, *about, deferred, scratch);
-    // A reader that is told of no compression hands out the pages as they are stored.
-    pages_ = parquet::PageReader::Open(
-        stream_, about->num_values(),
-        snappy_ == nullptr ? about->compression() : parquet::Compression::UNCOMPRESSED, properties, *column_);
-    pages_->set_data_page_filter([this, wanted = std::move(wanted)](const parquet::DataPageStats& page) {
-      page_first_ = rows_seen_;
-      rows_seen_ += page.num_values;
-      if (page.num_values < 0 || rows_seen_ > group_rows_)
-        Damaged("a row group holds more rows than it says");
-      return !wanted(rows_seen_);
-    });
-  }
-
- public:
   bool Next(Page* page) {
     while (const auto next = pages_->NextPage()) {
       if (next->type() == parquet::PageType::DICTIONARY_PAGE) {
@@ -261,6 +146,35 @@ class ChunkReader {
   }
 
  private:
+  ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, size_t wanted_count, T* all_values,
+              std::function<bool(int64_t)> wanted)
+      : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch), all_values_(all_values) {
+    const auto group = chunk.metadata->RowGroup(chunk.group);
+    const auto about = group->ColumnChunk(chunk.leaf);
+    group_rows_ = group->num_rows();
+    static const parquet::ReaderProperties properties = parquet::default_reader_properties();
+    const bool few = wanted_count < static_cast<size_t>(group_rows_) / 4;
+    if ((few || all_values != nullptr) && about->compression() == parquet::Compression::SNAPPY)
+      snappy_ = arrow::util::Codec::Create(parquet::Compression::SNAPPY).ValueOrDie();
+    // One system call for a value costs about what four kilobytes cost; on another machine it costs far more.
+    constexpr size_t kBytesARead = 4 << 10;
+    const bool deferred = few && snappy_ != nullptr;
+    piecewise_ = deferred && wanted_count * kBytesARead < static_cast<size_t>(group_rows_) * sizeof(T) &&
+                 dynamic_cast<arrow::io::ReadableFile*>(chunk.file) != nullptr;
+    stream_ = OpenChunk(chunk, *about, deferred, scratch);
+    // A reader that is told of no compression hands out the pages as they are stored.
+    pages_ = parquet::PageReader::Open(
+        stream_, about->num_values(),
+        snappy_ == nullptr ? about->compression() : parquet::Compression::UNCOMPRESSED, properties, *column_);
+    pages_->set_data_page_filter([this, wanted = std::move(wanted)](const parquet::DataPageStats& page) {
+      page_first_ = rows_seen_;
+      rows_seen_ += page.num_values;
+      if (page.num_values < 0 || rows_seen_ > group_rows_)
+        Damaged("a row group holds more rows than it says");
+      return !wanted(rows_seen_);
+    });
+  }
+
   void SetDictionary(const parquet::DictionaryPage& page) {
     stream_->Load();
     if (page.encoding() != parquet::Encoding::PLAIN && page.encoding() != parquet::Encoding::PLAIN_DICTIONARY)
