@@ -9,12 +9,13 @@
 #include <parquet/arrow/writer.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <random>
 
 #include "kernel/asof_join.h"
-#include "kernel/asof_sweep.h"
 #include "kernel/key_dictionary.h"
+#include "kernel/label_index.h"
 #include "source/file_source.h"
 #include "source/read_scratch.h"
 
@@ -36,14 +37,6 @@ struct Data {
       label_times.push_back(static_cast<int64_t>(random() % kSpan));
     }
   }
-  std::vector<BuildRows> Parts() const {
-    BuildRows rows;
-    for (size_t i = 0; i < kRows; ++i) rows.rows.push_back(static_cast<uint32_t>(i));
-    rows.keys.assign(keys.begin(), keys.end());
-    rows.event_us.assign(times.begin(), times.end());
-    return {std::move(rows)};
-  }
-
   std::vector<int32_t> keys, label_keys;
   std::vector<int64_t> times, label_times;
 };
@@ -77,40 +70,32 @@ void FindKeys(benchmark::State& state) {
 }
 BENCHMARK(FindKeys)->Unit(benchmark::kMillisecond);
 
-void Sweep(benchmark::State& state) {
+void IndexLabels(benchmark::State& state) {
   const Data& data = TheData();
-  AsofSweep::Memory memory;
   for (auto _ : state) {
-    AsofSweep sweep(data.label_keys, data.label_times, kKeys, {{0, kSpan}}, {kDay}, 1);
-    (void)sweep.Add(0, {0, data.keys, data.times, {}}, &memory);
-    auto answers = sweep.TakeAnswers(0);
-    benchmark::DoNotOptimize(answers.data());
+    auto labels = LabelIndex::Make(data.label_keys, data.label_times, kKeys, 1);
+    benchmark::DoNotOptimize(labels);
   }
-  Touched(state, kRows * 12.0 + kLabels * 20.0);
+  Touched(state, kLabels * (12.0 + 12.0));
 }
-BENCHMARK(Sweep)->Unit(benchmark::kMillisecond);
+BENCHMARK(IndexLabels)->Unit(benchmark::kMillisecond);
 
-void MakeIndex(benchmark::State& state) {
-  const auto parts = TheData().Parts();
+// Arguments: a ttl in days, 0 for none; whether rows come in the order of time.
+void Join(benchmark::State& state) {
+  Data data = TheData();
+  if (state.range(1) == 0) std::shuffle(data.times.begin(), data.times.end(), std::mt19937_64(2));
+  AsofJoin::Memory memory;
+  const auto labels = LabelIndex::Make(data.label_keys, data.label_times, kKeys, 1);
+  const std::vector<int64_t> ttls = {state.range(0) * kDay};
   for (auto _ : state) {
-    auto index = AsofIndex::Make(parts, kKeys, 1);
-    benchmark::DoNotOptimize(index);
+    AsofJoin join(*labels, {.ttl_max_us = ttls[0], .concurrent = false});
+    join.Add({0, data.keys, data.times, {}, {}}, &memory);
+    auto answers = join.Finish(ttls, 1);
+    benchmark::DoNotOptimize(answers);
   }
-  Touched(state, kRows * (16.0 + 16.0));
+  Touched(state, kRows * 12.0 + kLabels * 28.0);
 }
-BENCHMARK(MakeIndex)->Unit(benchmark::kMillisecond);
-
-void SearchIndex(benchmark::State& state) {
-  const Data& data = TheData();
-  const auto index = AsofIndex::Make(data.Parts(), kKeys, 1);
-  std::vector<int64_t> positions(kLabels);
-  for (auto _ : state) {
-    index->Join(data.label_keys, data.label_times, kDay, false, positions);
-    benchmark::DoNotOptimize(positions.data());
-  }
-  Touched(state, kLabels * 20.0);
-}
-BENCHMARK(SearchIndex)->Unit(benchmark::kMillisecond);
+BENCHMARK(Join)->ArgsProduct({{1, 0}, {1, 0}})->Unit(benchmark::kMillisecond);
 
 // A file of one row group and one column of random doubles, which hardly compress.
 class ColumnFile {

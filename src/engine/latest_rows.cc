@@ -13,7 +13,7 @@
 #include "engine/scan.h"
 #include "engine/window_rows.h"
 #include "kernel/columns.h"
-#include "kernel/key_runs.h"
+#include "kernel/no_time.h"
 #include "salver/online_store.h"
 
 namespace salver {

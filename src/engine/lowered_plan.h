@@ -86,14 +86,14 @@ struct RunReport {
     int row_groups = 0, row_groups_needed = 0;  // the others hold no time that is asked for
     int64_t rows = 0, rows_needed = 0;
     int64_t bytes = 0;      // of keys and times in the row groups that are needed
-    int64_t rows_kept = 0;  // after the run: rows of a key and a time that are asked for
-    int64_t time_us = -1, spilled_bytes = -1;
+    int64_t rows_kept = 0;  // after the run: rows of a key that is asked for
+    int64_t time_us = -1;
   };
   struct Join {
     int row_groups = 0;   // that feature columns are read of: at most, before the run
     int64_t bytes = 0;    // of the feature columns in them
     int64_t matched = 0;  // after the run: entity rows with a match
-    int64_t time_us = -1, spilled_bytes = -1;
+    int64_t time_us = -1;
   };
   struct Keys {
     int64_t distinct = 0;  // after the run
@@ -116,7 +116,6 @@ struct RunReport {
   int64_t open_us = 0, scan_us = 0, index_us = 0, join_us = 0, gather_us = 0, aggregate_us = 0;
   // Memory of the process beyond what it had before; 0 where the system does not tell.
   int64_t peak_bytes = 0;
-  int64_t spilled_bytes = 0;
 };
 
 }  // namespace salver

@@ -140,7 +140,6 @@ NodeReport ScanReport(const RunReport::Scan& scan, bool ran) {
   if (!ran) return report;
   report.rows_out = scan.rows_kept;
   report.time_us = scan.time_us;
-  report.spilled_bytes = scan.spilled_bytes;
   return report;
 }
 
@@ -149,7 +148,6 @@ NodeReport JoinReport(const RunReport::Join& join, bool ran) {
   if (!ran) return report;
   report.rows_out = join.matched;
   report.time_us = join.time_us;
-  report.spilled_bytes = join.spilled_bytes;
   return report;
 }
 
@@ -198,7 +196,6 @@ PlanReport RaiseReport(const ExecutionPlan& plan, const LoweredPlan& lowered, co
                   {"gather", run.gather_us}};
   if (!lowered.aggregates.empty()) report.steps.emplace_back("aggregate", run.aggregate_us);
   report.peak_bytes = run.peak_bytes;
-  report.spilled_bytes = run.spilled_bytes;
   return report;
 }
 

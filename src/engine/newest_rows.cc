@@ -5,7 +5,7 @@
 #include <bit>
 
 #include "base/parallel.h"
-#include "kernel/key_runs.h"
+#include "kernel/no_time.h"
 #include "salver/online_store.h"
 #include "salver/write_rule.h"
 

@@ -7,7 +7,7 @@
 #include <random>
 
 #include "base/parallel.h"
-#include "kernel/key_runs.h"
+#include "kernel/no_time.h"
 #include "salver/online_store.h"
 
 namespace salver {

@@ -1,10 +1,10 @@
 // Runs a plan in this process, in steps that each share out their work to threads:
 //
-//   scan    a row group a task: keys and times, once for all joins on the source; joins on sources sorted by
-//           time find their winners here
-//   join    the winner of each label, a row number, for the other sources
-//   windows aggregates that end with each label, over sources whose views ask for them (window_features.h)
-//   gather  a column of a row group a task: feature values, only where a winner lies
+//   index   the entity rows by key and time
+//   scan    a row group a task: keys and times, once for all joins on the source; rows pass by the entity
+//   rows join    the winner of each entity row, a row number, when the last row group of its source has
+//   passed by windows aggregates that end with each label, over sources whose views ask for them
+//   (window_features.h) gather  a column of a row group a task: feature values, only where a winner lies
 //
 // Every task writes a place of its own, so the answer does not depend on the number of threads.
 #include "engine/plan_run.h"
@@ -15,6 +15,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <mutex>
 
 #include "base/arrow_status.h"
 #include "base/memory.h"
@@ -23,11 +24,12 @@
 #include "engine/gather.h"
 #include "engine/node_timer.h"
 #include "engine/scan.h"
-#include "engine/source_join.h"
 #include "engine/window_features.h"
 #include "kernel/asof_join.h"
 #include "kernel/columns.h"
 #include "kernel/key_dictionary.h"
+#include "kernel/label_index.h"
+#include "kernel/no_time.h"
 
 namespace salver {
 namespace {
@@ -39,8 +41,9 @@ using ArrayPtr = std::shared_ptr<arrow::Array>;
 struct EncodedKeys {
   explicit EncodedKeys(const KeyNode& node) : dictionary(node.join_keys) {}
   KeyDictionary dictionary;
-  std::vector<int32_t> ids;        // per entity row
-  std::vector<ArrayPtr> distinct;  // key columns, each key once; when a store is told of them
+  std::vector<int32_t> ids;            // per entity row
+  std::vector<ArrayPtr> distinct;      // key columns, each key once; when a store is told of them
+  std::unique_ptr<LabelIndex> labels;  // when a join asks for it
 };
 
 struct TimeRange {
@@ -57,19 +60,21 @@ struct SourceScan {
   std::vector<size_t> joins;      // of PlanRun::shared_joins_
 };
 
-// All joins on the same source with the same keys.
+// All joins on the same source with the same keys and the same cut.
 struct SharedJoin {
   size_t scan = 0, keys = 0;
   std::vector<std::string> key_columns;
+  bool created_cut = false;
+  size_t first = 0;                // of the plan's joins; its time is that of all until they gather
   std::vector<size_t> key_fields;  // of SourceScan::key_fields
-  std::vector<Visibility> visibilities;
-  std::unique_ptr<SourceJoin> rows;
-  std::vector<std::unique_ptr<WantedRows>> wanted;  // per visibility
+  std::vector<int64_t> ttls_us;
+  std::unique_ptr<AsofJoin> rows;
+  std::vector<std::unique_ptr<WantedRows>> wanted;  // per ttl
 };
 
 // Where a join of the plan finds its winners.
 struct JoinPlace {
-  size_t shared = 0, visibility = 0;
+  size_t shared = 0, ttl = 0;
 };
 
 struct Task {
@@ -86,15 +91,16 @@ class PlanRun {
         report_(measure_ ? *report : own_report_),
         key_times_(plan.keys.size()),
         scan_times_(plan.scans.size()),
-        join_times_(plan.joins.size()) {}
+        join_times_(plan.joins.size()),
+        rows_kept_(plan.scans.size()) {}
 
   Result<std::shared_ptr<Table>> Run(const Table& entities) {
     entities_ = &entities;
     const int64_t before = measure_ ? RestartPeakMemory() : 0;
     SALVER_RETURN_NOT_OK(EncodeEntities());
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::OpenSources, &report_.open_us));
+    SALVER_RETURN_NOT_OK(Timed(&PlanRun::IndexLabels, &report_.index_us));
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::ScanSources, &report_.scan_us));
-    SALVER_RETURN_NOT_OK(JoinLabels());
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::GatherFeatures, &report_.gather_us));
     SALVER_RETURN_NOT_OK(Timed(&PlanRun::Aggregate, &report_.aggregate_us));
     report_.ran = true;
@@ -125,8 +131,12 @@ class PlanRun {
 
   void ReportTimes() {
     for (size_t i = 0; i < key_times_.size(); ++i) report_.keys[i].time_us = key_times_[i];
-    for (size_t i = 0; i < scan_times_.size(); ++i) report_.scans[i].time_us = scan_times_[i];
+    for (size_t i = 0; i < scan_times_.size(); ++i) {
+      report_.scans[i].time_us = scan_times_[i];
+      report_.scans[i].rows_kept = rows_kept_[i];
+    }
     for (size_t i = 0; i < join_times_.size(); ++i) report_.joins[i].time_us = join_times_[i];
+    report_.join_us = join_us_;
   }
 
   Status EncodeEntities() {
@@ -182,7 +192,7 @@ class PlanRun {
       scans_[i].node = &plan_.scans[i];
       scans_[i].range = NeededRange(i);
     }
-    for (const JoinNode& join : plan_.joins) places_.push_back(PlaceOf(join));
+    for (size_t at = 0; at < plan_.joins.size(); ++at) places_.push_back(PlaceOf(at));
     SALVER_RETURN_NOT_OK(ParallelFor(scans_.size(), context_.threads, [&](size_t i) -> Status {
       SourceScan& scan = scans_[i];
       SALVER_ASSIGN(scan.reader, context_.offline->Open(scan.node->source, NeedsOf(i)));
@@ -286,26 +296,30 @@ class PlanRun {
     return range;
   }
 
-  JoinPlace PlaceOf(const JoinNode& join) {
-    const size_t shared = SharedJoinOf(join);
-    std::vector<Visibility>& known = shared_joins_[shared].visibilities;
-    const Visibility visibility{join.ttl_us, join.created_cut};
-    const auto same = std::find(known.begin(), known.end(), visibility);
-    const size_t at = static_cast<size_t>(same - known.begin());
-    if (same == known.end()) known.push_back(visibility);
-    return {shared, at};
+  JoinPlace PlaceOf(size_t at) {
+    const size_t shared = SharedJoinOf(at);
+    std::vector<int64_t>& known = shared_joins_[shared].ttls_us;
+    const auto same = std::find(known.begin(), known.end(), plan_.joins[at].ttl_us);
+    const size_t ttl = static_cast<size_t>(same - known.begin());
+    if (same == known.end()) known.push_back(plan_.joins[at].ttl_us);
+    return {shared, ttl};
   }
 
-  size_t SharedJoinOf(const JoinNode& join) {
+  size_t SharedJoinOf(size_t at) {
+    const JoinNode& join = plan_.joins[at];
     for (size_t i = 0; i < shared_joins_.size(); ++i) {
       const SharedJoin& have = shared_joins_[i];
-      if (have.scan == join.scan && have.keys == join.keys && have.key_columns == join.key_columns) return i;
+      if (have.scan == join.scan && have.keys == join.keys && have.key_columns == join.key_columns &&
+          have.created_cut == join.created_cut)
+        return i;
     }
     SourceScan& scan = scans_[join.scan];
     SharedJoin& shared = shared_joins_.emplace_back();
     shared.scan = join.scan;
     shared.keys = join.keys;
     shared.key_columns = join.key_columns;
+    shared.created_cut = join.created_cut;
+    shared.first = at;
     for (const Field& field : SourceKeys(plan_.keys[join.keys], join.key_columns)) {
       const auto same = std::find_if(scan.key_fields.begin(), scan.key_fields.end(), [&](const Field& have) {
         return have.name == field.name && have.type == field.type;
@@ -317,108 +331,120 @@ class PlanRun {
     return shared_joins_.size() - 1;
   }
 
-  void StartJoins() {
-    const int64_t memory = MemoryForRows() / static_cast<int64_t>(std::max<size_t>(1, shared_joins_.size()));
-    for (SharedJoin& shared : shared_joins_) {
-      const SourceScan& scan = scans_[shared.scan];
-      const EncodedKeys& keys = *keys_[shared.keys];
-      shared.rows =
-          NewSourceJoin(*scan.reader, scan.groups, !scan.node->created_column.empty(),
-                        {.labels = {keys.ids, times_, keys.dictionary.size()},
-                         .visibilities = shared.visibilities,
-                         .min_us = scan.range.min_us,
-                         .max_us = scan.range.max_us,
-                         .threads = context_.threads,
-                         .memory_bytes = context_.memory_limit_bytes == 0 ? 0 : std::max<int64_t>(memory, 1),
-                         .spill_folder = context_.spill_folder,
-                         .files = context_.files != nullptr ? context_.files : Files::System()});
+  Status IndexLabels() {
+    for (const SharedJoin& shared : shared_joins_) {
+      EncodedKeys& keys = *keys_[shared.keys];
+      if (keys.labels != nullptr) continue;
+      const NodeTimer timer(TimeOf(shared.keys, &key_times_));
+      SALVER_ASSIGN(auto labels,
+                    LabelIndex::Make(keys.ids, times_, keys.dictionary.size(), context_.threads));
+      keys.labels = std::make_unique<LabelIndex>(std::move(labels));
     }
+    return Status::OK();
   }
 
-  // What the limit leaves for rows that joins keep, beside the labels and the answer; 0: there is no limit.
-  int64_t MemoryForRows() const {
-    if (context_.memory_limit_bytes == 0) return 0;
-    constexpr int64_t kBytesALabel = 32, kBytesAValue = 9;
-    const int64_t labels = static_cast<int64_t>(times_.size());
-    const int64_t values = static_cast<int64_t>(plan_.output_count + plan_.joins.size() + plan_.keys.size());
-    const int64_t others = labels * (kBytesALabel + kBytesAValue * values);
-    return std::max(context_.memory_limit_bytes - others, context_.memory_limit_bytes / 8 + 1);
+  void StartJoin(SharedJoin* shared) const {
+    const SourceScan& scan = scans_[shared->scan];
+    const auto [shortest, longest] = std::minmax_element(shared->ttls_us.begin(), shared->ttls_us.end());
+    shared->rows = std::make_unique<AsofJoin>(
+        *keys_[shared->keys]->labels, AsofJoin::Options{.created_cut = shared->created_cut,
+                                                        .has_created = !scan.node->created_column.empty(),
+                                                        .ttl_max_us = *shortest == 0 ? 0 : *longest,
+                                                        .concurrent = scan.groups.size() > 1});
   }
+
+  // A thread's memory, used again from row group to row group.
+  struct ScanMemory {
+    ScannedRows rows;
+    std::vector<int32_t> ids;
+    AsofJoin::Memory join;
+  };
 
   Status ScanSources() {
-    StartJoins();
     std::vector<Task> tasks;
+    std::vector<std::atomic<size_t>> left(scans_.size());  // row groups
+    std::vector<std::once_flag> started(scans_.size());
     for (size_t i = 0; i < scans_.size(); ++i) {
+      left[i] = scans_[i].groups.size();
       for (size_t k = 0; k < scans_[i].groups.size() && !scans_[i].joins.empty(); ++k)
         tasks.push_back({i, k});
     }
-    struct Memory {
-      ScannedRows rows;
-      std::vector<int32_t> ids;
-      SourceJoin::Memory join;
-    };
-    std::vector<Memory> memory(static_cast<size_t>(ThreadCount(context_.threads)));
-    return ParallelForWorkers(tasks.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
+    const int threads = ScanThreads();
+    std::vector<ScanMemory> memory(static_cast<size_t>(ThreadCount(threads)));
+    SALVER_RETURN_NOT_OK(ParallelForWorkers(tasks.size(), threads, [&](size_t i, size_t worker) -> Status {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      const NodeTimer timer(TimeOf(tasks[i].owner, &scan_times_));
       const SourceScan& scan = scans_[tasks[i].owner];
-      auto& [rows, ids, join] = memory[worker];
-      const int group = scan.groups[tasks[i].item];
-      const int64_t row_count = scan.reader->row_groups()[static_cast<size_t>(group)].rows;
-      SALVER_RETURN_NOT_OK(ScanKeys(scan.reader.get(), *scan.node, scan.key_fields, group, &rows));
-      // Who is alone may leave out the times of rows that nobody asks for.
-      const bool alone = scan.joins.size() == 1;
-      if (!alone) SALVER_RETURN_NOT_OK(ScanTimes(scan.reader.get(), *scan.node, group, &rows));
-      for (const size_t at : scan.joins) {
-        const SharedJoin& shared = shared_joins_[at];
-        std::vector<ArrayPtr> columns;
-        for (const size_t field : shared.key_fields) columns.push_back(rows.keys[field]);
-        keys_[shared.keys]->dictionary.Find(columns, row_count, &ids);
-        if (alone) SALVER_RETURN_NOT_OK(ScanTimesOf(scan.reader.get(), *scan.node, group, &ids, &rows));
-        SALVER_RETURN_NOT_OK(shared.rows->Add(tasks[i].item, rows, ids, &join));
-      }
-      return Status::OK();
-    });
-  }
-
-  // Ends every join and puts the winners in the order of their sources.
-  Status JoinLabels() {
-    struct Winners {
-      SharedJoin* shared;
-      size_t visibility;
-      LargeVector<int64_t> positions;
-    };
-    std::vector<Winners> winners;
-    for (SharedJoin& shared : shared_joins_) {
-      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-      // Joins that share their winners find them in the time of the first.
-      const auto first = std::find_if(places_.begin(), places_.end(), [&](const JoinPlace& place) {
-        return &shared_joins_[place.shared] == &shared;
+      std::call_once(started[tasks[i].owner], [&] {
+        for (const size_t at : scan.joins) StartJoin(&shared_joins_[at]);
       });
-      const NodeTimer timer(TimeOf(static_cast<size_t>(first - places_.begin()), &join_times_));
-      JoinWork work;
-      SALVER_ASSIGN(auto found, shared.rows->Finish(&work));
-      shared.rows.reset();
-      ReportWork(shared, work);
-      shared.wanted.resize(found.size());
-      for (size_t i = 0; i < found.size(); ++i) winners.push_back({&shared, i, std::move(found[i])});
+      SALVER_RETURN_NOT_OK(ScanGroup(tasks[i].owner, scan.groups[tasks[i].item], &memory[worker]));
+      return --left[tasks[i].owner] == 0 ? FinishJoins(scan) : Status::OK();
+    }));
+    // Those without a row group found nothing.
+    for (SharedJoin& shared : shared_joins_) {
+      if (!shared.wanted.empty()) continue;
+      StartJoin(&shared);
+      SALVER_RETURN_NOT_OK(FinishJoin(&shared));
     }
-    return ParallelFor(winners.size(), context_.threads, [&](size_t i) {
-      auto& [shared, visibility, positions] = winners[i];
-      shared->wanted[visibility] =
-          std::make_unique<WantedRows>(positions, RowGroupStarts(*scans_[shared->scan].reader));
-      positions = {};
-      return Status::OK();
-    });
+    return Status::OK();
   }
 
-  void ReportWork(const SharedJoin& shared, const JoinWork& work) {
-    report_.index_us += work.index_us;
-    report_.join_us += work.join_us;
-    report_.spilled_bytes += work.spilled_bytes;
-    if (!measure_) return;
-    report_.scans[shared.scan].rows_kept += work.rows_kept;
-    if (work.spilled_bytes > 0) report_.scans[shared.scan].spilled_bytes = work.spilled_bytes;
+  // As many as a memory limit has room for row groups, beside the labels and the answer.
+  int ScanThreads() const {
+    if (context_.memory_limit_bytes == 0) return context_.threads;
+    constexpr int64_t kBytesALabel = 48, kBytesAValue = 9, kBytesARow = 40;
+    const int64_t labels = static_cast<int64_t>(times_.size());
+    const int64_t values = static_cast<int64_t>(plan_.output_count + plan_.joins.size() + plan_.keys.size());
+    const int64_t others = labels * (kBytesALabel + kBytesAValue * values);
+    int64_t rows = 1;
+    for (const SourceScan& scan : scans_) {
+      for (const int group : scan.groups)
+        rows = std::max(rows, scan.reader->row_groups()[static_cast<size_t>(group)].rows);
+    }
+    const int64_t fit = (context_.memory_limit_bytes - others) / (rows * kBytesARow);
+    return static_cast<int>(std::clamp<int64_t>(fit, 1, ThreadCount(context_.threads)));
+  }
+
+  Status ScanGroup(size_t owner, int group, ScanMemory* memory) {
+    const NodeTimer timer(TimeOf(owner, &scan_times_));
+    const SourceScan& scan = scans_[owner];
+    auto& [rows, ids, join] = *memory;
+    const int64_t row_count = scan.reader->row_groups()[static_cast<size_t>(group)].rows;
+    SALVER_RETURN_NOT_OK(ScanKeys(scan.reader.get(), *scan.node, scan.key_fields, group, &rows));
+    // Who is alone may leave out the times of rows that nobody asks for.
+    const bool alone = scan.joins.size() == 1;
+    if (!alone) SALVER_RETURN_NOT_OK(ScanTimes(scan.reader.get(), *scan.node, group, &rows));
+    for (const size_t at : scan.joins) {
+      const SharedJoin& shared = shared_joins_[at];
+      std::vector<ArrayPtr> columns;
+      for (const size_t field : shared.key_fields) columns.push_back(rows.keys[field]);
+      keys_[shared.keys]->dictionary.Find(columns, row_count, &ids);
+      if (alone) SALVER_RETURN_NOT_OK(ScanTimesOf(scan.reader.get(), *scan.node, group, &ids, &rows));
+      if (measure_) {
+        rows_kept_[owner] += std::count_if(ids.begin(), ids.end(), [](int32_t id) { return id >= 0; });
+      }
+      shared.rows->Add({rows.first_position, ids, rows.event_us, rows.created_us, rows.rows}, &join);
+    }
+    return Status::OK();
+  }
+
+  Status FinishJoins(const SourceScan& scan) {
+    for (const size_t at : scan.joins) SALVER_RETURN_NOT_OK(FinishJoin(&shared_joins_[at]));
+    return Status::OK();
+  }
+
+  // Puts the winners in the order of their source.
+  Status FinishJoin(SharedJoin* shared) {
+    const NodeTimer timer(TimeOf(shared->first, &join_times_));
+    const NodeTimer all(measure_ ? &join_us_ : nullptr);
+    // Others are at work on other sources, if there are any.
+    const int threads = scans_.size() > 1 ? 1 : context_.threads;
+    SALVER_ASSIGN(const auto found, shared->rows->Finish(shared->ttls_us, threads));
+    shared->rows.reset();
+    const auto starts = RowGroupStarts(*scans_[shared->scan].reader);
+    for (const auto& positions : found)
+      shared->wanted.push_back(std::make_unique<WantedRows>(positions, starts));
+    return Status::OK();
   }
 
   Status GatherFeatures() {
@@ -466,7 +492,7 @@ class PlanRun {
   }
 
   const WantedRows& WantedOf(size_t join) const {
-    return *shared_joins_[places_[join].shared].wanted[places_[join].visibility];
+    return *shared_joins_[places_[join].shared].wanted[places_[join].ttl];
   }
 
   Status FinishColumns() {
@@ -541,6 +567,8 @@ class PlanRun {
   RunReport own_report_;
   RunReport& report_;
   NodeTimes key_times_, scan_times_, join_times_;
+  std::atomic<int64_t> join_us_{0};              // of all joins, on all threads
+  std::vector<std::atomic<int64_t>> rows_kept_;  // per scan: of a key that is asked for
   const Table* entities_ = nullptr;
   ArrayPtr time_column_;
   LargeVector<int64_t> times_;  // of the entity rows

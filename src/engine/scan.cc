@@ -9,8 +9,8 @@
 #include <numeric>
 
 #include "base/arrow_status.h"
-#include "kernel/asof_join.h"
 #include "kernel/columns.h"
+#include "kernel/no_time.h"
 #include "salver/online_store.h"
 
 namespace salver {

@@ -14,6 +14,7 @@
 #include "engine/plan_run.h"
 #include "engine/scan.h"
 #include "kernel/columns.h"
+#include "kernel/no_time.h"
 
 namespace salver {
 namespace {

@@ -8,6 +8,7 @@
 
 #include <random>
 
+#include "kernel/no_time.h"
 #include "source/table_reader.h"
 
 namespace salver {

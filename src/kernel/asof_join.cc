@@ -1,74 +1,168 @@
 #include "kernel/asof_join.h"
 
 #include <algorithm>
-#include <array>
+#include <vector>
 
+#include "base/parallel.h"
+#include "kernel/no_time.h"
 #include "salver/online_store.h"
 #include "salver/write_rule.h"
 
 namespace salver {
+namespace {
 
-Result<AsofIndex> AsofIndex::Make(std::vector<BuildRows> parts, int32_t key_count, int threads) {
-  AsofIndex index;
-  SALVER_ASSIGN(index.runs_, KeyRuns::Make(parts, key_count, threads));
-  return index;
+class Holding {
+ public:
+  explicit Holding(std::atomic_flag* flag) : flag_(flag) {
+    while (flag_->test_and_set(std::memory_order_acquire)) flag_->wait(true, std::memory_order_relaxed);
+  }
+  ~Holding() {
+    flag_->clear(std::memory_order_release);
+    flag_->notify_one();
+  }
+  Holding(const Holding&) = delete;
+  Holding& operator=(const Holding&) = delete;
+
+ private:
+  std::atomic_flag* const flag_;
+};
+
+}  // namespace
+
+AsofJoin::AsofJoin(const LabelIndex& labels, Options options) : labels_(labels), options_(options) {
+  slots_.assign(labels.size(), Slot{kNoTime, -1});
+  if (options_.has_created) created_us_.assign(labels.size(), kNoCreatedTime);
 }
 
-// Binary searches in step: each step halves the rest of every search and asks memory for where the next one
-// looks.
-void AsofIndex::FindLast(std::span<const Search> searches, std::span<size_t> after) const {
-  const int64_t* const events = runs_.event_us().data();
-  size_t longest = 0;
-  std::array<size_t, kLanes> count;
-  for (size_t i = 0; i < searches.size(); ++i) {
-    after[i] = searches[i].begin;
-    count[i] = searches[i].end - searches[i].begin;
-    longest = std::max(longest, count[i]);
-    __builtin_prefetch(events + searches[i].begin + count[i] / 2);
-  }
-  for (; longest > 0; longest /= 2) {
-    for (size_t i = 0; i < searches.size(); ++i) {
-      if (count[i] == 0) continue;
-      const size_t half = count[i] / 2;
-      const bool right = events[after[i] + half] <= searches[i].time;
-      after[i] = right ? after[i] + half + 1 : after[i];
-      count[i] = right ? count[i] - half - 1 : half;
-      __builtin_prefetch(events + after[i] + count[i] / 2);
+uint64_t AsofJoin::NextId() {
+  static std::atomic<uint64_t> next{1};
+  return next++;
+}
+
+void AsofJoin::Add(const JoinRows& rows, Memory* memory) {
+  if (labels_.size() == 0) return;
+  if (!TakesCursors(rows, memory)) memory = nullptr;
+  options_.concurrent ? AddRows<true>(rows, memory) : AddRows<false>(rows, memory);
+}
+
+// Rows whose times only grow need not search: each key has a cursor that goes through its labels once.
+bool AsofJoin::TakesCursors(const JoinRows& rows, Memory* memory) const {
+  const bool cut = options_.created_cut && !rows.created_us.empty();
+  if (cut || rows.event_us.empty() || !std::is_sorted(rows.event_us.begin(), rows.event_us.end()))
+    return false;
+  if (memory->join != id_ || rows.event_us.front() < memory->last_us) labels_.Start(&memory->cursors);
+  memory->join = id_;
+  memory->last_us = rows.event_us.back();
+  return true;
+}
+
+template <bool kConcurrent>
+void AsofJoin::AddRows(const JoinRows& rows, Memory* memory) {
+  std::array<LabelIndex::Search, kBlock> seen;
+  for (size_t begin = 0; begin < rows.keys.size(); begin += kBlock) {
+    const size_t count = See(rows, begin, std::min(begin + kBlock, rows.keys.size()), memory, seen);
+    for (size_t i = 0; i < count; ++i) {
+      const size_t row = seen[i].row, in_part = rows.rows.empty() ? row : rows.rows[row];
+      Offer<kConcurrent>(seen[i].slot,
+                         {rows.event_us[row], rows.first_position + static_cast<int64_t>(in_part)},
+                         rows.created_us.empty() ? kNoCreatedTime : rows.created_us[row]);
     }
   }
 }
 
-void AsofIndex::Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us,
-                     bool created_cut, std::span<int64_t> positions) const {
-  const std::span<const int64_t> event_us = runs_.event_us(), created_us = runs_.created_us(),
-                                 build_positions = runs_.positions();
-  const bool cut = created_cut && !created_us.empty();
-  std::array<Search, kLanes> searches;
-  std::array<size_t, kLanes> rows, after;
-  size_t lanes = 0;
-  const auto answer = [&] {
-    FindLast(std::span(searches).first(lanes), std::span(after).first(lanes));
-    for (size_t i = 0; i < lanes; ++i) {
-      const auto [begin, end, time] = searches[i];
-      size_t at = after[i];
-      // The last row at or before t is the newest; under the cut, the last of those that existed at t.
-      while (cut && at > begin && created_us[at - 1] > time) --at;
-      if (at > begin && IsVisible(event_us[at - 1], time, ttl_us))
-        positions[rows[i]] = build_positions[at - 1];
+// Those of rows [begin, end) that some label sees, and the first that does.
+size_t AsofJoin::See(const JoinRows& rows, size_t begin, size_t end, Memory* memory,
+                     std::span<LabelIndex::Search, kBlock> searches) const {
+  const uint32_t* const starts = labels_.starts().data();
+  LabelIndex::Cursor* const cursors = memory == nullptr ? nullptr : memory->cursors.data();
+  const int64_t* const times = labels_.times().data();
+  const int64_t ttl = options_.ttl_max_us;
+  const bool cut = options_.created_cut && !rows.created_us.empty();
+  size_t asked = 0;
+  for (size_t row = begin; row < end; ++row) {
+    const int64_t event = rows.event_us[row];
+    const int32_t key = rows.keys[row];
+    searches[asked].time = cut ? std::max(event, rows.created_us[row]) : event;
+    searches[asked].key = static_cast<uint32_t>(key);
+    searches[asked].row = static_cast<uint32_t>(row);
+    const bool wanted = key >= 0 && event != kNoTime;
+    if (wanted && cursors != nullptr) __builtin_prefetch(cursors + key, 1);
+    if (wanted && cursors == nullptr) __builtin_prefetch(starts + key);
+    asked += wanted;
+  }
+  cursors != nullptr ? labels_.Advance(searches.first(asked), cursors) : labels_.Find(searches.first(asked));
+  size_t count = 0;
+  for (size_t i = 0; i < asked; ++i) {
+    const LabelIndex::Search found = searches[i];
+    searches[count] = found;
+    const int64_t at = times[std::min<size_t>(found.slot, labels_.size() - 1)];
+    const bool fresh = (ttl == 0) | (rows.event_us[found.row] >= at - ttl);
+    const bool seen = (found.left > 0) & fresh;
+    if (seen) __builtin_prefetch(&slots_[found.slot], 1);
+    count += seen;
+  }
+  return count;
+}
+
+bool AsofJoin::IsNewer(const Slot& row, int64_t created_us, size_t slot) const {
+  const Slot& have = slots_[slot];
+  if (row.event_us != have.event_us) return row.event_us > have.event_us;
+  if (!created_us_.empty() && created_us != created_us_[slot]) return created_us > created_us_[slot];
+  return row.position > have.position;
+}
+
+template <bool kConcurrent>
+void AsofJoin::Offer(size_t slot, Slot row, int64_t created_us) {
+  const auto offer = [&] {
+    if (!IsNewer(row, created_us, slot)) return;
+    if constexpr (kConcurrent) {
+      std::atomic_ref(slots_[slot].event_us).store(row.event_us, std::memory_order_relaxed);
+    } else {
+      slots_[slot].event_us = row.event_us;
     }
-    lanes = 0;
+    slots_[slot].position = row.position;
+    if (!created_us_.empty()) created_us_[slot] = created_us;
   };
-  for (size_t row = 0; row < keys.size(); ++row) {
-    positions[row] = -1;
-    if (row + kLanes < keys.size() && keys[row + kLanes] >= 0)
-      __builtin_prefetch(runs_.run_address(static_cast<size_t>(keys[row + kLanes])));
-    if (keys[row] < 0 || times[row] == kNoTime) continue;
-    const auto [begin, end] = runs_.run(static_cast<size_t>(keys[row]));
-    searches[lanes] = {begin, end, times[row]};
-    rows[lanes++] = row;
-    if (lanes == kLanes) answer();
+  if constexpr (kConcurrent) {
+    // Event times of a slot only grow: one that is older already need not wait for the lock.
+    if (std::atomic_ref(slots_[slot].event_us).load(std::memory_order_relaxed) > row.event_us) return;
+    const Holding holding(&locks_[slot / 64 % locks_.size()].taken);
+    offer();
+  } else {
+    offer();
   }
-  answer();
+}
+
+// Makes each slot of these keys hold the newest row that its label sees.
+void AsofJoin::HandOn(int32_t first_key, int32_t last_key) {
+  const auto starts = labels_.starts();
+  for (auto key = static_cast<size_t>(first_key); key < static_cast<size_t>(last_key); ++key) {
+    for (size_t slot = starts[key] + 1; slot < starts[key + 1]; ++slot) {
+      const int64_t created = created_us_.empty() ? kNoCreatedTime : created_us_[slot - 1];
+      if (!IsNewer(slots_[slot - 1], created, slot)) continue;
+      slots_[slot] = slots_[slot - 1];
+      if (!created_us_.empty()) created_us_[slot] = created;
+    }
+  }
+}
+
+Result<std::vector<LargeVector<int64_t>>> AsofJoin::Finish(std::span<const int64_t> ttls_us, int threads) {
+  std::vector<LargeVector<int64_t>> answers(ttls_us.size());
+  for (auto& positions : answers) positions.assign(labels_.label_count(), -1);
+  SALVER_RETURN_NOT_OK(labels_.ForKeyRanges(threads, [&](int32_t first_key, int32_t last_key) {
+    HandOn(first_key, last_key);
+    const size_t begin = labels_.starts()[static_cast<size_t>(first_key)],
+                 end = labels_.starts()[static_cast<size_t>(last_key)];
+    for (size_t i = 0; i < ttls_us.size(); ++i) {
+      for (size_t slot = begin; slot < end; ++slot) {
+        if (slots_[slot].position >= 0 && IsVisible(slots_[slot].event_us, labels_.times()[slot], ttls_us[i]))
+          answers[i][labels_.rows()[slot]] = slots_[slot].position;
+      }
+    }
+  }));
+  slots_ = {};
+  created_us_ = {};
+  return answers;
 }
 
 }  // namespace salver

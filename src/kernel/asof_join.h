@@ -1,47 +1,97 @@
-// The point-in-time join: for every probe row the newest build row of the same key with
-//   t - ttl <= build.event <= t.
-// Ties on event time go to the larger created time, then to the later build row, so the answer never depends
-// on threads. The rule is that of salver/write_rule.h; held by test/cases/pit/*.test and a brute-force
-// oracle.
+// The point-in-time join: for every label (key, time t) the newest feature row of the same key with
+//   t - ttl <= event <= t.
+// Ties on event time go to the larger created time, then to the later row of the source, so the answer never
+// depends on threads. The rule is that of salver/write_rule.h; held by test/cases/pit/*.test and a
+// brute-force oracle.
+//
+// Feature rows pass by in any order and none is kept. A row is first seen by one label of its key, the oldest
+// at or after it, and there it stays if it is the newest so far. In the end each label takes what lies newest
+// on it and on the labels before it. So the join needs memory for labels, however many rows there are.
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <span>
-#include <vector>
 
 #include "base/large_vector.h"
-#include "kernel/key_runs.h"
+#include "kernel/label_index.h"
 #include "salver/status.h"
 
 namespace salver {
 
-// Build rows grouped by key and sorted by time; made once, asked by every view on the same source and keys.
-// Thread safety: immutable once made.
-class AsofIndex {
+// Rows of a part of a source, in source order; columns of equal length.
+struct JoinRows {
+  int64_t first_position = 0;         // row number of the part's first in the source
+  std::span<const int32_t> keys;      // id of KeyDictionary; -1: nobody asks for it
+  std::span<const int64_t> event_us;  // kNoTime: never visible
+  std::span<const int64_t>
+      created_us;                  // kNoCreatedTime where there is none; empty: the source has no such column
+  std::span<const uint32_t> rows;  // where in the part each stands, ascending; empty: one after another
+};
+
+// For labels that all see rows by the same rule. Thread safety: Add from any thread; Finish after all of
+// them.
+class AsofJoin {
  public:
-  // `parts` in source order, ids below `key_count`. O(M) when the rows of each key come in time order, else
-  // O(M log M). Keys are shared out to `threads` threads.
-  static Result<AsofIndex> Make(std::vector<BuildRows> parts, int32_t key_count, int threads);
+  struct Options {
+    // Rows created after a label are not seen by it.
+    bool created_cut = false;
+    // The source has a created column.
+    bool has_created = false;
+    // The longest ttl that Finish will be asked for; 0: one without a bound.
+    int64_t ttl_max_us = 0;
+    // Whether calls of Add overlap.
+    bool concurrent = true;
+  };
+  // Memory of one thread, used again by whatever join comes next.
+  struct Memory {
+    uint64_t join = 0;    // whose what follows is
+    int64_t last_us = 0;  // no row from here on is older
+    LargeVector<LabelIndex::Cursor> cursors;
+  };
 
-  // Answers positions, -1 where nothing matches. O(N log M), no allocation.
-  //   keys, times, positions  N each: ids (-1 matches nothing), UTC microseconds (kNoTime matches nothing),
-  //   answers. ttl_us       0 means no lower bound. created_cut  build rows created after `t` are not seen.
-  void Join(std::span<const int32_t> keys, std::span<const int64_t> times, int64_t ttl_us, bool created_cut,
-            std::span<int64_t> positions) const;
+  // `labels` must outlive the join. Takes 16 bytes a label, 24 with created times.
+  AsofJoin(const LabelIndex& labels, Options options);
 
-  size_t row_count() const { return runs_.row_count(); }
+  // Rows in the order of time cost about half of others, and most when a thread's parts come in that order
+  // too.
+  void Add(const JoinRows& rows, Memory* memory);
+
+  // After the last Add, once: for each of `ttls_us` (0: no lower bound) the row number in the source for each
+  // label, -1 where nothing matches.
+  Result<std::vector<LargeVector<int64_t>>> Finish(std::span<const int64_t> ttls_us, int threads);
 
  private:
-  // The last row of [begin, end) at or before each time, or begin - 1: several searches at once, so that
-  // their waits for memory overlap.
-  static constexpr size_t kLanes = 16;
-  struct Search {
-    size_t begin, end;
-    int64_t time;
+  // The newest row that a label is the first to see.
+  struct Slot {
+    int64_t event_us, position;
   };
-  void FindLast(std::span<const Search> searches, std::span<size_t> after) const;
+  static constexpr size_t kBlock = 128;  // rows that wait for memory together
 
-  KeyRuns runs_;
+  bool TakesCursors(const JoinRows& rows, Memory* memory) const;
+  size_t See(const JoinRows& rows, size_t begin, size_t end, Memory* memory,
+             std::span<LabelIndex::Search, kBlock> searches) const;
+  template <bool kConcurrent>
+  void AddRows(const JoinRows& rows, Memory* memory);
+  template <bool kConcurrent>
+  void Offer(size_t slot, Slot row, int64_t created_us);
+  bool IsNewer(const Slot& row, int64_t created_us, size_t slot) const;
+  void HandOn(int32_t first_key, int32_t last_key);
+
+  static uint64_t NextId();
+
+  const uint64_t id_ = NextId();  // never given again: another join may come to lie where this one lies
+  const LabelIndex& labels_;
+  const Options options_;
+  LargeVector<Slot> slots_;
+  LargeVector<int64_t> created_us_;  // of the rows in slots_; empty: the source has none
+
+  // Guard slots against each other's threads: slot i has locks_[i / 64 % size].
+  struct alignas(64) Lock {
+    std::atomic_flag taken;
+  };
+  std::array<Lock, 256> locks_;
 };
 
 }  // namespace salver

@@ -3,22 +3,32 @@
 #include <algorithm>
 #include <random>
 
+#include "base/parallel.h"
 #include "kernel/asof_join.h"
+#include "kernel/no_time.h"
 #include "salver/online_store.h"
 #include "salver/write_rule.h"
 
 namespace salver {
 namespace {
 
-// The rule as plainly as it can be said: look at every build row.
-int64_t Brute(const BuildRows& rows, int32_t key, int64_t time, int64_t ttl, bool cut) {
+struct Rows {
+  std::vector<int32_t> keys;
+  std::vector<int64_t> event_us, created_us;  // created_us may be empty
+};
+
+// The rule as plainly as it can be said: look at every row.
+int64_t Brute(const Rows& rows, int32_t key, int64_t time, int64_t ttl, bool cut) {
   int64_t best = -1;
+  const auto created = [&](size_t row) {
+    return rows.created_us.empty() ? kNoCreatedTime : rows.created_us[row];
+  };
   for (size_t i = 0; i < rows.keys.size(); ++i) {
-    if (key < 0 || time == kNoTime || rows.keys[i] != key || rows.event_us[i] > time) continue;
-    if (ttl != 0 && rows.event_us[i] < time - ttl) continue;
-    if (cut && rows.created_us[i] > time) continue;
+    if (key < 0 || time == kNoTime || rows.keys[i] != key || rows.event_us[i] == kNoTime) continue;
+    if (rows.event_us[i] > time || (ttl != 0 && rows.event_us[i] < time - ttl)) continue;
+    if (cut && created(i) > time) continue;
     if (best >= 0) {
-      const auto rank = [&](size_t r) { return std::pair(rows.event_us[r], rows.created_us[r]); };
+      const auto rank = [&](size_t r) { return std::pair(rows.event_us[r], created(r)); };
       if (rank(i) < rank(static_cast<size_t>(best))) continue;
     }
     best = static_cast<int64_t>(i);
@@ -26,74 +36,104 @@ int64_t Brute(const BuildRows& rows, int32_t key, int64_t time, int64_t ttl, boo
   return best;
 }
 
-// The same rows cut into parts of `size` rows, as row groups cut a file.
-std::vector<BuildRows> InParts(const BuildRows& rows, size_t size) {
-  std::vector<BuildRows> parts;
-  for (size_t i = 0; i < rows.keys.size(); ++i) {
-    if (i % size == 0) parts.push_back({.first_position = static_cast<int64_t>(i)});
-    parts.back().keys.push_back(rows.keys[i]);
-    parts.back().event_us.push_back(rows.event_us[i]);
-    parts.back().created_us.push_back(rows.created_us[i]);
-    parts.back().rows.push_back(static_cast<uint32_t>(i % size));
-  }
-  return parts;
+// Gives the join parts of `size` rows, as row groups cut a file, in any order, from several threads.
+// leave_out: rows that nobody asks for are not given. Threads keep their `memory` from join to join.
+void AddInParts(const Rows& rows, size_t size, int threads, bool leave_out, std::mt19937_64* random,
+                std::vector<AsofJoin::Memory>* memory, AsofJoin* join) {
+  std::vector<size_t> starts;
+  for (size_t start = 0; start < rows.keys.size(); start += size) starts.push_back(start);
+  if ((*random)() % 2 == 0) std::shuffle(starts.begin(), starts.end(), *random);
+  ASSERT_TRUE(ParallelForWorkers(starts.size(), threads, [&](size_t i, size_t worker) {
+                Rows part;
+                std::vector<uint32_t> at;
+                const size_t end = std::min(rows.keys.size(), starts[i] + size);
+                for (size_t row = starts[i]; row < end; ++row) {
+                  if (leave_out && rows.keys[row] < 0) continue;
+                  at.push_back(static_cast<uint32_t>(row - starts[i]));
+                  part.keys.push_back(rows.keys[row]);
+                  part.event_us.push_back(rows.event_us[row]);
+                  if (!rows.created_us.empty()) part.created_us.push_back(rows.created_us[row]);
+                }
+                if (!leave_out) at.clear();
+                join->Add({static_cast<int64_t>(starts[i]), part.keys, part.event_us, part.created_us, at},
+                          &(*memory)[worker]);
+                return Status::OK();
+              }).ok());
 }
 
 TEST(AsofJoin, EqualsBruteForceOnRandomRows) {
   const uint64_t seed = std::random_device{}();
   SCOPED_TRACE("seed " + std::to_string(seed));
   std::mt19937_64 random(seed);
-  for (int round = 0; round < 3000; ++round) {
-    const int32_t key_count = 1 + random() % 4;
-    BuildRows rows;
+  int matched = 0;
+  std::vector<AsofJoin::Memory> memory(3);
+  for (int round = 0; round < 4000; ++round) {
+    const int32_t key_count = 1 + static_cast<int32_t>(random() % 4);
+    const bool has_created = random() % 2 == 0;
+    Rows rows;
     for (uint64_t i = random() % 30; i > 0; --i) {
-      rows.keys.push_back(static_cast<int32_t>(random() % key_count));
-      rows.event_us.push_back(static_cast<int64_t>(random() % 12));
-      rows.created_us.push_back(random() % 5 == 0 ? kNoCreatedTime : static_cast<int64_t>(random() % 15));
-      rows.rows.push_back(static_cast<uint32_t>(rows.rows.size()));
+      rows.keys.push_back(static_cast<int32_t>(random() % (key_count + 1)) - 1);
+      rows.event_us.push_back(random() % 9 == 0 ? kNoTime : static_cast<int64_t>(random() % 12));
+      if (has_created)
+        rows.created_us.push_back(random() % 5 == 0 ? kNoCreatedTime : static_cast<int64_t>(random() % 15));
     }
-    const auto parts = InParts(rows, random() % 5 + 1);
+    if (random() % 2 == 0) std::sort(rows.event_us.begin(), rows.event_us.end());
     std::vector<int32_t> keys;
     std::vector<int64_t> times;
     for (uint64_t i = random() % 20; i > 0; --i) {
       keys.push_back(static_cast<int32_t>(random() % (key_count + 1)) - 1);
-      times.push_back(random() % 10 == 0 ? kNoTime : static_cast<int64_t>(random() % 14));
+      times.push_back(random() % 10 == 0 ? kNoTime : static_cast<int64_t>(random() % 14) - 1);
     }
-    const int64_t ttl = static_cast<int64_t>(random() % 5);
+    const int threads = 1 + static_cast<int>(random() % 3);
+    const auto labels = LabelIndex::Make(keys, times, key_count, threads);
+    ASSERT_TRUE(labels.ok());
     const bool cut = random() % 2 == 0;
-    const auto index = AsofIndex::Make(parts, key_count, 1 + random() % 4);
-    ASSERT_TRUE(index.ok());
-    std::vector<int64_t> answers(keys.size());
-    index->Join(keys, times, ttl, cut, answers);
-    for (size_t i = 0; i < keys.size(); ++i) {
-      ASSERT_EQ(answers[i], Brute(rows, keys[i], times[i], ttl, cut)) << "round " << round << " row " << i;
+    std::vector<int64_t> ttls = {static_cast<int64_t>(1 + random() % 5),
+                                 static_cast<int64_t>(1 + random() % 5)};
+    if (random() % 2 == 0) ttls.push_back(0);
+    AsofJoin join(*labels, {.created_cut = cut,
+                            .has_created = has_created,
+                            .ttl_max_us = ttls.back() == 0 ? 0 : std::max(ttls[0], ttls[1]),
+                            .concurrent = threads > 1});
+    AddInParts(rows, random() % 5 + 1, threads, random() % 2 == 0, &random, &memory, &join);
+    const auto answers = join.Finish(ttls, threads);
+    ASSERT_TRUE(answers.ok());
+    for (size_t ttl = 0; ttl < ttls.size(); ++ttl) {
+      for (size_t i = 0; i < keys.size(); ++i) {
+        const int64_t found = (*answers)[ttl][i];
+        ASSERT_EQ(found, Brute(rows, keys[i], times[i], ttls[ttl], cut)) << "round " << round << " row " << i;
+        matched += found >= 0;
+      }
     }
   }
+  EXPECT_GT(matched, 1000);
 }
 
-// Enough rows that several threads share the keys, most rows in one key, out of time order.
+// Enough rows that threads meet on the same labels, most rows and labels in one key, out of time order.
 TEST(AsofJoin, IsTheSameForAnyNumberOfThreads) {
   std::mt19937_64 random(7);
-  BuildRows rows;
-  for (uint32_t i = 0; i < 450'000; ++i) {
+  Rows rows;
+  for (int i = 0; i < 450'000; ++i) {
     rows.keys.push_back(random() % 2 == 0 ? 3 : static_cast<int32_t>(random() % 1000));
-    rows.event_us.push_back(static_cast<int64_t>(random() % 100'000));
-    rows.rows.push_back(i);
+    rows.event_us.push_back(static_cast<int64_t>(random() % 10'000));
   }
   std::vector<int32_t> keys;
   std::vector<int64_t> times;
-  for (int i = 0; i < 20'000; ++i) {
-    keys.push_back(static_cast<int32_t>(random() % 1000));
-    times.push_back(static_cast<int64_t>(random() % 110'000));
+  for (int i = 0; i < 80'000; ++i) {
+    keys.push_back(random() % 2 == 0 ? 3 : static_cast<int32_t>(random() % 1000));
+    times.push_back(static_cast<int64_t>(random() % 11'000));
   }
-  std::vector<int64_t> expected;
+  LargeVector<int64_t> expected;
+  std::vector<AsofJoin::Memory> memory(4);
   for (const int threads : {1, 2, 3, 4}) {
-    const auto index = AsofIndex::Make({rows}, 1000, threads);
-    ASSERT_TRUE(index.ok());
-    std::vector<int64_t> answers(keys.size());
-    index->Join(keys, times, 500, false, answers);
-    if (threads == 1) expected = answers;
-    ASSERT_EQ(answers, expected) << threads << " threads";
+    const auto labels = LabelIndex::Make(keys, times, 1000, threads);
+    ASSERT_TRUE(labels.ok());
+    AsofJoin join(*labels, {.ttl_max_us = 50, .concurrent = threads > 1});
+    AddInParts(rows, 10'000, threads, false, &random, &memory, &join);
+    auto answers = join.Finish(std::vector<int64_t>{50}, threads);
+    ASSERT_TRUE(answers.ok());
+    if (threads == 1) expected = (*answers)[0];
+    ASSERT_EQ((*answers)[0], expected) << threads << " threads";
   }
   EXPECT_NE(std::count(expected.begin(), expected.end(), -1), 0);
   EXPECT_NE(std::count(expected.begin(), expected.end(), -1), static_cast<ptrdiff_t>(expected.size()));

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <limits>
 #include <span>
 #include <vector>
 
@@ -21,9 +20,6 @@ struct BuildRows {
       created_us;              // kNoCreatedTime where there is none; empty when the source has no such column
   LargeVector<uint32_t> rows;  // first_position + row is the row number in the source
 };
-
-// A time that nothing is visible at: the event time of a label row that has none.
-inline constexpr int64_t kNoTime = std::numeric_limits<int64_t>::min();
 
 // Thread safety: immutable once made.
 class KeyRuns {

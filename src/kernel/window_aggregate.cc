@@ -17,6 +17,7 @@
 #include "base/parallel.h"
 #include "kernel/block_tree.h"
 #include "kernel/compensated_sum.h"
+#include "kernel/no_time.h"
 #include "kernel/sliding_distinct.h"
 #include "kernel/sliding_rank.h"
 #include "kernel/window_frame.h"

@@ -1,5 +1,6 @@
 // Window aggregates against an oracle that looks at every row for every label, in arithmetic of 113 bits.
 #include "kernel/window_aggregate.h"
+#include "kernel/no_time.h"
 
 #include <arrow/array.h>
 #include <arrow/builder.h>

@@ -7,7 +7,7 @@
 #include <algorithm>
 
 #include "kernel/columns.h"
-#include "kernel/key_runs.h"
+#include "kernel/no_time.h"
 #include "materialize/materialize.h"
 #include "plan/feature_columns.h"
 #include "salver/entity_key.h"

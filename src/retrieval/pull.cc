@@ -12,8 +12,8 @@
 
 #include "base/arrow_status.h"
 #include "base/nearest.h"
-#include "kernel/asof_join.h"
 #include "kernel/columns.h"
+#include "kernel/no_time.h"
 #include "plan/feature_builder.h"
 #include "plan/optimizer.h"
 
