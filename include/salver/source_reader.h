@@ -65,10 +65,10 @@ class SourceReader {
   //   anything.
   virtual Result<bool> ReadFixed(int group, const std::string& column, ReadScratch* scratch, void* values,
                                  uint8_t* valid);
-  // values[target] and valid[target] = 1 for every picked row that is not null; others are left as they are.
-  // Rows that are not picked cost as little as the source allows.
+  // values[target] for every picked row; where it is null, the value is left as it is and the target appended
+  // to `nulls`. Rows that are not picked cost as little as the source allows.
   virtual Status GatherFixed(int group, const std::string& column, const PickedRows& picked,
-                             ReadScratch* scratch, void* values, uint8_t* valid);
+                             ReadScratch* scratch, void* values, std::vector<uint32_t>* nulls);
 };
 
 }  // namespace salver

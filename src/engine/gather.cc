@@ -7,6 +7,7 @@
 #include <arrow/chunked_array.h>
 #include <arrow/compute/api_vector.h>
 #include <arrow/table.h>
+#include <arrow/util/bit_util.h>
 
 #include <algorithm>
 #include <array>
@@ -40,17 +41,18 @@ Result<ArrayPtr> ReadColumn(SourceReader* reader, int group, const std::string& 
   return OneChunk(*table->column(0));
 }
 
-// A bit for each byte, which is 0 or 1.
-Result<std::shared_ptr<arrow::Buffer>> ToBits(std::span<const uint8_t> bytes) {
-  SALVER_ASSIGN(std::shared_ptr<arrow::Buffer> bits,
-                FromArrow(arrow::AllocateBuffer(static_cast<int64_t>((bytes.size() + 7) / 8)), "gather"));
-  uint8_t* const to = bits->mutable_data();
-  for (size_t i = 0; i < static_cast<size_t>(bits->size()); ++i) {
-    uint64_t eight = 0;
-    std::memcpy(&eight, bytes.data() + i * 8, std::min<size_t>(8, bytes.size() - i * 8));
-    to[i] = static_cast<uint8_t>((eight * 0x0102040810204080ULL) >> 56);
+// A bit for each position that is not -1.
+std::shared_ptr<arrow::Buffer> BitsOf(std::span<const int64_t> positions) {
+  auto bits = arrow::AllocateBuffer(static_cast<int64_t>((positions.size() + 7) / 8));
+  if (!bits.ok()) throw std::bad_alloc();
+  uint8_t* const to = (*bits)->mutable_data();
+  for (size_t i = 0; i < positions.size(); i += 8) {
+    uint8_t byte = 0;
+    const size_t count = std::min<size_t>(8, positions.size() - i);
+    for (size_t k = 0; k < count; ++k) byte |= static_cast<uint8_t>((positions[i + k] >= 0) << k);
+    to[i / 8] = byte;
   }
-  return bits;
+  return std::move(*bits);
 }
 
 // Types whose array is a validity bitmap and one buffer of equal slots.
@@ -58,50 +60,65 @@ template <typename Word>
 class FixedWidthGatherer final : public ColumnGatherer {
  public:
   FixedWidthGatherer(const SourceReader& reader, std::string column, const WantedRows& wanted,
-                     GatherMemory* memory)
+                     AnswerMemory* memory)
       : column_(std::move(column)),
         type_(reader.schema()->GetFieldByName(column_)->type()),
         direct_(reader.IsFixedWidth(column_)),
         wanted_(wanted),
-        values_(memory->values.Allocate(wanted.position_count() * sizeof(Word))),
-        valid_(memory->valid.Allocate(wanted.position_count())) {}
+        values_(memory->Allocate(wanted.position_count() * sizeof(Word))),
+        nulls_(wanted.groups().size()) {}
 
   Status Add(size_t i, SourceReader* reader, ReadScratch* scratch) override {
     const int group = wanted_.groups()[i];
     const PickedRows picked = wanted_.picked(i);
     auto* const values = reinterpret_cast<Word*>(values_->mutable_data());
-    uint8_t* const valid = valid_->mutable_data();
-    if (direct_) return reader->GatherFixed(group, column_, picked, scratch, values, valid);
+    if (direct_) return reader->GatherFixed(group, column_, picked, scratch, values, &nulls_[i]);
     SALVER_ASSIGN(const auto array, ReadColumn(reader, group, column_));
     const Word* from = array->data()->template GetValues<Word>(1);
     const bool nulls = array->null_count() > 0;
     for (size_t k = 0; k < picked.rows.size(); ++k) {
-      if (nulls && array->IsNull(picked.rows[k])) continue;
-      values[picked.targets[k]] = from[picked.rows[k]];
-      valid[picked.targets[k]] = 1;
+      if (nulls && array->IsNull(picked.rows[k])) {
+        nulls_[i].push_back(picked.targets[k]);
+      } else {
+        values[picked.targets[k]] = from[picked.rows[k]];
+      }
     }
     return Status::OK();
   }
 
   Result<ArrayPtr> Finish() override {
-    const std::span valid(valid_->data(), static_cast<size_t>(valid_->size()));
-    const int64_t nulls = std::count(valid.begin(), valid.end(), 0);
-    std::shared_ptr<arrow::Buffer> bits;
-    if (nulls > 0) {
-      SALVER_ASSIGN(bits, ToBits(valid));
-    }
-    valid_.reset();
-    return arrow::MakeArray(arrow::ArrayData::Make(type_, static_cast<int64_t>(valid.size()),
-                                                   {std::move(bits), std::move(values_)}, nulls));
+    size_t nulls = wanted_.position_count() - wanted_.matched();
+    SALVER_ASSIGN(const auto bits, Validity(&nulls));
+    return arrow::MakeArray(arrow::ArrayData::Make(type_, static_cast<int64_t>(wanted_.position_count()),
+                                                   {bits, std::move(values_)}, static_cast<int64_t>(nulls)));
   }
 
  private:
   const std::string column_;
   const std::shared_ptr<arrow::DataType> type_;
+  // The bits of what was wanted, less the nulls among the values; adds those to `nulls`.
+  Result<std::shared_ptr<arrow::Buffer>> Validity(size_t* nulls) const {
+    size_t more = 0;
+    for (const auto& some : nulls_) more += some.size();
+    if (more == 0) return wanted_.bits();
+    *nulls += more;
+    const int64_t count = static_cast<int64_t>(wanted_.position_count());
+    SALVER_ASSIGN(std::shared_ptr<arrow::Buffer> bits, FromArrow(arrow::AllocateBitmap(count), "gather"));
+    if (wanted_.bits() != nullptr) {
+      std::memcpy(bits->mutable_data(), wanted_.bits()->data(), static_cast<size_t>(wanted_.bits()->size()));
+    } else {
+      arrow::bit_util::SetBitsTo(bits->mutable_data(), 0, count, true);
+    }
+    for (const auto& some : nulls_) {
+      for (const uint32_t target : some) arrow::bit_util::ClearBit(bits->mutable_data(), target);
+    }
+    return bits;
+  }
+
   const bool direct_;
   const WantedRows& wanted_;
   std::shared_ptr<arrow::Buffer> values_;
-  std::shared_ptr<arrow::Buffer> valid_;  // a byte a value, so that threads do not share a word
+  std::vector<std::vector<uint32_t>> nulls_;  // of each row group, where its null values go
 };
 
 class AnyGatherer final : public ColumnGatherer {
@@ -200,10 +217,11 @@ WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64
     }
   }
   if (!groups_.empty()) starts_.push_back(rows_.size());
+  if (matched() < positions.size()) bits_ = BitsOf(positions);
 }
 
 std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, const std::string& column,
-                                                  const WantedRows& wanted, GatherMemory* memory) {
+                                                  const WantedRows& wanted, AnswerMemory* memory) {
   const auto type = reader.schema()->GetFieldByName(column)->type();
   const bool one_slot = arrow::is_primitive(type->id()) && type->id() != arrow::Type::BOOL;
   switch (one_slot ? type->byte_width() : 0) {
@@ -223,7 +241,7 @@ std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, co
 Result<std::vector<ArrayPtr>> GatherColumns(SourceReader* reader, const std::vector<std::string>& columns,
                                             std::span<const int64_t> positions, int threads) {
   const WantedRows wanted(positions, RowGroupStarts(*reader));
-  GatherMemory memory;
+  AnswerMemory memory;
   std::vector<std::unique_ptr<ColumnGatherer>> gatherers;
   for (const std::string& column : columns) {
     gatherers.push_back(NewColumnGatherer(*reader, column, wanted, &memory));

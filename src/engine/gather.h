@@ -15,7 +15,8 @@
 
 namespace arrow {
 class Array;
-}
+class Buffer;
+}  // namespace arrow
 
 namespace salver {
 
@@ -34,10 +35,13 @@ class WantedRows {
     return {std::span(rows_).subspan(begin, count), std::span(targets_).subspan(begin, count)};
   }
   size_t position_count() const { return position_count_; }
+  // A bit for each position that is not -1; null when none is. Columns without nulls share it.
+  const std::shared_ptr<arrow::Buffer>& bits() const { return bits_; }
   size_t matched() const { return rows_.size(); }  // positions that are not -1
 
  private:
   size_t position_count_;
+  std::shared_ptr<arrow::Buffer> bits_;
   std::vector<int> groups_;
   std::vector<size_t> starts_ = {0};
   LargeVector<uint32_t> rows_, targets_;
@@ -54,14 +58,9 @@ class ColumnGatherer {
   // position_count() values; null where the position is -1.
   virtual Result<std::shared_ptr<arrow::Array>> Finish() = 0;
 };
-// Of the columns that are gathered together.
-struct GatherMemory {
-  AnswerMemory values;
-  AnswerMemory valid;  // apart: it goes when the columns are done
-};
-// `wanted` must outlive the gatherer.
+// `wanted` must outlive the gatherer; `memory` is of the columns that are gathered together.
 std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, const std::string& column,
-                                                  const WantedRows& wanted, GatherMemory* memory);
+                                                  const WantedRows& wanted, AnswerMemory* memory);
 
 // All of it at once: for each of `columns` its values at `positions`.
 Result<std::vector<std::shared_ptr<arrow::Array>>> GatherColumns(SourceReader* reader,

@@ -449,7 +449,7 @@ class PlanRun {
 
   Status GatherFeatures() {
     columns_.resize(plan_.joins.size());
-    GatherMemory memory;
+    AnswerMemory memory;
     for (size_t at = 0; at < columns_.size(); ++at) {
       for (const auto& output : plan_.joins[at].outputs) {
         columns_[at].push_back(NewColumnGatherer(*scans_[plan_.joins[at].scan].reader, output.source_column,

@@ -73,12 +73,10 @@ class GroupScan {
     LargeVector<uint32_t> targets(count);
     std::iota(targets.begin(), targets.end(), 0u);
     to->resize(count);
-    rows_->valid.assign(std::max(rows_->valid.size(), count), 0);
-    SALVER_RETURN_NOT_OK(reader_->GatherFixed(group_, column, {rows_->rows, targets}, &rows_->scratch,
-                                              to->data(), rows_->valid.data()));
-    for (size_t i = 0; i < count; ++i) {
-      if (rows_->valid[i] == 0) (*to)[i] = null_value;
-    }
+    std::vector<uint32_t> nulls;
+    SALVER_RETURN_NOT_OK(
+        reader_->GatherFixed(group_, column, {rows_->rows, targets}, &rows_->scratch, to->data(), &nulls));
+    for (const uint32_t target : nulls) (*to)[target] = null_value;
     return Status::OK();
   }
 

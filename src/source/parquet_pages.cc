@@ -390,19 +390,17 @@ bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t
 // Picks [begin, end) from a page that stayed compressed; false when the block gives not all.
 template <typename Type>
 bool PlaceFromBlock(ChunkReader<Type>* reader, const Page& page, const PickedRows& picked,
-                    std::pair<size_t, size_t> range, typename Type::c_type* values, uint8_t* valid) {
+                    std::pair<size_t, size_t> range, typename Type::c_type* values) {
   for (size_t i = range.first; i < range.second; ++i) {
-    const size_t target = picked.targets[i];
-    if (!reader->ValueInBlock(static_cast<int>(picked.rows[i] - page.first_row), &values[target]))
+    if (!reader->ValueInBlock(static_cast<int>(picked.rows[i] - page.first_row), &values[picked.targets[i]]))
       return false;
-    valid[target] = 1;
   }
   return true;
 }
 
 template <typename Type>
 void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* to,
-                 uint8_t* valid) {
+                 std::vector<uint32_t>* nulls) {
   using T = typename Type::c_type;
   T* const values = static_cast<T*>(to);
   size_t next = 0;  // of the picked rows
@@ -416,14 +414,11 @@ void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch
     const int64_t end_row = page.first_row + page.rows;
     while (next < picked.rows.size() && static_cast<int64_t>(picked.rows[next]) < end_row) ++next;
     const auto place = [&](auto value_at) {
-      for (size_t i = begin; i < next; ++i) {
-        const size_t target = picked.targets[i];
-        values[target] = value_at(static_cast<int>(picked.rows[i] - page.first_row));
-        valid[target] = 1;
-      }
+      for (size_t i = begin; i < next; ++i)
+        values[picked.targets[i]] = value_at(static_cast<int>(picked.rows[i] - page.first_row));
     };
     if (page.block) {
-      if (PlaceFromBlock(&reader, page, picked, {begin, next}, values, valid)) continue;
+      if (PlaceFromBlock(&reader, page, picked, {begin, next}, values)) continue;
       reader.Unpack(&page);
     }
     if (page.levels == nullptr && reader.IsPlain(page)) {
@@ -448,9 +443,11 @@ void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch
       for (size_t i = begin; i < next; ++i) {
         const int wanted = static_cast<int>(picked.rows[i] - page.first_row);
         for (; row < wanted; ++row) rank += page.levels == nullptr || page.levels[row] != 0;
-        if (page.levels != nullptr && page.levels[wanted] == 0) continue;
-        values[picked.targets[i]] = decoded[rank];
-        valid[picked.targets[i]] = 1;
+        if (page.levels != nullptr && page.levels[wanted] == 0) {
+          nulls->push_back(picked.targets[i]);
+        } else {
+          values[picked.targets[i]] = decoded[rank];
+        }
       }
     }
   }
@@ -505,9 +502,9 @@ bool ReadFixedPages(const ColumnChunk& chunk, ReadScratch* scratch, void* values
 }
 
 void GatherFixedPages(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* values,
-                      uint8_t* valid) {
+                      std::vector<uint32_t>* nulls) {
   WithType(chunk, [&](auto type) {
-    GatherChunk<decltype(type)>(chunk, picked, scratch, values, valid);
+    GatherChunk<decltype(type)>(chunk, picked, scratch, values, nulls);
     return true;
   });
 }

@@ -5,7 +5,7 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
+#include <vector>
 
 #include "salver/source_reader.h"
 
@@ -36,6 +36,6 @@ bool HasFixedPages(const parquet::FileMetaData& metadata, int leaf, const arrow:
 // As SourceReader::ReadFixed and GatherFixed.
 bool ReadFixedPages(const ColumnChunk& chunk, ReadScratch* scratch, void* values, uint8_t* valid);
 void GatherFixedPages(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* values,
-                      uint8_t* valid);
+                      std::vector<uint32_t>* nulls);
 
 }  // namespace salver

@@ -131,10 +131,15 @@ void Compare(SourceReader* reader, int group, const std::string& column, std::mt
     for (uint32_t i = 0; i < picked.size(); ++i) targets.push_back(i);
     std::shuffle(targets.begin(), targets.end(), *random);
     std::vector<uint64_t> to(picked.size() + 1, 0);
-    std::vector<uint8_t> there(picked.size() + 1, 0);
+    std::vector<uint32_t> null_targets;
     const Status status =
-        reader->GatherFixed(group, column, {picked, targets}, &scratch, to.data(), there.data());
+        reader->GatherFixed(group, column, {picked, targets}, &scratch, to.data(), &null_targets);
     ASSERT_TRUE(status.ok()) << status.ToString();
+    std::vector<bool> there(picked.size(), true);
+    for (const uint32_t target : null_targets) {
+      ASSERT_TRUE(there.at(target)) << "named twice";
+      there[target] = false;
+    }
     const Bytes gathered{reinterpret_cast<const uint8_t*>(to.data()), width};
     for (size_t i = 0; i < picked.size(); ++i) {
       const bool present = array->IsValid(picked[i]);

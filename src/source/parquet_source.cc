@@ -170,10 +170,10 @@ class ParquetSource final : public SourceReader {
   }
 
   Status GatherFixed(int group, const std::string& column, const PickedRows& picked, ReadScratch* scratch,
-                     void* values, uint8_t* valid) override {
+                     void* values, std::vector<uint32_t>* nulls) override {
     return WithChunk(group, column,
                      [&](const ColumnChunk& chunk) {
-                       GatherFixedPages(chunk, picked, scratch, values, valid);
+                       GatherFixedPages(chunk, picked, scratch, values, nulls);
                        return true;
                      })
         .status();

@@ -16,7 +16,7 @@ Result<bool> SourceReader::ReadFixed(int, const std::string& column, ReadScratch
 }
 
 Status SourceReader::GatherFixed(int, const std::string& column, const PickedRows&, ReadScratch*, void*,
-                                 uint8_t*) {
+                                 std::vector<uint32_t>*) {
   return Status::Internal("column \"" + column + "\" is gathered by its fixed width and has none.");
 }
 

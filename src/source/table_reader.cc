@@ -115,7 +115,7 @@ class TableReader final : public SourceReader {
   }
 
   Status GatherFixed(int group, const std::string& column, const PickedRows& picked, ReadScratch*,
-                     void* values, uint8_t* valid) override {
+                     void* values, std::vector<uint32_t>* nulls) override {
     const auto found = slices_[static_cast<size_t>(group)]->GetColumnByName(column);
     const size_t width = Width(*found->type());
     auto* to = static_cast<uint8_t*>(values);
@@ -125,10 +125,12 @@ class TableReader final : public SourceReader {
       const int64_t end = first + chunk->length();
       for (; at < picked.rows.size() && picked.rows[at] < end; ++at) {
         const int64_t row = picked.rows[at] - first;
-        if (chunk->IsNull(row)) continue;
-        std::memcpy(to + picked.targets[at] * width, Bytes(*chunk, width) + static_cast<size_t>(row) * width,
-                    width);
-        valid[picked.targets[at]] = 1;
+        const uint32_t target = picked.targets[at];
+        if (chunk->IsNull(row)) {
+          nulls->push_back(target);
+        } else {
+          std::memcpy(to + target * width, Bytes(*chunk, width) + static_cast<size_t>(row) * width, width);
+        }
       }
       first = end;
     }
