@@ -41,8 +41,8 @@ uint64_t AsofJoin::NextId() {
 
 void AsofJoin::Add(const JoinRows& rows, Memory* memory) {
   if (labels_.size() == 0) return;
-  if (!TakesCursors(rows, memory)) memory = nullptr;
-  options_.concurrent ? AddRows<true>(rows, memory) : AddRows<false>(rows, memory);
+  LabelIndex::Cursor* const cursors = TakesCursors(rows, memory) ? memory->cursors.data() : nullptr;
+  options_.concurrent ? AddRows<true>(rows, cursors) : AddRows<false>(rows, cursors);
 }
 
 // Rows whose times only grow need not search: each key has a cursor that goes through its labels once.
@@ -57,10 +57,12 @@ bool AsofJoin::TakesCursors(const JoinRows& rows, Memory* memory) const {
 }
 
 template <bool kConcurrent>
-void AsofJoin::AddRows(const JoinRows& rows, Memory* memory) {
-  std::array<LabelIndex::Search, kBlock> seen;
+void AsofJoin::AddRows(const JoinRows& rows, LabelIndex::Cursor* cursors) {
+  std::array<Seen, kBlock> seen;
   for (size_t begin = 0; begin < rows.keys.size(); begin += kBlock) {
-    const size_t count = See(rows, begin, std::min(begin + kBlock, rows.keys.size()), memory, seen);
+    const size_t end = std::min(begin + kBlock, rows.keys.size());
+    const size_t count =
+        cursors == nullptr ? See(rows, begin, end, seen) : SeeInOrder(rows, begin, end, cursors, seen);
     for (size_t i = 0; i < count; ++i) {
       const size_t row = seen[i].row, in_part = rows.rows.empty() ? row : rows.rows[row];
       Offer<kConcurrent>(seen[i].slot,
@@ -70,14 +72,14 @@ void AsofJoin::AddRows(const JoinRows& rows, Memory* memory) {
   }
 }
 
-// Those of rows [begin, end) that some label sees, and the first that does.
-size_t AsofJoin::See(const JoinRows& rows, size_t begin, size_t end, Memory* memory,
-                     std::span<LabelIndex::Search, kBlock> searches) const {
+// Those of rows [begin, end) that some label sees. Nothing here branches on data: which rows are seen can not
+// be guessed.
+size_t AsofJoin::See(const JoinRows& rows, size_t begin, size_t end, std::span<Seen, kBlock> seen) const {
   const uint32_t* const starts = labels_.starts().data();
-  LabelIndex::Cursor* const cursors = memory == nullptr ? nullptr : memory->cursors.data();
   const int64_t* const times = labels_.times().data();
   const int64_t ttl = options_.ttl_max_us;
   const bool cut = options_.created_cut && !rows.created_us.empty();
+  std::array<LabelIndex::Search, kBlock> searches;
   size_t asked = 0;
   for (size_t row = begin; row < end; ++row) {
     const int64_t event = rows.event_us[row];
@@ -85,21 +87,35 @@ size_t AsofJoin::See(const JoinRows& rows, size_t begin, size_t end, Memory* mem
     searches[asked].time = cut ? std::max(event, rows.created_us[row]) : event;
     searches[asked].key = static_cast<uint32_t>(key);
     searches[asked].row = static_cast<uint32_t>(row);
-    const bool wanted = key >= 0 && event != kNoTime;
-    if (wanted && cursors != nullptr) __builtin_prefetch(cursors + key, 1);
-    if (wanted && cursors == nullptr) __builtin_prefetch(starts + key);
-    asked += wanted;
+    __builtin_prefetch(starts + std::max(key, 0));
+    asked += (key >= 0) & (event != kNoTime);
   }
-  cursors != nullptr ? labels_.Advance(searches.first(asked), cursors) : labels_.Find(searches.first(asked));
+  labels_.Find(std::span(searches).first(asked));
   size_t count = 0;
   for (size_t i = 0; i < asked; ++i) {
-    const LabelIndex::Search found = searches[i];
-    searches[count] = found;
+    const LabelIndex::Search& found = searches[i];
     const int64_t at = times[std::min<size_t>(found.slot, labels_.size() - 1)];
-    const bool fresh = (ttl == 0) | (rows.event_us[found.row] >= at - ttl);
-    const bool seen = (found.left > 0) & fresh;
-    if (seen) __builtin_prefetch(&slots_[found.slot], 1);
-    count += seen;
+    seen[count] = {found.slot, found.row};
+    __builtin_prefetch(&slots_[found.slot], 1);
+    count += (found.left > 0) & ((ttl == 0) | (rows.event_us[found.row] >= at - ttl));
+  }
+  return count;
+}
+
+// The same of rows in the order of time.
+size_t AsofJoin::SeeInOrder(const JoinRows& rows, size_t begin, size_t end, LabelIndex::Cursor* cursors,
+                            std::span<Seen, kBlock> seen) const {
+  const int64_t ttl = options_.ttl_max_us;
+  for (size_t row = begin; row < end; ++row) __builtin_prefetch(cursors + std::max(rows.keys[row], 0), 1);
+  size_t count = 0;
+  for (size_t row = begin; row < end; ++row) {
+    const int64_t event = rows.event_us[row];
+    if (rows.keys[row] < 0 || event == kNoTime) continue;
+    LabelIndex::Cursor& cursor = cursors[rows.keys[row]];
+    if (cursor.time < event) labels_.Advance(event, &cursor);
+    if (cursor.slot == cursor.end || (ttl != 0 && event < cursor.time - ttl)) continue;
+    seen[count++] = {cursor.slot, static_cast<uint32_t>(row)};
+    __builtin_prefetch(&slots_[cursor.slot], 1);
   }
   return count;
 }

@@ -67,13 +67,18 @@ class AsofJoin {
   struct Slot {
     int64_t event_us, position;
   };
+  // A row and the label that is the first to see it.
+  struct Seen {
+    uint32_t slot, row;
+  };
   static constexpr size_t kBlock = 128;  // rows that wait for memory together
 
   bool TakesCursors(const JoinRows& rows, Memory* memory) const;
-  size_t See(const JoinRows& rows, size_t begin, size_t end, Memory* memory,
-             std::span<LabelIndex::Search, kBlock> searches) const;
+  size_t See(const JoinRows& rows, size_t begin, size_t end, std::span<Seen, kBlock> seen) const;
+  size_t SeeInOrder(const JoinRows& rows, size_t begin, size_t end, LabelIndex::Cursor* cursors,
+                    std::span<Seen, kBlock> seen) const;
   template <bool kConcurrent>
-  void AddRows(const JoinRows& rows, Memory* memory);
+  void AddRows(const JoinRows& rows, LabelIndex::Cursor* cursors);
   template <bool kConcurrent>
   void Offer(size_t slot, Slot row, int64_t created_us);
   bool IsNewer(const Slot& row, int64_t created_us, size_t slot) const;

@@ -72,18 +72,15 @@ void LabelIndex::Find(std::span<Search> searches) const {
 
 void LabelIndex::Start(LargeVector<Cursor>* cursors) const {
   cursors->resize(static_cast<size_t>(key_count()));
-  for (size_t key = 0; key < cursors->size(); ++key) (*cursors)[key] = {starts_[key], starts_[key + 1]};
+  for (size_t key = 0; key < cursors->size(); ++key) {
+    const uint32_t slot = starts_[key], end = starts_[key + 1];
+    (*cursors)[key] = {slot < end ? times_[slot] : INT64_MAX, slot, end};
+  }
 }
 
-void LabelIndex::Advance(std::span<Search> searches, Cursor* cursors) const {
-  const int64_t* const times = times_.data();
-  for (const Search& search : searches) __builtin_prefetch(times + cursors[search.key].slot);
-  for (Search& search : searches) {
-    Cursor& cursor = cursors[search.key];
-    while (cursor.slot < cursor.end && times[cursor.slot] < search.time) ++cursor.slot;
-    search.slot = cursor.slot;
-    search.left = cursor.end - cursor.slot;
-  }
+void LabelIndex::Advance(int64_t time, Cursor* cursor) const {
+  while (cursor->slot < cursor->end && times_[cursor->slot] < time) ++cursor->slot;
+  cursor->time = cursor->slot < cursor->end ? times_[cursor->slot] : INT64_MAX;
 }
 
 Status LabelIndex::ForKeyRanges(int threads, const std::function<void(int32_t, int32_t)>& use) const {

@@ -42,13 +42,14 @@ class LabelIndex {
   // Some hundred at most: they are gone through again and again.
   void Find(std::span<Search> searches) const;
 
-  // The same for searches whose times only grow, from call to call too: each key's labels are gone through
-  // once, with a cursor. Cursors start with the first labels.
+  // The label of a key that is the first at or after all times so far, when times only grow. Cursors start
+  // with the first labels.
   struct Cursor {
-    uint32_t slot, end;
+    int64_t time;        // the label's; INT64_MAX behind the last
+    uint32_t slot, end;  // end: of the key's slots
   };
   void Start(LargeVector<Cursor>* cursors) const;
-  void Advance(std::span<Search> searches, Cursor* cursors) const;
+  void Advance(int64_t time, Cursor* cursor) const;
 
   // Calls use(first_key, last_key) for ranges of keys with about as many labels each, on `threads` threads.
   Status ForKeyRanges(int threads, const std::function<void(int32_t, int32_t)>& use) const;

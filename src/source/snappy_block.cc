@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cstring>
 
 namespace salver {
 namespace {
@@ -40,7 +39,7 @@ bool SnappyBlock::Copy(size_t from, std::span<uint8_t> to) const {
 
 bool SnappyBlock::ReadElements(size_t compressed_size, size_t bytes_an_element) {
   elements_.clear();
-  size_ = next_ = 0;
+  size_ = next_ = run_begin_ = run_end_ = 0;
   // A tag and the number behind it; what the block has not are zeros, and is looked at by nobody.
   std::array<uint8_t, 5> head{};
   const auto look = [&](size_t at) {
@@ -92,7 +91,7 @@ size_t SnappyBlock::Find(size_t offset) const {
   return static_cast<size_t>(at - elements_.begin());
 }
 
-bool SnappyBlock::Read(size_t offset, std::span<uint8_t> to) {
+bool SnappyBlock::Search(size_t offset, std::span<uint8_t> to) {
   if (to.size() > size_ || offset > size_ - to.size()) return false;
   if (to.empty()) return true;
   if (Begin(next_) > offset) next_ = 0;
@@ -100,6 +99,12 @@ bool SnappyBlock::Read(size_t offset, std::span<uint8_t> to) {
     if (++steps < 8) continue;
     next_ = Find(offset);
     break;
+  }
+  const Element& here = elements_[next_];
+  if (here.literal && read_ == nullptr) {
+    run_ = compressed_.data() + here.from;
+    run_begin_ = Begin(next_);
+    run_end_ = here.end;
   }
   return ReadFrom(next_, offset, 0, to);
 }

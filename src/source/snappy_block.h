@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <functional>
 #include <span>
 #include <vector>
@@ -26,7 +27,11 @@ class SnappyBlock {
 
   // Copies [offset, offset + to.size()) of the uncompressed bytes; cheapest in ascending order. False when
   // that lies outside of the block, or is a copy of a copy of a copy beyond reason: then decompress.
-  bool Read(size_t offset, std::span<uint8_t> to);
+  bool Read(size_t offset, std::span<uint8_t> to) {
+    if (offset < run_begin_ || offset + to.size() > run_end_) return Search(offset, to);
+    std::memcpy(to.data(), run_ + (offset - run_begin_), to.size());
+    return true;
+  }
 
  private:
   struct Element {
@@ -34,6 +39,7 @@ class SnappyBlock {
     uint32_t from;  // a literal's place in the compressed bytes; a copy's place in the uncompressed ones
     bool literal;
   };
+  bool Search(size_t offset, std::span<uint8_t> to);
   bool ReadElements(size_t compressed_size, size_t bytes_an_element);
   // Compressed bytes; false when they can not be read.
   bool Copy(size_t from, std::span<uint8_t> to) const;
@@ -45,6 +51,9 @@ class SnappyBlock {
   ReadBytes read_;  // null: compressed_ has them
   std::vector<Element> elements_;
   size_t size_ = 0, next_ = 0;
+  // The literal that was read last, when it is in memory: where it lies, and which uncompressed bytes it is.
+  const uint8_t* run_ = nullptr;
+  size_t run_begin_ = 0, run_end_ = 0;
 };
 
 }  // namespace salver
