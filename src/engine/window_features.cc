@@ -2,8 +2,10 @@
 
 #include <arrow/array.h>
 #include <arrow/array/concatenate.h>
+#include <arrow/buffer.h>
 #include <arrow/chunked_array.h>
 #include <arrow/compute/api_vector.h>
+#include <arrow/util/bit_util.h>
 
 #include <algorithm>
 #include <chrono>
@@ -126,23 +128,21 @@ class WindowRun {
 
   // Keys and times, of rows that a window can hold.
   Status ReadRuns() {
-    struct Memory {
-      ScannedRows rows;
-      std::vector<int32_t> ids;
-    };
     std::vector<Memory> memory(static_cast<size_t>(ThreadCount(context_.threads)));
     std::vector<BuildRows> parts(groups_.size());
+    std::vector<Nulls> nulls(groups_.size());
     SALVER_RETURN_NOT_OK(
         ParallelForWorkers(groups_.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
           SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-          auto& [rows, ids] = memory[worker];
+          auto& [rows, ids, places] = memory[worker];
           SALVER_RETURN_NOT_OK(
               ScanKeysAndTimes(source_.reader, *source_.scan, source_.keys, groups_[i], &rows));
           dictionary_.Find(rows.keys, static_cast<int64_t>(rows.event_us.size()), &ids);
           parts[i] = RowsInRange(rows, ids);
-          return Status::OK();
+          return ReadCarried(groups_[i], &memory[worker], &parts[i], &nulls[i]);
         }));
     memory.clear();
+    CarryNulls(nulls, &parts);
     SALVER_ASSIGN(runs_, KeyRuns::Make(parts, dictionary_.size(), context_.threads));
     work_->rows_kept += static_cast<int64_t>(runs_.row_count());
     return Status::OK();
@@ -170,6 +170,71 @@ class WindowRun {
     return kept;
   }
 
+  // A thread's memory, used again from row group to row group.
+  struct Memory {
+    ScannedRows rows;
+    std::vector<int32_t> ids;
+    LargeVector<uint32_t> places;  // 0, 1, 2, ...
+  };
+  using Nulls =
+      std::vector<std::vector<uint32_t>>;  // of each carried column, which of a part's rows are null
+
+  // Columns of 8 bytes a value go with their rows, others are gathered when the rows are in order.
+  bool IsCarried(const std::string& column) const {
+    const auto field = source_.reader->schema()->GetFieldByName(column);
+    return field != nullptr && source_.reader->IsFixedWidth(column) && field->type()->byte_width() == 8;
+  }
+
+  Status ReadCarried(int group, Memory* memory, BuildRows* part, Nulls* nulls) const {
+    const size_t count = part->rows.size();
+    for (size_t place = memory->places.size(); place < count; ++place)
+      memory->places.push_back(static_cast<uint32_t>(place));
+    nulls->resize(carried_.size());
+    part->values.resize(carried_.size());
+    for (size_t i = 0; i < carried_.size(); ++i) {
+      part->values[i].resize(count);
+      SALVER_RETURN_NOT_OK(source_.reader->GatherFixed(
+          group, carried_[i], {part->rows, std::span(memory->places).first(count)}, &memory->rows.scratch,
+          part->values[i].data(), &(*nulls)[i]));
+    }
+    if (carried_.size() == names_.size()) part->rows = {};  // nobody asks where they were
+    return Status::OK();
+  }
+
+  // Of a column with nulls, whether each value is there goes with the rows too.
+  void CarryNulls(const std::vector<Nulls>& nulls, std::vector<BuildRows>* parts) {
+    validity_.assign(carried_.size(), 0);
+    size_t next = carried_.size();
+    for (size_t i = 0; i < carried_.size(); ++i) {
+      const bool some =
+          std::any_of(nulls.begin(), nulls.end(), [&](const Nulls& of) { return !of[i].empty(); });
+      if (!some) continue;
+      validity_[i] = next++;
+      for (size_t part = 0; part < parts->size(); ++part) {
+        BuildRows& rows = (*parts)[part];
+        auto& valid = rows.values.emplace_back(rows.keys.size(), uint64_t{1});
+        for (const uint32_t row : nulls[part][i]) valid[row] = 0;
+      }
+    }
+  }
+
+  // Points into the runs.
+  Result<ArrayPtr> CarriedArray(size_t i) const {
+    const auto values = runs_.values(i);
+    std::shared_ptr<arrow::Buffer> bits;
+    if (validity_[i] > 0) {
+      const auto valid = runs_.values(validity_[i]);
+      SALVER_ASSIGN(bits,
+                    FromArrow(arrow::AllocateEmptyBitmap(static_cast<int64_t>(valid.size())), "windows"));
+      for (size_t row = 0; row < valid.size(); ++row) {
+        if (valid[row] != 0) arrow::bit_util::SetBit(bits->mutable_data(), static_cast<int64_t>(row));
+      }
+    }
+    return arrow::MakeArray(arrow::ArrayData::Make(
+        source_.reader->schema()->GetFieldByName(carried_[i])->type(), static_cast<int64_t>(values.size()),
+        {std::move(bits), arrow::Buffer::Wrap(values.data(), values.size())}));
+  }
+
   // The columns that are aggregated, each once, and what is asked of them.
   Status PlaceColumns(std::span<const AggregateNode::Column> columns) {
     for (const AggregateNode::Column& column : columns) {
@@ -177,6 +242,7 @@ class WindowRun {
       const size_t at = static_cast<size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin());
       if (at == names_.size()) {
         names_.push_back(name);
+        (IsCarried(name) ? carried_ : gathered_).push_back(name);
         values_.push_back({What(name), nullptr, {}});
       }
       SALVER_ASSIGN(const AggregateKind kind, AggregateKindNamed(column.function));
@@ -189,10 +255,20 @@ class WindowRun {
   // Their values, in the order of the runs.
   Status ReadValues() {
     for (WindowColumn& column : values_) column.values.reset();
-    SALVER_ASSIGN(auto arrays, GatherColumns(source_.reader, names_, runs_.positions(), context_.threads));
+    const auto values_of = [&](const std::string& name) -> ArrayPtr& {
+      return values_[static_cast<size_t>(std::find(names_.begin(), names_.end(), name) - names_.begin())]
+          .values;
+    };
+    if (!gathered_.empty()) {
+      SALVER_ASSIGN(auto arrays,
+                    GatherColumns(source_.reader, gathered_, runs_.positions(), context_.threads));
+      for (size_t i = 0; i < arrays.size(); ++i) values_of(gathered_[i]) = std::move(arrays[i]);
+    }
+    for (size_t i = 0; i < carried_.size(); ++i) {
+      SALVER_ASSIGN(values_of(carried_[i]), CarriedArray(i));
+    }
     for (size_t i = 0; i < names_.size(); ++i) {
-      const auto type = ValueTypeOfArrow(*arrays[i]->type());
-      values_[i].values = std::move(arrays[i]);
+      const auto type = ValueTypeOfArrow(*values_[i].values->type());
       if (!type.ok()) continue;  // of no feature: it can be counted still
       SALVER_ASSIGN(values_[i].values, CastColumn(arrow::ChunkedArray(values_[i].values),
                                                   Field{.name = names_[i], .type = *type}, values_[i].what));
@@ -208,7 +284,9 @@ class WindowRun {
   static constexpr int64_t kMaxShares = 1024;
   size_t share_ = 0, shares_ = 1;  // keys in hand are those whose id is share_ in steps of shares_
   KeyRuns runs_;
-  std::vector<std::string> names_;  // of values_
+  std::vector<std::string> names_;               // of values_
+  std::vector<std::string> carried_, gathered_;  // of names_
+  std::vector<size_t> validity_;                 // of each of carried_, among the runs' values; 0: no nulls
   std::vector<WindowColumn> values_;
   std::vector<std::pair<size_t, size_t>>
       places_;  // of each column's answer: among values_, and its functions

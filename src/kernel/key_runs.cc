@@ -13,16 +13,19 @@ Result<KeyRuns> KeyRuns::Make(const std::vector<BuildRows>& parts, int32_t key_c
   KeyRuns runs;
   runs.starts_.assign(static_cast<size_t>(key_count) + 1, 0);
   size_t total = 0;
-  bool has_created = false;
+  bool has_created = false, has_rows = false;
   for (const BuildRows& part : parts) {
     total += part.keys.size();
     has_created = has_created || !part.created_us.empty();
+    has_rows = has_rows || !part.rows.empty();
     for (const int32_t key : part.keys) ++runs.starts_[static_cast<size_t>(key) + 1];
   }
   std::partial_sum(runs.starts_.begin(), runs.starts_.end(), runs.starts_.begin());
   runs.event_us_.resize(total);
-  runs.positions_.resize(total);
+  if (has_rows) runs.positions_.resize(total);
   if (has_created) runs.created_us_.resize(total);
+  runs.values_.resize(parts.empty() ? 0 : parts[0].values.size());
+  for (auto& column : runs.values_) column.resize(total);
 
   constexpr size_t kRowsWorthAThread = 100'000;
   const size_t shares =
@@ -50,7 +53,8 @@ void KeyRuns::Place(const std::vector<BuildRows>& parts, int32_t first_key, int3
       if (key >= key_span) continue;
       const size_t to = next[key]++;
       event_us_[to] = part.event_us[i];
-      positions_[to] = part.first_position + part.rows[i];
+      if (!part.rows.empty()) positions_[to] = part.first_position + part.rows[i];
+      for (size_t column = 0; column < values_.size(); ++column) values_[column][to] = part.values[column][i];
       if (!part.created_us.empty()) created_us_[to] = part.created_us[i];
     }
   }
@@ -71,15 +75,16 @@ void KeyRuns::SortRun(size_t begin, size_t end) {
   std::vector<size_t> order(end - begin);
   std::iota(order.begin(), order.end(), begin);
   std::stable_sort(order.begin(), order.end(), [this](size_t a, size_t b) { return IsEarlier(a, b); });
-  const auto arrange = [&](LargeVector<int64_t>* column) {
+  const auto arrange = [&](auto* column) {
     if (column->empty()) return;
-    std::vector<int64_t> arranged(order.size());
+    std::vector<typename std::decay_t<decltype(*column)>::value_type> arranged(order.size());
     for (size_t i = 0; i < order.size(); ++i) arranged[i] = (*column)[order[i]];
     std::copy(arranged.begin(), arranged.end(), column->begin() + static_cast<ptrdiff_t>(begin));
   };
   arrange(&event_us_);
   arrange(&created_us_);
   arrange(&positions_);
+  for (auto& column : values_) arrange(&column);
 }
 
 }  // namespace salver

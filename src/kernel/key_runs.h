@@ -18,7 +18,9 @@ struct BuildRows {
   LargeVector<int64_t> event_us;
   LargeVector<int64_t>
       created_us;              // kNoCreatedTime where there is none; empty when the source has no such column
-  LargeVector<uint32_t> rows;  // first_position + row is the row number in the source
+  LargeVector<uint32_t> rows;  // first_position + row is the row number in the source; empty: nobody asks
+  // What else goes with the rows: columns of 8 bytes a row, as many in all parts.
+  std::vector<LargeVector<uint64_t>> values;
 };
 
 // Thread safety: immutable once made.
@@ -42,7 +44,10 @@ class KeyRuns {
   // A value a slot.
   std::span<const int64_t> event_us() const { return event_us_; }
   std::span<const int64_t> created_us() const { return created_us_; }  // empty: the source has none
-  std::span<const int64_t> positions() const { return positions_; }    // row numbers in the source
+  std::span<const int64_t> positions() const {
+    return positions_;
+  }  // row numbers in the source, if asked for
+  std::span<const uint64_t> values(size_t column) const { return values_[column]; }
 
  private:
   void Place(const std::vector<BuildRows>& parts, int32_t first_key, int32_t last_key);
@@ -51,6 +56,7 @@ class KeyRuns {
 
   LargeVector<size_t> starts_;
   LargeVector<int64_t> event_us_, created_us_, positions_;
+  std::vector<LargeVector<uint64_t>> values_;
 };
 
 }  // namespace salver
