@@ -21,7 +21,8 @@ namespace {
 
 // Of the memory limit: what candidates take before they spill, and what a batch may have.
 constexpr int64_t kCandidateShare = 4, kBatchShare = 16;
-constexpr int64_t kBatchRowsMin = 16 * 1024, kBatchRowsMax = 256 * 1024, kStep = 4096;
+constexpr int64_t kBatchRowsMin = 16 * 1024, kBatchRowsMax = 512 * 1024, kStep = 4096;
+constexpr size_t kSliceRows = 128 * 1024;
 
 class LocalLatestRows final : public LatestRows {
  public:
@@ -35,16 +36,8 @@ class LocalLatestRows final : public LatestRows {
         positions, NewestRows::Options{node_.start_us, node_.end_us, threads, CandidateMemory(),
                                        context_.spill_folder, context_.files});
     const std::vector<int> groups = GroupsInRange(*reader_, node_.start_us, node_.end_us);
-    std::vector<ScannedRows> scanned(static_cast<size_t>(threads));
-    SALVER_RETURN_NOT_OK(
-        ParallelForWorkers(groups.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
-          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-          ScannedRows& rows = scanned[worker];
-          SALVER_RETURN_NOT_OK(
-              ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, groups[i], &rows));
-          return newest_->Add(worker, rows);
-        }));
-    scanned.clear();
+    SALVER_RETURN_NOT_OK(groups.size() < static_cast<size_t>(threads) ? ScanInSlices(groups, threads)
+                                                                      : ScanGroups(groups, threads));
     SALVER_RETURN_NOT_OK(newest_->Finish(context_.threads));
     CutBatches(positions);
     return Status::OK();
@@ -66,6 +59,30 @@ class LocalLatestRows final : public LatestRows {
   }
 
  private:
+  Status ScanGroups(const std::vector<int>& groups, int threads) {
+    std::vector<ScannedRows> scanned(static_cast<size_t>(threads));
+    return ParallelForWorkers(groups.size(), threads, [&](size_t i, size_t worker) -> Status {
+      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      ScannedRows& rows = scanned[worker];
+      SALVER_RETURN_NOT_OK(ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, groups[i], &rows));
+      return newest_->Add(worker, rows, 0, rows.event_us.size());
+    });
+  }
+
+  // Where there are fewer row groups than threads: one group after another, each shared out.
+  Status ScanInSlices(const std::vector<int>& groups, int threads) {
+    ScannedRows rows;
+    for (const int group : groups) {
+      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      SALVER_RETURN_NOT_OK(ScanKeysAndTimes(reader_.get(), node_.scan, node_.join_keys, group, &rows));
+      const size_t count = rows.event_us.size(), slices = (count + kSliceRows - 1) / kSliceRows;
+      SALVER_RETURN_NOT_OK(ParallelForWorkers(slices, threads, [&](size_t i, size_t worker) {
+        return newest_->Add(worker, rows, i * kSliceRows, std::min(count, (i + 1) * kSliceRows));
+      }));
+    }
+    return Status::OK();
+  }
+
   int64_t CandidateMemory() const {
     if (context_.memory_limit_bytes == 0) return 0;
     return std::max<int64_t>(1, context_.memory_limit_bytes / kCandidateShare);

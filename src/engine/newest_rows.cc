@@ -1,5 +1,7 @@
 #include "engine/newest_rows.h"
 
+#include <arrow/array.h>
+
 #include <algorithm>
 #include <atomic>
 #include <bit>
@@ -31,7 +33,7 @@ struct NewestRows::Worker {
   std::vector<std::vector<Block>> partitions;  // the last block of each is open
   std::unique_ptr<TemporaryFile> file;
   int64_t rows_in_range = 0, rows_without_key = 0, bytes_spilled = 0;
-  std::vector<KeyHash> hashes;
+  LargeVector<KeyHash> hashes;
   std::vector<uint8_t> valid;
 };
 
@@ -53,19 +55,22 @@ bool NewestRows::Replaces(const Candidate& a, const Candidate& b) {
   return IsNewer(a.event_us, a.created_us, b.event_us, b.created_us);
 }
 
-Status NewestRows::Add(size_t index, const ScannedRows& rows) {
+Status NewestRows::Add(size_t index, const ScannedRows& rows, size_t begin, size_t end) {
   Worker& worker = *workers_[index];
   if (worker.recent.empty()) worker.recent.assign(size_t{1} << kRecentBits, {{}, 0, 0, -1});
-  HashKeys(rows.keys, static_cast<int64_t>(rows.event_us.size()), &worker.hashes, &worker.valid);
-  for (size_t i = 0; i < rows.event_us.size(); ++i) {
+  std::vector<std::shared_ptr<arrow::Array>> keys;
+  for (const auto& key : rows.keys)
+    keys.push_back(key->Slice(static_cast<int64_t>(begin), static_cast<int64_t>(end - begin)));
+  HashKeys(keys, static_cast<int64_t>(end - begin), &worker.hashes, &worker.valid);
+  for (size_t i = begin; i < end; ++i) {
     const int64_t event = rows.event_us[i];
     if (event == kNoTime || event < options_.start_us || event > options_.end_us) continue;
-    if (worker.valid[i] == 0) {
+    if (worker.valid[i - begin] == 0) {
       ++worker.rows_without_key;
       continue;
     }
     ++worker.rows_in_range;
-    const Candidate candidate{worker.hashes[i], event,
+    const Candidate candidate{worker.hashes[i - begin], event,
                               rows.created_us.empty() ? kNoCreatedTime : rows.created_us[i],
                               rows.first_position + static_cast<int64_t>(i)};
     Candidate& recent = worker.recent[candidate.key.low >> (64 - kRecentBits)];

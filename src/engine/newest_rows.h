@@ -35,9 +35,9 @@ class NewestRows {
   NewestRows(int64_t positions, Options options);
   ~NewestRows();
 
-  // Takes the rows of one row group. Calls with the same worker, below Options::workers, must not overlap.
-  // Errors: ResourceExhausted when the disk is full.
-  Status Add(size_t worker, const ScannedRows& rows);
+  // Takes rows [begin, end) of a row group. Calls with the same worker, below Options::workers, must not
+  // overlap. Errors: ResourceExhausted when the disk is full.
+  Status Add(size_t worker, const ScannedRows& rows, size_t begin, size_t end);
   // After the last Add; `threads` as for ParallelFor.
   Status Finish(int threads);
 

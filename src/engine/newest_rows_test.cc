@@ -69,7 +69,10 @@ TEST(NewestRows, EqualsBruteForceForAnyThreadsAndMemory) {
                         {5, 40, threads, memory, testing::TempDir(), nullptr});
       constexpr size_t kGroup = 10'000;
       const Status added = ParallelForWorkers(rows.size() / kGroup, threads, [&](size_t i, size_t worker) {
-        return newest.Add(worker, Scanned(rows, i * kGroup, (i + 1) * kGroup, keys == 700));
+        const ScannedRows scanned = Scanned(rows, i * kGroup, (i + 1) * kGroup, keys == 700);
+        const size_t cut = i % 3 * 1000;
+        SALVER_RETURN_NOT_OK(newest.Add(worker, scanned, cut, kGroup));
+        return newest.Add(worker, scanned, 0, cut);
       });
       ASSERT_TRUE(added.ok()) << added.ToString();
       ASSERT_TRUE(newest.Finish(threads).ok());
@@ -118,7 +121,8 @@ TEST(NewestRows, AFullDiskIsSaid) {
   std::vector<Row> rows;
   for (int64_t i = 0; i < 100'000; ++i) rows.push_back({i, 1, 1});
   NewestRows newest(100'000, {0, 10, 1, 1, testing::TempDir(), &files});
-  EXPECT_EQ(newest.Add(0, Scanned(rows, 0, rows.size(), false)).code(), StatusCode::kResourceExhausted);
+  EXPECT_EQ(newest.Add(0, Scanned(rows, 0, rows.size(), false), 0, rows.size()).code(),
+            StatusCode::kResourceExhausted);
 }
 
 }  // namespace

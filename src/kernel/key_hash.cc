@@ -3,6 +3,8 @@
 #include <arrow/array.h>
 #include <xxhash.h>
 
+#include <algorithm>
+
 namespace salver {
 namespace {
 
@@ -44,7 +46,7 @@ uint64_t Mixed(uint64_t number) {
 }
 
 template <typename T>
-void HashNumbers(const arrow::Array& column, std::vector<KeyHash>* hashes, std::vector<uint8_t>* valid) {
+void HashNumbers(const arrow::Array& column, LargeVector<KeyHash>* hashes, std::vector<uint8_t>* valid) {
   const T* values = column.data()->GetValues<T>(1);
   for (size_t row = 0; row < hashes->size(); ++row)
     (*hashes)[row] = {Mixed(static_cast<uint64_t>(int64_t{values[row]})), 0};
@@ -64,10 +66,10 @@ bool KeyBytes(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t ro
 }
 
 void HashKeys(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
-              std::vector<KeyHash>* hashes, std::vector<uint8_t>* valid) {
-  hashes->assign(static_cast<size_t>(rows), {});
+              LargeVector<KeyHash>* hashes, std::vector<uint8_t>* valid) {
+  hashes->resize(static_cast<size_t>(rows));
   valid->assign(static_cast<size_t>(rows), 1);
-  if (columns.empty()) return;
+  if (columns.empty()) return std::fill(hashes->begin(), hashes->end(), KeyHash{0, 0});
   if (columns.size() == 1) {
     const auto type = columns[0]->type_id();
     if (type == arrow::Type::INT32) return HashNumbers<int32_t>(*columns[0], hashes, valid);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "base/large_vector.h"
+
 namespace arrow {
 class Array;
 }
@@ -20,12 +22,12 @@ bool KeyBytes(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t ro
 // 128 bits: of 2^40 keys two have the same with a chance of 2^-49. A key that is one whole number is hashed
 // to `low` without loss, and `high` is 0.
 struct KeyHash {
-  uint64_t low = 0, high = 0;
+  uint64_t low, high;
   friend bool operator==(const KeyHash&, const KeyHash&) = default;
 };
 
 // The hashes of `rows` rows into `hashes`; `valid` is 0 where a column is null. No columns: all the same key.
 void HashKeys(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
-              std::vector<KeyHash>* hashes, std::vector<uint8_t>* valid);
+              LargeVector<KeyHash>* hashes, std::vector<uint8_t>* valid);
 
 }  // namespace salver

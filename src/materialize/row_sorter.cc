@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <bit>
+#include <boost/sort/spreadsort/integer_sort.hpp>
 #include <cstring>
 
 #include "base/parallel.h"
@@ -32,10 +33,10 @@ size_t SizeOf(const char* record) {
 }  // namespace
 
 struct RowSorter::Worker {
-  std::vector<std::unique_ptr<char[]>> blocks;
-  size_t used = 0, room = 0;  // of the last block
+  std::vector<LargeVector<char>> blocks;
+  size_t used = 0;  // of the last block
   int64_t bytes = 0;
-  std::vector<Entry> entries;
+  LargeVector<Entry> entries;
   std::unique_ptr<TemporaryFile> file;
   std::vector<int64_t> run_ends;  // in the file
 };
@@ -52,7 +53,7 @@ class RowSorter::Run {
 
 class RowSorter::MemoryRun final : public Run {
  public:
-  explicit MemoryRun(const std::vector<Entry>& entries) : entries_(entries) {}
+  explicit MemoryRun(std::span<const Entry> entries) : entries_(entries) {}
   Result<const char*> Next() override {
     if (next_ == entries_.size()) return nullptr;
     if (next_ + kAhead < entries_.size()) __builtin_prefetch(entries_[next_ + kAhead].record);
@@ -62,7 +63,7 @@ class RowSorter::MemoryRun final : public Run {
 
  private:
   static constexpr size_t kAhead = 8;
-  const std::vector<Entry>& entries_;
+  const std::span<const Entry> entries_;
   size_t next_ = 0;
 };
 
@@ -137,13 +138,12 @@ Status RowSorter::MakeRoom(size_t index) {
 char* RowSorter::Add(size_t index, std::string_view key, size_t row_size) {
   Worker& worker = *workers_[index];
   const size_t size = kRecordHeader + key.size() + row_size;
-  if (worker.blocks.empty() || worker.used + size > worker.room) {
-    worker.room = std::max(kBlock, size);
-    worker.blocks.push_back(std::make_unique_for_overwrite<char[]>(worker.room));
-    worker.bytes += static_cast<int64_t>(worker.room);
+  if (worker.blocks.empty() || worker.used + size > worker.blocks.back().size()) {
+    worker.blocks.emplace_back(std::max(kBlock, size));
+    worker.bytes += static_cast<int64_t>(worker.blocks.back().size());
     worker.used = 0;
   }
-  char* const record = worker.blocks.back().get() + worker.used;
+  char* const record = worker.blocks.back().data() + worker.used;
   worker.used += size;
   const auto key_size = static_cast<uint32_t>(key.size()), value_size = static_cast<uint32_t>(row_size);
   std::memcpy(record, &key_size, 4);
@@ -153,12 +153,26 @@ char* RowSorter::Add(size_t index, std::string_view key, size_t row_size) {
   return record + kRecordHeader + key.size();
 }
 
+// By the prefixes as numbers, and where they are the same, by the keys.
+void RowSorter::Sort(LargeVector<Entry>* entries) {
+  boost::sort::spreadsort::integer_sort(
+      entries->begin(), entries->end(),
+      [](const Entry& entry, unsigned shift) { return entry.prefix >> shift; },
+      [](const Entry& a, const Entry& b) { return a.prefix < b.prefix; });
+  for (auto begin = entries->begin(); begin != entries->end();) {
+    const auto end =
+        std::find_if(begin, entries->end(), [&](const Entry& e) { return e.prefix != begin->prefix; });
+    if (end - begin > 1) std::sort(begin, end, Before);
+    begin = end;
+  }
+}
+
 Status RowSorter::Spill(Worker* worker) {
   if (worker->file == nullptr) {
     Files* const files = options_.files != nullptr ? options_.files : Files::System();
     SALVER_ASSIGN(worker->file, files->CreateTemporary(options_.spill_folder));
   }
-  std::sort(worker->entries.begin(), worker->entries.end(), Before);
+  Sort(&worker->entries);
   std::string buffer;
   for (const Entry& entry : worker->entries) {
     buffer.append(entry.record, SizeOf(entry.record));
@@ -176,7 +190,7 @@ Status RowSorter::Spill(Worker* worker) {
 
 Status RowSorter::Finish(int threads) {
   SALVER_RETURN_NOT_OK(ParallelFor(workers_.size(), threads, [this](size_t i) {
-    std::sort(workers_[i]->entries.begin(), workers_[i]->entries.end(), Before);
+    Sort(&workers_[i]->entries);
     return Status::OK();
   }));
   return OpenRuns();

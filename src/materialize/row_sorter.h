@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/files.h"
+#include "base/large_vector.h"
 #include "salver/online_store.h"
 
 namespace salver {
@@ -59,6 +60,7 @@ class RowSorter {
   struct Head;
 
   static bool Before(const Entry& a, const Entry& b);
+  static void Sort(LargeVector<Entry>* entries);
   Status Spill(Worker* worker);
   Status OpenRuns();
   uint64_t PrefixOf(std::string_view key) const;

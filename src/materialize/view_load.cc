@@ -31,14 +31,17 @@ size_t CommonPrefix(const FeatureView& view, const EntityKeyEncoder& encoder) {
 // Packs rows of one view into the sorter, a batch at a time on any worker.
 class BatchPacker {
  public:
-  BatchPacker(const FeatureView& view, const EntityKeyEncoder& encoder, std::string after_key,
+  BatchPacker(const FeatureView& view, const EntityKeyEncoder& encoder, std::string after_key, int workers,
               RowSorter* sorter)
-      : view_(view), encoder_(encoder), after_key_(std::move(after_key)), sorter_(sorter) {}
+      : view_(view),
+        encoder_(encoder),
+        after_key_(std::move(after_key)),
+        memory_(static_cast<size_t>(workers)),
+        sorter_(sorter) {}
 
-  Status Pack(const LatestRowsBatch& batch, size_t worker) const {
-    std::string bytes;
-    std::vector<uint64_t> ends;
-    SALVER_ASSIGN(const auto keys, Keys(batch, &bytes, &ends));
+  Status Pack(const LatestRowsBatch& batch, size_t worker) {
+    auto& [bytes, ends, keys] = memory_[worker];
+    SALVER_RETURN_NOT_OK(FindKeys(batch, &bytes, &ends, &keys));
     const OnlineBatch rows{keys, batch.event_us, batch.created_us, batch.features.get()};
     const RowPacker packer(view_, rows);
     std::vector<uint32_t> block;
@@ -53,16 +56,25 @@ class BatchPacker {
   }
 
  private:
-  Result<std::vector<std::string_view>> Keys(const LatestRowsBatch& batch, std::string* bytes,
-                                             std::vector<uint64_t>* ends) const {
-    std::vector<std::string_view> keys(batch.event_us.size(), encoder_.prefix());
-    if (view_.entityless()) return keys;
+  // A thread's memory, used again from batch to batch.
+  struct Memory {
+    std::string bytes;
+    std::vector<uint64_t> ends;
+    std::vector<std::string_view> keys;
+  };
+
+  Status FindKeys(const LatestRowsBatch& batch, std::string* bytes, std::vector<uint64_t>* ends,
+                  std::vector<std::string_view>* keys) const {
+    bytes->clear();
+    ends->clear();
+    keys->assign(batch.event_us.size(), encoder_.prefix());
+    if (view_.entityless()) return Status::OK();
     SALVER_RETURN_NOT_OK(encoder_.EncodeColumns(batch.join_keys, bytes, ends));
-    for (size_t i = 0; i < keys.size(); ++i) {
+    for (size_t i = 0; i < keys->size(); ++i) {
       const uint64_t start = i == 0 ? 0 : (*ends)[i - 1];
-      keys[i] = std::string_view(*bytes).substr(start, (*ends)[i] - start);
+      (*keys)[i] = std::string_view(*bytes).substr(start, (*ends)[i] - start);
     }
-    return keys;
+    return Status::OK();
   }
 
   Status PackFixed(const RowPacker& packer, const OnlineBatch& rows, const std::vector<uint32_t>& block,
@@ -87,6 +99,7 @@ class BatchPacker {
   const FeatureView& view_;
   const EntityKeyEncoder& encoder_;
   const std::string after_key_;
+  std::vector<Memory> memory_;
   RowSorter* const sorter_;
 };
 
@@ -128,7 +141,7 @@ Status LoadView(const RegistrySnapshot& snapshot, ViewRun* run, const ViewLoadOp
                          .memory_bytes = std::max<int64_t>(1, options.memory_bytes / kSorterShare),
                          .spill_folder = context.spill_folder,
                          .files = context.files});
-  const BatchPacker packer(view, encoder, run->last_key, sorter.get());
+  BatchPacker packer(view, encoder, run->last_key, options.threads, sorter.get());
   SALVER_RETURN_NOT_OK(
       ParallelForWorkers(rows->batch_count(), options.threads, [&](size_t i, size_t worker) -> Status {
         SALVER_ASSIGN(const LatestRowsBatch batch, rows->Read(i));

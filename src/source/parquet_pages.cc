@@ -153,12 +153,12 @@ class ChunkReader {
     const auto about = group->ColumnChunk(chunk.leaf);
     group_rows_ = group->num_rows();
     static const parquet::ReaderProperties properties = parquet::default_reader_properties();
-    const bool few = wanted_count < static_cast<size_t>(group_rows_) / 4;
-    if ((few || all_values != nullptr) && about->compression() == parquet::Compression::SNAPPY)
+    few_ = wanted_count < static_cast<size_t>(group_rows_) / 4;
+    if (about->compression() == parquet::Compression::SNAPPY)
       snappy_ = arrow::util::Codec::Create(parquet::Compression::SNAPPY).ValueOrDie();
     // One system call for a value costs about what four kilobytes cost; on another machine it costs far more.
     constexpr size_t kBytesARead = 4 << 10;
-    const bool deferred = few && snappy_ != nullptr;
+    const bool deferred = few_ && snappy_ != nullptr;
     piecewise_ = deferred && wanted_count * kBytesARead < static_cast<size_t>(group_rows_) * sizeof(T) &&
                  dynamic_cast<arrow::io::ReadableFile*>(chunk.file) != nullptr;
     stream_ = OpenChunk(chunk, *about, deferred, scratch);
@@ -175,25 +175,35 @@ class ChunkReader {
     });
   }
 
+  // Kept as it is stored: often only pages behind those that use it are wanted.
   void SetDictionary(const parquet::DictionaryPage& page) {
     stream_->Load();
     if (page.encoding() != parquet::Encoding::PLAIN && page.encoding() != parquet::Encoding::PLAIN_DICTIONARY)
       Damaged("a dictionary has an encoding that there is not");
-    plain_ = parquet::MakeTypedDecoder<Type>(parquet::Encoding::PLAIN, column_);
-    if (snappy_ == nullptr) {
-      plain_->SetData(page.num_values(), page.data(), page.size());
-    } else {
-      if (page.num_values() < 0) Damaged("a dictionary says that it has less than no values");
-      const size_t size = static_cast<size_t>(page.num_values()) * sizeof(T);
-      Decompress({page.data(), static_cast<size_t>(page.size())}, 0, size);
-      plain_->SetData(page.num_values(), scratch_->page.data(), static_cast<int>(size));
-    }
-    dictionary_ = parquet::MakeDictDecoder<Type>(column_);
-    dictionary_->SetDict(plain_.get());
+    if (page.num_values() < 0) Damaged("a dictionary says that it has less than no values");
+    auto& stored = scratch_->dictionary;
+    if (stored.size() < static_cast<size_t>(page.size())) stored.resize(static_cast<size_t>(page.size()));
+    std::copy_n(page.data(), page.size(), stored.begin());
+    dictionary_bytes_ = page.size();
+    dictionary_values_ = page.num_values();
+    dictionary_ = nullptr;
   }
 
   parquet::DictDecoder<Type>& Dictionary() {
-    if (dictionary_ == nullptr) Damaged("a page needs a dictionary, and there is none before it");
+    if (dictionary_ != nullptr) return *dictionary_;
+    if (dictionary_values_ < 0) Damaged("a page needs a dictionary, and there is none before it");
+    plain_ = parquet::MakeTypedDecoder<Type>(parquet::Encoding::PLAIN, column_);
+    const uint8_t* const stored = scratch_->dictionary.data();
+    if (snappy_ == nullptr) {
+      plain_->SetData(dictionary_values_, stored, dictionary_bytes_);
+    } else {
+      const size_t size = static_cast<size_t>(dictionary_values_) * sizeof(T);
+      auto& to = scratch_->dictionary_values;
+      Decompress({stored, static_cast<size_t>(dictionary_bytes_)}, 0, size, &to);
+      plain_->SetData(dictionary_values_, to.data(), static_cast<int>(size));
+    }
+    dictionary_ = parquet::MakeDictDecoder<Type>(column_);
+    dictionary_->SetDict(plain_.get());
     return *dictionary_;
   }
 
@@ -206,7 +216,7 @@ class ChunkReader {
     page->block = page->in_place = false;
     page->page = std::move(data);
     if (snappy_ != nullptr && IsCompressed(*page->page)) {
-      if (all_values_ != nullptr ? OpenInPlace(page) : OpenBlock(page)) return;
+      if (all_values_ != nullptr ? OpenInPlace(page) : few_ && OpenBlock(page)) return;
       DecompressPage(page);
     } else {
       stream_->Load();
@@ -219,11 +229,11 @@ class ChunkReader {
            static_cast<const parquet::DataPageV2&>(page).is_compressed();
   }
 
-  // `size` bytes into the scratch, the first `stored` of them as they are.
-  void Decompress(std::span<const uint8_t> bytes, size_t stored, size_t size) {
+  // `size` bytes, the first `stored` of them as they are.
+  void Decompress(std::span<const uint8_t> bytes, size_t stored, size_t size, LargeVector<uint8_t>* buffer) {
     if (stored > size || stored > bytes.size() || size / kSnappyRatioMax > bytes.size())
       Damaged("a page says that it is larger than its bytes can be");
-    auto& to = scratch_->page;
+    auto& to = *buffer;
     if (to.size() < size) to.resize(size);
     std::copy_n(bytes.begin(), stored, to.begin());
     const auto rest = bytes.subspan(stored);
@@ -308,7 +318,7 @@ class ChunkReader {
     if (levels < 0 || data.uncompressed_size() < 0 || data.uncompressed_size() > INT32_MAX)
       Damaged("a page has a size that can not be");
     Decompress({data.data(), static_cast<size_t>(data.size())}, static_cast<size_t>(levels),
-               static_cast<size_t>(data.uncompressed_size()));
+               static_cast<size_t>(data.uncompressed_size()), &scratch_->page);
     page->data = scratch_->page.data();
     page->size = static_cast<int>(data.uncompressed_size());
   }
@@ -351,13 +361,15 @@ class ChunkReader {
   T* const all_values_;  // null: only some are wanted
   int64_t group_rows_ = 0, rows_seen_ = 0, page_first_ = 0;
   std::shared_ptr<ChunkStream> stream_;
+  bool few_ = false;        // of the values are wanted
   bool piecewise_ = false;  // single values are read from the file
   std::unique_ptr<parquet::PageReader> pages_;
   parquet::LevelDecoder levels_;
   std::unique_ptr<arrow::util::Codec> snappy_;  // null: the page reader decompresses
   SnappyBlock block_;                           // of the page that is one
   std::vector<uint8_t> block_levels_;
-  size_t block_values_ = 0;  // where they begin in it
+  size_t block_values_ = 0;                            // where they begin in it
+  int dictionary_values_ = -1, dictionary_bytes_ = 0;  // in the scratch, as stored; -1: there is none
   std::unique_ptr<parquet::TypedDecoder<Type>> plain_;
   std::unique_ptr<parquet::DictDecoder<Type>> dictionary_;
 };
