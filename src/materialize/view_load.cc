@@ -19,6 +19,7 @@ namespace {
 constexpr int64_t kSorterShare = 4, kChunkShare = 128;
 constexpr int64_t kChunkMin = 256 << 10, kChunkMax = 4 << 20;
 constexpr size_t kBlockRows = 128;  // packed together: their columns stay in a core's cache
+constexpr size_t kKeyRows = 4096;   // whose keys are encoded together
 
 // Bytes that the keys of all rows begin with: names and types, and the size of a first value that has a fixed
 // one.
@@ -40,58 +41,67 @@ class BatchPacker {
         sorter_(sorter) {}
 
   Status Pack(const LatestRowsBatch& batch, size_t worker) {
-    auto& [bytes, ends, keys] = memory_[worker];
-    SALVER_RETURN_NOT_OK(FindKeys(batch, &bytes, &ends, &keys));
-    const OnlineBatch rows{keys, batch.event_us, batch.created_us, batch.features.get()};
+    const OnlineBatch rows{{}, batch.event_us, batch.created_us, batch.features.get()};
     const RowPacker packer(view_, rows);
-    std::vector<uint32_t> block;
-    for (size_t i = 0; i < keys.size(); ++i) {
-      if (!keys[i].empty() && keys[i] > after_key_) block.push_back(static_cast<uint32_t>(i));
-      if (block.size() < kBlockRows && i + 1 < keys.size()) continue;
-      SALVER_RETURN_NOT_OK(packer.fixed_size() > 0 ? PackFixed(packer, rows, block, worker)
-                                                   : PackAny(packer, rows, block, worker));
-      block.clear();
+    for (size_t begin = 0; begin < batch.event_us.size(); begin += kKeyRows) {
+      const Keys& keys = memory_[worker];
+      SALVER_RETURN_NOT_OK(
+          FindKeys(batch, begin, std::min(kKeyRows, batch.event_us.size() - begin), &memory_[worker]));
+      std::vector<uint32_t> block;
+      for (size_t i = 0; i < keys.keys.size(); ++i) {
+        if (!keys.keys[i].empty() && keys.keys[i] > after_key_)
+          block.push_back(static_cast<uint32_t>(begin + i));
+        if (block.size() < kBlockRows && i + 1 < keys.keys.size()) continue;
+        SALVER_RETURN_NOT_OK(packer.fixed_size() > 0 ? PackFixed(packer, keys, block, worker)
+                                                     : PackAny(packer, keys, block, worker));
+        block.clear();
+      }
     }
     return Status::OK();
   }
 
  private:
-  // A thread's memory, used again from batch to batch.
-  struct Memory {
+  // Of a stretch of a batch; memory that a thread uses again from stretch to stretch.
+  struct Keys {
+    size_t begin = 0;  // in the batch
     std::string bytes;
     std::vector<uint64_t> ends;
     std::vector<std::string_view> keys;
+    std::string_view of(uint32_t row) const { return keys[row - begin]; }
   };
 
-  Status FindKeys(const LatestRowsBatch& batch, std::string* bytes, std::vector<uint64_t>* ends,
-                  std::vector<std::string_view>* keys) const {
-    bytes->clear();
-    ends->clear();
-    keys->assign(batch.event_us.size(), encoder_.prefix());
+  Status FindKeys(const LatestRowsBatch& batch, size_t begin, size_t count, Keys* found) const {
+    found->begin = begin;
+    found->bytes.clear();
+    found->ends.clear();
+    found->keys.assign(count, encoder_.prefix());
     if (view_.entityless()) return Status::OK();
-    SALVER_RETURN_NOT_OK(encoder_.EncodeColumns(batch.join_keys, bytes, ends));
-    for (size_t i = 0; i < keys->size(); ++i) {
-      const uint64_t start = i == 0 ? 0 : (*ends)[i - 1];
-      (*keys)[i] = std::string_view(*bytes).substr(start, (*ends)[i] - start);
+    std::vector<std::shared_ptr<arrow::Array>> columns;
+    for (const auto& column : batch.join_keys)
+      columns.push_back(column->Slice(static_cast<int64_t>(begin), static_cast<int64_t>(count)));
+    SALVER_RETURN_NOT_OK(encoder_.EncodeColumns(columns, &found->bytes, &found->ends));
+    for (size_t i = 0; i < count; ++i) {
+      const uint64_t start = i == 0 ? 0 : found->ends[i - 1];
+      found->keys[i] = std::string_view(found->bytes).substr(start, found->ends[i] - start);
     }
     return Status::OK();
   }
 
-  Status PackFixed(const RowPacker& packer, const OnlineBatch& rows, const std::vector<uint32_t>& block,
+  Status PackFixed(const RowPacker& packer, const Keys& keys, const std::vector<uint32_t>& block,
                    size_t worker) const {
     char* to[kBlockRows];
     for (size_t i = 0; i < block.size(); ++i)
-      to[i] = sorter_->Add(worker, rows.keys[block[i]], packer.fixed_size());
+      to[i] = sorter_->Add(worker, keys.of(block[i]), packer.fixed_size());
     packer.PackFixed(block, {to, block.size()});
     return sorter_->MakeRoom(worker);
   }
 
-  Status PackAny(const RowPacker& packer, const OnlineBatch& rows, const std::vector<uint32_t>& block,
+  Status PackAny(const RowPacker& packer, const Keys& keys, const std::vector<uint32_t>& block,
                  size_t worker) const {
     std::string one;
     for (const uint32_t row : block) {
       SALVER_RETURN_NOT_OK(packer.Pack(row, &one));
-      one.copy(sorter_->Add(worker, rows.keys[row], one.size()), one.size());
+      one.copy(sorter_->Add(worker, keys.of(row), one.size()), one.size());
     }
     return sorter_->MakeRoom(worker);
   }
@@ -99,7 +109,7 @@ class BatchPacker {
   const FeatureView& view_;
   const EntityKeyEncoder& encoder_;
   const std::string after_key_;
-  std::vector<Memory> memory_;
+  std::vector<Keys> memory_;
   RowSorter* const sorter_;
 };
 
