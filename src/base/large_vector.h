@@ -56,4 +56,12 @@ class LargeAllocator {
 template <typename T>
 using LargeVector = std::vector<T, LargeAllocator<T>>;
 
+// Makes room for `size` elements at least; what was there may be gone. Not as resize, which copies it.
+template <typename T>
+void MakeRoom(size_t size, LargeVector<T>* vector) {
+  if (vector->size() >= size) return;
+  vector->clear();
+  vector->resize(size);
+}
+
 }  // namespace salver

@@ -124,32 +124,27 @@ class LocalLatestRows final : public LatestRows {
     if (rows > 0) batch_ends_.push_back(positions);
   }
 
-  Result<std::vector<int64_t>> Times(const std::string& column, const std::vector<int64_t>& positions,
-                                     int64_t null_value) {
-    SALVER_ASSIGN(auto gathered, GatherColumns(reader_.get(), {column}, positions, 1));
-    SALVER_ASSIGN(const auto times,
-                  TimesOf(arrow::ChunkedArray(std::move(gathered[0])), null_value, What(column)));
-    return std::vector<int64_t>(times.begin(), times.end());
-  }
-
   std::string What(const std::string& column) const {
     return "data source \"" + node_.scan.source.name + "\", column \"" + column + "\"";
   }
 
   Status Fill(const std::vector<int64_t>& positions, LatestRowsBatch* batch) {
-    SALVER_ASSIGN(batch->event_us, Times(node_.scan.event_column, positions, kNoTime));
-    if (!node_.scan.created_column.empty()) {
-      SALVER_ASSIGN(batch->created_us, Times(node_.scan.created_column, positions, kNoCreatedTime));
-    }
     const std::vector<Field> fields = Columns();
-    std::vector<std::string> columns;
+    std::vector<std::string> columns = {node_.scan.event_column};
+    if (!node_.scan.created_column.empty()) columns.push_back(node_.scan.created_column);
+    const size_t times = columns.size();
     for (const Field& field : fields) columns.push_back(field.name);
     SALVER_ASSIGN(auto gathered, GatherColumns(reader_.get(), columns, positions, 1));
+    SALVER_ASSIGN(batch->event_us, Times(node_.scan.event_column, std::move(gathered[0]), kNoTime));
+    if (times > 1) {
+      SALVER_ASSIGN(batch->created_us,
+                    Times(node_.scan.created_column, std::move(gathered[1]), kNoCreatedTime));
+    }
     arrow::FieldVector schema;
     std::vector<std::shared_ptr<arrow::Array>> features;
     for (size_t i = 0; i < fields.size(); ++i) {
-      SALVER_ASSIGN(auto column,
-                    CastColumn(arrow::ChunkedArray(std::move(gathered[i])), fields[i], What(columns[i])));
+      SALVER_ASSIGN(auto column, CastColumn(arrow::ChunkedArray(std::move(gathered[times + i])), fields[i],
+                                            What(fields[i].name)));
       if (i < node_.join_keys.size()) {
         batch->join_keys.push_back(std::move(column));
         continue;
@@ -160,6 +155,13 @@ class LocalLatestRows final : public LatestRows {
     batch->features = arrow::RecordBatch::Make(arrow::schema(std::move(schema)),
                                                static_cast<int64_t>(positions.size()), std::move(features));
     return Status::OK();
+  }
+
+  Result<std::vector<int64_t>> Times(const std::string& column, std::shared_ptr<arrow::Array> values,
+                                     int64_t null_value) const {
+    SALVER_ASSIGN(const auto times,
+                  TimesOf(arrow::ChunkedArray(std::move(values)), null_value, What(column)));
+    return std::vector<int64_t>(times.begin(), times.end());
   }
 
   const LatestRowsNode node_;

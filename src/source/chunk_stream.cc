@@ -23,7 +23,7 @@ arrow::Result<std::string_view> ChunkStream::Peek(int64_t size) {
 arrow::Result<std::shared_ptr<arrow::Buffer>> ChunkStream::Read(int64_t size) {
   size = std::min(size, end_ - at_);
   if (deferred_ && size >= kDeferredMin) {
-    if (window_->size() < static_cast<size_t>(size)) window_->resize(static_cast<size_t>(size));
+    MakeRoom(static_cast<size_t>(size), window_);
     window_begin_ = window_end_ = 0;
     page_ = at_;
     page_size_ = size;

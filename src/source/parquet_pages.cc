@@ -115,7 +115,7 @@ class ChunkReader {
   // Indices into `dictionary` of the values that are present.
   const int32_t* DictionaryIndices(const Page& page, std::span<const T>* dictionary) {
     auto& indices = scratch_->indices;
-    if (indices.size() < static_cast<size_t>(page.present)) indices.resize(static_cast<size_t>(page.present));
+    MakeRoom(static_cast<size_t>(page.present), &indices);
     Dictionary().SetData(page.present, page.data, page.size);
     if (Dictionary().DecodeIndices(page.present, indices.data()) != page.present)
       Damaged("a page holds fewer values than it says");
@@ -141,7 +141,7 @@ class ChunkReader {
 
   T* DecodedScratch(int count) {
     auto& decoded = scratch_->decoded;
-    if (decoded.size() < static_cast<size_t>(count)) decoded.resize(static_cast<size_t>(count));
+    MakeRoom(static_cast<size_t>(count), &decoded);
     return reinterpret_cast<T*>(decoded.data());  // 8 bytes a value, aligned for all
   }
 
@@ -182,7 +182,7 @@ class ChunkReader {
       Damaged("a dictionary has an encoding that there is not");
     if (page.num_values() < 0) Damaged("a dictionary says that it has less than no values");
     auto& stored = scratch_->dictionary;
-    if (stored.size() < static_cast<size_t>(page.size())) stored.resize(static_cast<size_t>(page.size()));
+    MakeRoom(static_cast<size_t>(page.size()), &stored);
     std::copy_n(page.data(), page.size(), stored.begin());
     dictionary_bytes_ = page.size();
     dictionary_values_ = page.num_values();
@@ -234,7 +234,7 @@ class ChunkReader {
     if (stored > size || stored > bytes.size() || size / kSnappyRatioMax > bytes.size())
       Damaged("a page says that it is larger than its bytes can be");
     auto& to = *buffer;
-    if (to.size() < size) to.resize(size);
+    MakeRoom(size, &to);
     std::copy_n(bytes.begin(), stored, to.begin());
     const auto rest = bytes.subspan(stored);
     if (rest.empty() && stored == size) return;
@@ -347,7 +347,7 @@ class ChunkReader {
     }
     begin();
     auto& levels = scratch_->levels;
-    if (levels.size() < static_cast<size_t>(page->rows)) levels.resize(static_cast<size_t>(page->rows));
+    MakeRoom(static_cast<size_t>(page->rows), &levels);
     if (levels_.Decode(page->rows, levels.data()) != page->rows)
       Damaged("a page holds fewer levels than it says");
     page->present = static_cast<int>(std::count(levels.begin(), levels.begin() + page->rows, int16_t{1}));
