@@ -36,6 +36,15 @@ struct PickedRows {
   std::span<const uint32_t> rows, targets;
 };
 
+// Small numbers for whole numbers, as a dictionary of join keys has them.
+class NumberMap {
+ public:
+  virtual ~NumberMap() = default;
+  // `count` numbers each; from any thread.
+  virtual void Map(const int32_t* numbers, size_t count, int32_t* to) const = 0;
+  virtual void Map(const int64_t* numbers, size_t count, int32_t* to) const = 0;
+};
+
 class SourceReader {
  public:
   virtual ~SourceReader() = default;
@@ -69,6 +78,14 @@ class SourceReader {
   // to `nulls`. Rows that are not picked cost as little as the source allows.
   virtual Status GatherFixed(int group, const std::string& column, const PickedRows& picked,
                              ReadScratch* scratch, void* values, std::vector<uint32_t>* nulls);
+
+  // True when the one below takes the column: one of whole numbers that IsFixedWidth. A reader that gains
+  // nothing by it leaves both as they are.
+  virtual bool MapsFixed(const std::string& column) const;
+  // All values of a row group through `map`, -1 where null: `to` has one a row of the group. A column that is
+  // stored as a dictionary and places in it is never written out as numbers.
+  virtual Status MapFixed(int group, const std::string& column, const NumberMap& map, ReadScratch* scratch,
+                          int32_t* to);
 };
 
 }  // namespace salver

@@ -409,23 +409,43 @@ class PlanRun {
     const NodeTimer timer(TimeOf(owner, &scan_times_));
     const SourceScan& scan = scans_[owner];
     auto& [rows, ids, join] = *memory;
-    const int64_t row_count = scan.reader->row_groups()[static_cast<size_t>(group)].rows;
-    SALVER_RETURN_NOT_OK(ScanKeys(scan.reader.get(), *scan.node, scan.key_fields, group, &rows));
-    // Who is alone may leave out the times of rows that nobody asks for.
-    const bool alone = scan.joins.size() == 1;
-    if (!alone) SALVER_RETURN_NOT_OK(ScanTimes(scan.reader.get(), *scan.node, group, &rows));
-    for (const size_t at : scan.joins) {
-      const SharedJoin& shared = shared_joins_[at];
-      std::vector<ArrayPtr> columns;
-      for (const size_t field : shared.key_fields) columns.push_back(rows.keys[field]);
-      keys_[shared.keys]->dictionary.Find(columns, row_count, &ids);
-      if (alone) SALVER_RETURN_NOT_OK(ScanTimesOf(scan.reader.get(), *scan.node, group, &ids, &rows));
-      if (measure_) {
-        rows_kept_[owner] += std::count_if(ids.begin(), ids.end(), [](int32_t id) { return id >= 0; });
+    if (scan.joins.size() == 1) {
+      // Who is alone may leave out the times of rows that nobody asks for.
+      const SharedJoin& shared = shared_joins_[scan.joins[0]];
+      const KeyDictionary& dictionary = keys_[shared.keys]->dictionary;
+      SALVER_ASSIGN(const bool found,
+                    ScanKeyIds(scan.reader.get(), scan.key_fields, dictionary, group, &ids, &rows));
+      if (!found) {
+        SALVER_RETURN_NOT_OK(ScanKeys(scan.reader.get(), *scan.node, scan.key_fields, group, &rows));
+        FindKeys(shared, group, rows, &ids);
       }
-      shared.rows->Add({rows.first_position, ids, rows.event_us, rows.created_us, rows.rows}, &join);
+      SALVER_RETURN_NOT_OK(ScanTimesOf(scan.reader.get(), *scan.node, group, &ids, &rows));
+      AddToJoin(shared, ids, rows, &join);
+      return Status::OK();
+    }
+    SALVER_RETURN_NOT_OK(ScanKeysAndTimes(scan.reader.get(), *scan.node, scan.key_fields, group, &rows));
+    for (const size_t at : scan.joins) {
+      FindKeys(shared_joins_[at], group, rows, &ids);
+      AddToJoin(shared_joins_[at], ids, rows, &join);
     }
     return Status::OK();
+  }
+
+  void FindKeys(const SharedJoin& shared, int group, const ScannedRows& rows,
+                std::vector<int32_t>* ids) const {
+    const auto& groups = scans_[shared.scan].reader->row_groups();
+    std::vector<ArrayPtr> columns;
+    for (const size_t field : shared.key_fields) columns.push_back(rows.keys[field]);
+    keys_[shared.keys]->dictionary.Find(columns, groups[static_cast<size_t>(group)].rows, ids);
+  }
+
+  void AddToJoin(const SharedJoin& shared, const std::vector<int32_t>& ids, const ScannedRows& rows,
+                 AsofJoin::Memory* memory) {
+    if (measure_) {
+      const auto is_asked = [](int32_t id) { return id >= 0; };
+      rows_kept_[shared.scan] += std::count_if(ids.begin(), ids.end(), is_asked);
+    }
+    shared.rows->Add({rows.first_position, ids, rows.event_us, rows.created_us, rows.rows}, memory);
   }
 
   Status FinishJoins(const SourceScan& scan) {

@@ -143,14 +143,33 @@ class GroupScan {
   ScannedRows* const rows_;
 };
 
+void Start(const SourceReader& reader, int group, ScannedRows* rows) {
+  rows->first_position = 0;
+  for (int before = 0; before < group; ++before)
+    rows->first_position += reader.row_groups()[static_cast<size_t>(before)].rows;
+  rows->keys.clear();
+}
+
 }  // namespace
+
+Result<bool> ScanKeyIds(SourceReader* reader, std::span<const Field> key_fields,
+                        const KeyDictionary& dictionary, int group, std::vector<int32_t>* ids,
+                        ScannedRows* rows) {
+  if (key_fields.size() != 1 || !dictionary.has_numbers()) return false;
+  const Field& key = key_fields[0];
+  const auto written = reader->schema()->GetFieldByName(key.name);
+  if (written == nullptr || !written->type()->Equals(*ArrowType(key.type, key.struct_schema())) ||
+      !reader->MapsFixed(key.name))
+    return false;
+  Start(*reader, group, rows);
+  ids->resize(static_cast<size_t>(reader->row_groups()[static_cast<size_t>(group)].rows));
+  SALVER_RETURN_NOT_OK(reader->MapFixed(group, key.name, dictionary, &rows->scratch, ids->data()));
+  return true;
+}
 
 Status ScanKeys(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields, int group,
                 ScannedRows* rows) {
-  rows->first_position = 0;
-  for (int before = 0; before < group; ++before)
-    rows->first_position += reader->row_groups()[static_cast<size_t>(before)].rows;
-  rows->keys.clear();
+  Start(*reader, group, rows);
   rows->numbers.resize(key_fields.size());
   GroupScan read(reader, scan, group, rows);
   for (size_t i = 0; i < key_fields.size(); ++i)

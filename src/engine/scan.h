@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/lowered_plan.h"
+#include "kernel/key_dictionary.h"
 #include "salver/status.h"
 #include "source/read_scratch.h"
 
@@ -45,6 +46,11 @@ Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<co
 // The two halves of it, keys first.
 Status ScanKeys(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields, int group,
                 ScannedRows* rows);
+// In place of ScanKeys and KeyDictionary::Find, when the key is one column of whole numbers and the source
+// can say at once which number of `dictionary` each row has. False when it can not, and nothing was read.
+Result<bool> ScanKeyIds(SourceReader* reader, std::span<const Field> key_fields,
+                        const KeyDictionary& dictionary, int group, std::vector<int32_t>* ids,
+                        ScannedRows* rows);
 Status ScanTimes(SourceReader* reader, const ScanNode& scan, int group, ScannedRows* rows);
 // ScanTimes for who wants rows with an id from 0 up only (`ids` has one for each row of the group). Where
 // those are few, times of others are not decoded, and `ids` is left with those that rows->rows names.

@@ -106,26 +106,29 @@ void KeyDictionary::Seal() {
   }
 }
 
-template <typename NumberOf>
-void KeyDictionary::FindNumbers(const arrow::Array& column, NumberOf number_of,
-                                std::vector<int32_t>* ids) const {
+template <typename T>
+void KeyDictionary::FindNumbers(const T* numbers, size_t count, int32_t* ids) const {
   if (!dense_.empty()) {
     const uint64_t range = dense_.size();
-    const bool some_null = column.null_count() > 0;
-    for (int64_t row = 0; row < column.length(); ++row) {
-      const uint64_t at = static_cast<uint64_t>(number_of(row)) - static_cast<uint64_t>(dense_first_);
-      if (at < range && !(some_null && column.IsNull(row))) (*ids)[static_cast<size_t>(row)] = dense_[at];
+    for (size_t i = 0; i < count; ++i) {
+      const uint64_t at = static_cast<uint64_t>(int64_t{numbers[i]}) - static_cast<uint64_t>(dense_first_);
+      ids[i] = at < range ? dense_[at] : -1;
     }
     return;
   }
-  constexpr int64_t kAhead = 16;  // rows between asking memory for a slot and reading it
-  const int64_t rows = column.length();
-  const bool nulls = column.null_count() > 0;
-  for (int64_t row = 0; row < rows; ++row) {
-    if (row + kAhead < rows) __builtin_prefetch(&slots_[Bucket(number_of(row + kAhead))]);
-    if (nulls && column.IsNull(row)) continue;
-    (*ids)[static_cast<size_t>(row)] = slots_[SlotOf(number_of(row))].id;
+  constexpr size_t kAhead = 16;  // rows between asking memory for a slot and reading it
+  for (size_t i = 0; i < count; ++i) {
+    if (i + kAhead < count) __builtin_prefetch(&slots_[Bucket(numbers[i + kAhead])]);
+    ids[i] = slots_[SlotOf(numbers[i])].id;
   }
+}
+
+void KeyDictionary::Map(const int32_t* numbers, size_t count, int32_t* ids) const {
+  FindNumbers(numbers, count, ids);
+}
+
+void KeyDictionary::Map(const int64_t* numbers, size_t count, int32_t* ids) const {
+  FindNumbers(numbers, count, ids);
 }
 
 std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::Array>> columns,
@@ -157,15 +160,24 @@ std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::A
 void KeyDictionary::Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
                          std::vector<int32_t>* found) const {
   std::vector<int32_t>& ids = *found;
-  ids.assign(static_cast<size_t>(rows), columns_ == 0 ? 0 : -1);
-  if (columns_ == 0) return;
+  ids.resize(static_cast<size_t>(rows));
+  if (columns_ == 0) return std::fill(ids.begin(), ids.end(), 0);
   if (numbers_) {
-    WithNumbers(*columns[0], [&](auto number_of) { FindNumbers(*columns[0], number_of, &ids); });
+    const arrow::Array& column = *columns[0];
+    if (column.type_id() == arrow::Type::INT32) {
+      Map(column.data()->GetValues<int32_t>(1), ids.size(), ids.data());
+    } else {
+      Map(column.data()->GetValues<int64_t>(1), ids.size(), ids.data());
+    }
+    for (int64_t row = 0; column.null_count() > 0 && row < rows; ++row) {
+      if (column.IsNull(row)) ids[static_cast<size_t>(row)] = -1;
+    }
     return;
   }
   std::string key;
   for (int64_t row = 0; row < rows; ++row) {
-    if (KeyBytes(columns, row, &key)) ids[static_cast<size_t>(row)] = slots_[SlotOf(HashOf(key), key)].id;
+    const bool present = KeyBytes(columns, row, &key);
+    ids[static_cast<size_t>(row)] = present ? slots_[SlotOf(HashOf(key), key)].id : -1;
   }
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "salver/feature_view.h"
+#include "salver/source_reader.h"
 
 namespace arrow {
 class Array;
@@ -20,7 +21,7 @@ class Array;
 
 namespace salver {
 
-class KeyDictionary {
+class KeyDictionary final : public NumberMap {
  public:
   // No join keys gives every row id 0 (entityless views). One that is an integer or a time is kept as a
   // number.
@@ -36,6 +37,11 @@ class KeyDictionary {
   void Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
             std::vector<int32_t>* ids) const;
 
+  // Whether keys are kept as numbers; then Map gives what Find gives, -1 for a number that was never added.
+  bool has_numbers() const { return numbers_; }
+  void Map(const int32_t* numbers, size_t count, int32_t* ids) const override;
+  void Map(const int64_t* numbers, size_t count, int32_t* ids) const override;
+
   int32_t size() const { return columns_ == 0 ? 1 : size_; }
 
   // True when columns of this type can be numbered: fixed-width scalars, text and bytes.
@@ -50,8 +56,8 @@ class KeyDictionary {
 
   template <typename NumberOf>
   void AddNumbers(const arrow::Array& column, NumberOf number_of, std::vector<int32_t>* ids);
-  template <typename NumberOf>
-  void FindNumbers(const arrow::Array& column, NumberOf number_of, std::vector<int32_t>* ids) const;
+  template <typename T>
+  void FindNumbers(const T* numbers, size_t count, int32_t* ids) const;
   size_t Bucket(int64_t key) const { return (static_cast<uint64_t>(key) * 0x9e3779b97f4a7c15ULL) >> shift_; }
   // The slot of the key, or the empty one where it belongs.
   size_t SlotOf(int64_t number) const;

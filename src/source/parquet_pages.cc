@@ -116,14 +116,34 @@ class ChunkReader {
   const int32_t* DictionaryIndices(const Page& page, std::span<const T>* dictionary) {
     auto& indices = scratch_->indices;
     MakeRoom(static_cast<size_t>(page.present), &indices);
-    Dictionary().SetData(page.present, page.data, page.size);
-    if (Dictionary().DecodeIndices(page.present, indices.data()) != page.present)
-      Damaged("a page holds fewer values than it says");
-    const T* values = nullptr;
-    int32_t size = 0;
-    Dictionary().GetDictionary(&values, &size);
-    *dictionary = {values, static_cast<size_t>(size)};
+    *dictionary = DecodeIndices(page, indices.data());
     return indices.data();
+  }
+
+  // What `map` gives for the values that are present.
+  void Map(const Page& page, const NumberMap& map, int32_t* to) {
+    if (!IsDictionary(page)) {
+      T* const decoded = DecodedScratch(page.present);
+      Decode(page, decoded);
+      return map.Map(decoded, static_cast<size_t>(page.present), to);
+    }
+    const auto dictionary = DecodeIndices(page, to);
+    auto& mapped = scratch_->mapped;
+    if (!dictionary_is_mapped_) {
+      MakeRoom(dictionary.size(), &mapped);
+      map.Map(dictionary.data(), dictionary.size(), mapped.data());
+      dictionary_is_mapped_ = true;
+    }
+    bool damaged = false;
+    for (int i = 0; i < page.present; ++i) {
+      const auto index = static_cast<size_t>(to[i]);
+      if (index < dictionary.size()) {
+        to[i] = mapped[index];
+      } else {
+        damaged = true;
+      }
+    }
+    if (damaged) Damaged("a page names a value that its dictionary does not have");
   }
 
   // Value `row` of a page that is a block; ascending. False: the block does not give it, Unpack the page.
@@ -146,6 +166,17 @@ class ChunkReader {
   }
 
  private:
+  // The dictionary that they are of.
+  std::span<const T> DecodeIndices(const Page& page, int32_t* to) {
+    Dictionary().SetData(page.present, page.data, page.size);
+    if (Dictionary().DecodeIndices(page.present, to) != page.present)
+      Damaged("a page holds fewer values than it says");
+    const T* values = nullptr;
+    int32_t size = 0;
+    Dictionary().GetDictionary(&values, &size);
+    return {values, static_cast<size_t>(size)};
+  }
+
   ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, size_t wanted_count, T* all_values,
               std::function<bool(int64_t)> wanted)
       : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch), all_values_(all_values) {
@@ -187,6 +218,7 @@ class ChunkReader {
     dictionary_bytes_ = page.size();
     dictionary_values_ = page.num_values();
     dictionary_ = nullptr;
+    dictionary_is_mapped_ = false;
   }
 
   parquet::DictDecoder<Type>& Dictionary() {
@@ -370,6 +402,7 @@ class ChunkReader {
   std::vector<uint8_t> block_levels_;
   size_t block_values_ = 0;                            // where they begin in it
   int dictionary_values_ = -1, dictionary_bytes_ = 0;  // in the scratch, as stored; -1: there is none
+  bool dictionary_is_mapped_ = false;                  // in the scratch
   std::unique_ptr<parquet::TypedDecoder<Type>> plain_;
   std::unique_ptr<parquet::DictDecoder<Type>> dictionary_;
 };
@@ -397,6 +430,20 @@ bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t
     }
   }
   return nulls;
+}
+
+template <typename Type>
+void MapChunk(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, int32_t* to) {
+  ChunkReader<Type> reader(chunk, scratch, SIZE_MAX, [](int64_t) { return true; });
+  Page page;
+  while (reader.Next(&page)) {
+    int32_t* const numbers = to + page.first_row;
+    if (page.present > 0) reader.Map(page, map, numbers);
+    // Apart, from the back: each number goes to its row.
+    for (int row = page.rows - 1, from = page.present - 1; page.levels != nullptr && row >= 0; --row)
+      numbers[row] = page.levels[row] != 0 ? numbers[from--] : -1;
+    if (page.present == 0) std::fill_n(numbers, page.rows, -1);
+  }
 }
 
 // Picks [begin, end) from a page that stayed compressed; false when the block gives not all.
@@ -511,6 +558,14 @@ bool HasFixedPages(const parquet::FileMetaData& metadata, int leaf, const arrow:
 
 bool ReadFixedPages(const ColumnChunk& chunk, ReadScratch* scratch, void* values, uint8_t* valid) {
   return WithType(chunk, [&](auto type) { return ReadChunk<decltype(type)>(chunk, scratch, values, valid); });
+}
+
+void MapFixedPages(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, int32_t* to) {
+  if (chunk.metadata->schema()->Column(chunk.leaf)->physical_type() == parquet::Type::INT32) {
+    MapChunk<parquet::Int32Type>(chunk, map, scratch, to);
+  } else {
+    MapChunk<parquet::Int64Type>(chunk, map, scratch, to);
+  }
 }
 
 void GatherFixedPages(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* values,

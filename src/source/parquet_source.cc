@@ -179,6 +179,23 @@ class ParquetSource final : public SourceReader {
         .status();
   }
 
+  bool MapsFixed(const std::string& column) const override {
+    const auto field = file_schema_->GetFieldByName(column);
+    if (field == nullptr || !IsFixedWidth(column)) return false;
+    const auto type = field->type()->id();
+    return type == arrow::Type::INT32 || type == arrow::Type::INT64 || type == arrow::Type::TIMESTAMP;
+  }
+
+  Status MapFixed(int group, const std::string& column, const NumberMap& map, ReadScratch* scratch,
+                  int32_t* to) override {
+    return WithChunk(group, column,
+                     [&](const ColumnChunk& chunk) {
+                       MapFixedPages(chunk, map, scratch, to);
+                       return true;
+                     })
+        .status();
+  }
+
  private:
   // Only files of this machine tell whether they changed.
   static std::string VersionOf(const FileList& list) {

@@ -20,4 +20,12 @@ Status SourceReader::GatherFixed(int, const std::string& column, const PickedRow
   return Status::Internal("column \"" + column + "\" is gathered by its fixed width and has none.");
 }
 
+bool SourceReader::MapsFixed(const std::string&) const {
+  return false;
+}
+
+Status SourceReader::MapFixed(int, const std::string& column, const NumberMap&, ReadScratch*, int32_t*) {
+  return Status::Internal("column \"" + column + "\" is mapped by its fixed width and has none.");
+}
+
 }  // namespace salver
