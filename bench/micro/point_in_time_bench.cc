@@ -52,15 +52,24 @@ void Touched(benchmark::State& state, double bytes) {
       benchmark::Counter(bytes, benchmark::Counter::kIsIterationInvariantRate, benchmark::Counter::kIs1024);
 }
 
-void FindKeys(benchmark::State& state) {
-  const Data& data = TheData();
+std::shared_ptr<arrow::Array> KeyColumn() {
+  arrow::Int64Builder builder;
+  for (const int32_t number : TheData().keys) (void)builder.Append(number);
+  return builder.Finish().ValueOrDie();
+}
+
+KeyDictionary AllKeys() {
   const Field key{.name = "key", .type = ValueType::kInt64};
   KeyDictionary dictionary({&key, 1});
-  arrow::Int64Builder builder;
-  for (const int32_t number : data.keys) (void)builder.Append(number);
-  const auto column = builder.Finish().ValueOrDie();
+  const auto column = KeyColumn();
   dictionary.Add({&column, 1}, column->length());
   dictionary.Seal();
+  return dictionary;
+}
+
+void FindKeys(benchmark::State& state) {
+  const KeyDictionary dictionary = AllKeys();
+  const auto column = KeyColumn();
   std::vector<int32_t> ids;
   for (auto _ : state) {
     dictionary.Find({&column, 1}, column->length(), &ids);
@@ -97,17 +106,22 @@ void Join(benchmark::State& state) {
 }
 BENCHMARK(Join)->ArgsProduct({{1, 0}, {1, 0}})->Unit(benchmark::kMillisecond);
 
-// A file of one row group and one column of random doubles, which hardly compress.
+// A file of one row group: keys as a join has them, and random doubles, which hardly compress.
 class ColumnFile {
  public:
   ColumnFile() {
     char name[] = "/tmp/salver_micro_XXXXXX";
     folder_ = ::mkdtemp(name);
     std::mt19937_64 random(3);
-    arrow::DoubleBuilder builder;
-    for (size_t i = 0; i < kRows; ++i) (void)builder.Append(std::uniform_real_distribution<double>()(random));
-    const auto table = arrow::Table::Make(arrow::schema({arrow::field("value", arrow::float64())}),
-                                          {builder.Finish().ValueOrDie()});
+    arrow::DoubleBuilder values;
+    arrow::Int64Builder keys;
+    for (size_t i = 0; i < kRows; ++i) {
+      (void)values.Append(std::uniform_real_distribution<double>()(random));
+      (void)keys.Append(TheData().keys[i]);
+    }
+    const auto table = arrow::Table::Make(
+        arrow::schema({arrow::field("value", arrow::float64()), arrow::field("key", arrow::int64())}),
+        {values.Finish().ValueOrDie(), keys.Finish().ValueOrDie()});
     const auto file = arrow::io::FileOutputStream::Open(folder_ + "/rows.parquet").ValueOrDie();
     parquet::WriterProperties::Builder settings;
     settings.compression(arrow::Compression::SNAPPY)->max_row_group_length(static_cast<int64_t>(kRows));
@@ -128,18 +142,32 @@ class ColumnFile {
   std::string folder_;
 };
 
-void DecodeColumn(benchmark::State& state) {
+void Decode(benchmark::State& state, const char* column) {
   ColumnFile file;
   ReadScratch scratch;
-  LargeVector<double> values(kRows);
+  LargeVector<int64_t> values(kRows);
   std::vector<uint8_t> valid(kRows);
   for (auto _ : state) {
-    auto nulls = file.reader->ReadFixed(0, "value", &scratch, values.data(), valid.data());
+    auto nulls = file.reader->ReadFixed(0, column, &scratch, values.data(), valid.data());
     benchmark::DoNotOptimize(nulls);
   }
   Touched(state, kRows * 16.0);
 }
-BENCHMARK(DecodeColumn)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(Decode, Column, "value")->Name("DecodeColumn")->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(Decode, Keys, "key")->Name("DecodeKeys")->Unit(benchmark::kMillisecond);
+
+void MapKeys(benchmark::State& state) {
+  ColumnFile file;
+  ReadScratch scratch;
+  const KeyDictionary dictionary = AllKeys();
+  LargeVector<int32_t> ids(kRows);
+  for (auto _ : state) {
+    auto status = file.reader->MapFixed(0, "key", dictionary, &scratch, ids.data());
+    benchmark::DoNotOptimize(status);
+  }
+  Touched(state, kRows * 6.0);
+}
+BENCHMARK(MapKeys)->Unit(benchmark::kMillisecond);
 
 // One row in `range` is wanted.
 void GatherColumn(benchmark::State& state) {
