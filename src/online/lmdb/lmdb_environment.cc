@@ -126,6 +126,15 @@ Status LmdbEnvironment::Grow() {
   return error == 0 ? Status::OK() : Error("can not grow", error);
 }
 
+// LMDB takes the number of the last commit first and then the one of two root pages that belongs to it. When two
+// more commits end in between, that page is already the later one's: the reader would see a commit that is not
+// announced yet, and the one before it with its next read. Values of a key would go back for a moment.
+bool LmdbEnvironment::WasOvertaken(MDB_txn* reader) const {
+  MDB_envinfo about;
+  mdb_env_info(env_, &about);
+  return about.me_last_txnid > mdb_txn_id(reader) + 1;
+}
+
 Status LmdbEnvironment::Reader::Begin() {
   LmdbEnvironment& environment = *environment_;
   for (;;) {
@@ -140,7 +149,11 @@ Status LmdbEnvironment::Reader::Begin() {
     }
     const int error =
         txn_ != nullptr ? mdb_txn_renew(txn_) : mdb_txn_begin(environment.env_, nullptr, MDB_RDONLY, &txn_);
-    if (error == 0) return Status::OK();
+    if (error == 0 && !environment.WasOvertaken(txn_)) return Status::OK();
+    if (error == 0) {
+      End();
+      continue;
+    }
     if (txn_ != nullptr) mdb_txn_abort(txn_);
     txn_ = nullptr;
     map_.unlock();

@@ -105,6 +105,7 @@ class LmdbEnvironment {
   Status Error(std::string_view action, int error) const;
 
  private:
+  bool WasOvertaken(MDB_txn* reader) const;
   friend class Reader;
   friend class Writer;
   int OpenEnvironment();
