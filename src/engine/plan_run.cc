@@ -21,14 +21,13 @@
 #include "base/memory.h"
 #include "base/parallel.h"
 #include "engine/asked_keys.h"
+#include "engine/encoded_keys.h"
 #include "engine/gather.h"
 #include "engine/node_timer.h"
 #include "engine/scan.h"
 #include "engine/window_features.h"
 #include "kernel/asof_join.h"
 #include "kernel/columns.h"
-#include "kernel/key_dictionary.h"
-#include "kernel/label_index.h"
 #include "kernel/no_time.h"
 
 namespace salver {
@@ -36,15 +35,6 @@ namespace {
 
 using arrow::Table;
 using ArrayPtr = std::shared_ptr<arrow::Array>;
-
-// The keys of the entity rows, numbered.
-struct EncodedKeys {
-  explicit EncodedKeys(const KeyNode& node) : dictionary(node.join_keys) {}
-  KeyDictionary dictionary;
-  std::vector<int32_t> ids;            // per entity row
-  std::vector<ArrayPtr> distinct;      // key columns, each key once; when a store is told of them
-  std::unique_ptr<LabelIndex> labels;  // when a join asks for it
-};
 
 struct TimeRange {
   int64_t min_us = INT64_MAX, max_us = INT64_MIN;
@@ -147,23 +137,8 @@ class PlanRun {
     report_.keys.resize(plan_.keys.size());
     for (size_t node = 0; node < plan_.keys.size(); ++node) {
       const NodeTimer timer(TimeOf(node, &key_times_));
-      const KeyNode& keys = plan_.keys[node];
-      auto encoded = std::make_unique<EncodedKeys>(keys);
-      std::vector<ArrayPtr> columns;
-      for (size_t i = 0; i < keys.join_keys.size(); ++i) {
-        const std::string& name = keys.entity_columns[i];
-        const std::string reason =
-            "feature view \"" + ViewOn(node) + "\" joins on " + ValueTypeName(keys.join_keys[i].type);
-        SALVER_ASSIGN(auto column, CastKeyColumn(*entities_->GetColumnByName(name), keys.join_keys[i],
-                                                 "entity column \"" + name + "\"", reason));
-        columns.push_back(std::move(column));
-      }
-      encoded->ids = encoded->dictionary.Add(columns, entities_->num_rows());
-      encoded->dictionary.Seal();
+      SALVER_ASSIGN(auto encoded, EncodeKeys(plan_.keys[node], *entities_, ViewOn(node), IsTold(node)));
       report_.keys[node].distinct = encoded->dictionary.size();
-      if (IsTold(node)) {
-        SALVER_ASSIGN(encoded->distinct, DistinctKeys(columns, encoded->ids, encoded->dictionary.size()));
-      }
       keys_.push_back(std::move(encoded));
     }
     return Status::OK();
@@ -605,12 +580,6 @@ class PlanRun {
 Status CheckCancelled(const ExecutionContext& context) {
   if (context.cancelled == nullptr || !*context.cancelled) return Status::OK();
   return Status::Cancelled("the retrieval was cancelled.");
-}
-
-std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string>& key_columns) {
-  std::vector<Field> fields = keys.join_keys;
-  for (size_t i = 0; i < fields.size(); ++i) fields[i].name = key_columns[i];
-  return fields;
 }
 
 Result<std::shared_ptr<Table>> RunPlan(const LoweredPlan& plan, const Table& entities,

@@ -16,7 +16,4 @@ Result<RunReport> DescribePlan(const LoweredPlan& plan, const LabelTimes& labels
 // Cancelled once someone asked for it.
 Status CheckCancelled(const ExecutionContext& context);
 
-// The fields of a join's keys under the names they have in the source.
-std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string>& key_columns);
-
 }  // namespace salver

@@ -126,9 +126,9 @@ Status LmdbEnvironment::Grow() {
   return error == 0 ? Status::OK() : Error("can not grow", error);
 }
 
-// LMDB takes the number of the last commit first and then the one of two root pages that belongs to it. When two
-// more commits end in between, that page is already the later one's: the reader would see a commit that is not
-// announced yet, and the one before it with its next read. Values of a key would go back for a moment.
+// LMDB takes the number of the last commit first and then the one of two root pages that belongs to it. When
+// two more commits end in between, that page is already the later one's: the reader would see a commit that
+// is not announced yet, and the one before it with its next read. Values of a key would go back for a moment.
 bool LmdbEnvironment::WasOvertaken(MDB_txn* reader) const {
   MDB_envinfo about;
   mdb_env_info(env_, &about);

@@ -1,0 +1,38 @@
+// The keys of the entity rows as numbers, once for all joins on the same columns.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/lowered_plan.h"
+#include "kernel/key_dictionary.h"
+#include "kernel/label_index.h"
+#include "salver/status.h"
+
+namespace arrow {
+class Array;
+class Table;
+}  // namespace arrow
+
+namespace salver {
+
+struct EncodedKeys {
+  explicit EncodedKeys(const KeyNode& node) : dictionary(node.join_keys) {}
+  KeyDictionary dictionary;
+  std::vector<int32_t> ids;  // per entity row
+  std::vector<std::shared_ptr<arrow::Array>>
+      distinct;                        // key columns, each key once; when a store is told of them
+  std::unique_ptr<LabelIndex> labels;  // when a join asks for it
+};
+
+// Without labels. `view` joins on the keys, for messages; `is_told`: a store will be told of the distinct
+// keys. Errors: InvalidArgument for a column of a type that does not fit.
+Result<std::unique_ptr<EncodedKeys>> EncodeKeys(const KeyNode& node, const arrow::Table& entities,
+                                                const std::string& view, bool is_told);
+
+// The fields of a join's keys under the names they have in the source.
+std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string>& key_columns);
+
+}  // namespace salver
