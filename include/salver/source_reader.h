@@ -57,7 +57,7 @@ class SourceReader {
   virtual std::string Version() const { return ""; }
   // The rows of `groups` (ascending) with these top-level columns, in this order.
   // Errors: DataLoss for a source that is damaged, NotFound when it has gone, Unavailable when it does not
-  // answer; the message names it.
+  // answer, Aborted when somebody wrote into it since it was opened; the message names it.
   virtual Result<std::shared_ptr<arrow::Table>> Read(std::span<const int> groups,
                                                      const std::vector<std::string>& columns) = 0;
 

@@ -323,7 +323,7 @@ std::shared_ptr<OfflineStore> TestRepository::Offline() const {
 Result<std::unique_ptr<RetrievalJob>> TestRepository::Plan(const HistoricalRequest& request,
                                                            int threads) const {
   return PlanHistoricalFeatures(Snapshot(), request,
-                                {.offline = Offline(),
+                                {.offline = around_ ? around_(Offline()) : Offline(),
                                  .engine = engine_ != nullptr ? engine_ : NewLocalEngine(),
                                  .threads = threads,
                                  .optimize = optimize_,

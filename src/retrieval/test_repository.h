@@ -87,6 +87,9 @@ class TestRepository {
 
   // Of retrievals from now on: false runs plans as they were built.
   void OptimizePlans(bool optimize) { optimize_ = optimize; }
+  // What retrievals from now on read through, around the repository's store.
+  using StoreAround = std::function<std::shared_ptr<OfflineStore>(std::shared_ptr<OfflineStore> store)>;
+  void ReadThrough(StoreAround around) { around_ = std::move(around); }
   // Retrievals from now on run on `engine`; the local one until then.
   void RunOn(std::shared_ptr<ComputeEngine> engine) { engine_ = std::move(engine); }
 
@@ -100,6 +103,7 @@ class TestRepository {
   std::string folder_;
   bool owns_folder_;
   bool optimize_ = true;
+  StoreAround around_;
   std::shared_ptr<ComputeEngine> engine_;
   int64_t memory_limit_ = 0;
   std::string spill_folder_;

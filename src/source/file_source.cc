@@ -1,8 +1,8 @@
 // Who reads the format of a source's files. Parquet is read row group by row group; the other formats are
-// tables in memory (IPC: mapped), one file after another.
+// tables in memory, one file after another.
 #include "source/file_source.h"
 
-#include <arrow/filesystem/localfs.h>
+#include <arrow/filesystem/filesystem.h>
 #include <arrow/io/interfaces.h>
 #include <arrow/table.h>
 #include <arrow/type.h>
@@ -12,6 +12,7 @@
 #include "base/arrow_status.h"
 #include "source/file_list.h"
 #include "source/ipc_file.h"
+#include "source/open_file_state.h"
 #include "source/parquet_source.h"
 #include "source/partition_columns.h"
 #include "source/table_reader.h"
@@ -26,10 +27,7 @@ using SchemaPtr = std::shared_ptr<arrow::Schema>;
 // The files of one source in a format that is read whole.
 class WholeFiles {
  public:
-  WholeFiles(const DataSource& source, FileList list) : source_(source), list_(std::move(list)) {
-    if (list_.format == "arrow" && list_.system->type_name() == "local")
-      list_.system = std::make_shared<arrow::fs::LocalFileSystem>(Mapped());
-  }
+  WholeFiles(const DataSource& source, FileList list) : source_(source), list_(std::move(list)) {}
 
   Result<SchemaPtr> Schema() const {
     SALVER_ASSIGN(const auto partitions, PartitionColumns::Make(source_, list_.files));
@@ -50,12 +48,6 @@ class WholeFiles {
   }
 
  private:
-  static arrow::fs::LocalFileSystemOptions Mapped() {
-    auto options = arrow::fs::LocalFileSystemOptions::Defaults();
-    options.use_mmap = true;
-    return options;
-  }
-
   std::string What(const SourceFile& file) const {
     return "data source \"" + source_.name + "\", file \"" + file.path + "\"";
   }
@@ -73,9 +65,17 @@ class WholeFiles {
 
   Result<TablePtr> ReadFile(const SourceFile& file, const std::vector<std::string>& columns) const {
     SALVER_ASSIGN(auto input, OpenInput(file));
-    if (list_.format == "csv") return ReadCsv(std::move(input), source_, columns, What(file));
-    if (list_.format == "json") return ReadJson(std::move(input), source_, columns, What(file));
-    return ReadIpc(std::move(input), What(file));
+    const OpenFileState state(input);
+    auto table = ReadOpenFile(std::move(input), columns, What(file));
+    if (!state.Unchanged()) return WrittenWhileRead(What(file));
+    return table;
+  }
+
+  Result<TablePtr> ReadOpenFile(std::shared_ptr<arrow::io::RandomAccessFile> input,
+                                const std::vector<std::string>& columns, const std::string& what) const {
+    if (list_.format == "csv") return ReadCsv(std::move(input), source_, columns, what);
+    if (list_.format == "json") return ReadJson(std::move(input), source_, columns, what);
+    return ReadIpc(std::move(input), columns, what);
   }
 
   Result<TablePtr> WithPartitions(TablePtr table, const PartitionColumns& partitions, size_t file) const {

@@ -13,7 +13,7 @@
 namespace salver {
 
 // Relative paths start at `folder`. Parquet's row groups take their time range from the statistics of the
-// source's timestamp_field. CSV and JSON are read into memory, the columns of `needs` only; IPC is mapped.
+// source's timestamp_field. The others are read into memory, the columns of `needs` only.
 // Errors: NotFound, DataLoss, InvalidArgument (kBadSource): not of the format, files with different schemas,
 // no file.
 //         Unimplemented for formats that have no reader in this build.

@@ -6,6 +6,8 @@
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 
+#include <algorithm>
+
 #include "base/arrow_status.h"
 
 namespace salver {
@@ -30,19 +32,6 @@ arrow::Result<std::shared_ptr<arrow::Table>> Checked(std::shared_ptr<arrow::Tabl
   return table;
 }
 
-arrow::Result<std::shared_ptr<arrow::Table>> Read(const FilePtr& file) {
-  ARROW_ASSIGN_OR_RAISE(const bool is_stream, IsStream(file));
-  if (is_stream) {
-    ARROW_RETURN_NOT_OK(file->Seek(0));
-    ARROW_ASSIGN_OR_RAISE(const auto stream, arrow::ipc::RecordBatchStreamReader::Open(file));
-    ARROW_ASSIGN_OR_RAISE(auto table, stream->ToTable());
-    return Checked(std::move(table));
-  }
-  ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ipc::RecordBatchFileReader::Open(file));
-  ARROW_ASSIGN_OR_RAISE(auto table, reader->ToTable());
-  return Checked(std::move(table));
-}
-
 arrow::Result<std::shared_ptr<arrow::Schema>> ReadSchema(const FilePtr& file) {
   ARROW_ASSIGN_OR_RAISE(const bool is_stream, IsStream(file));
   if (is_stream) {
@@ -54,10 +43,39 @@ arrow::Result<std::shared_ptr<arrow::Schema>> ReadSchema(const FilePtr& file) {
   return reader->schema();
 }
 
+// Empty: all.
+arrow::Result<std::vector<int>> FieldsOf(const FilePtr& file, const std::vector<std::string>& columns) {
+  std::vector<int> fields;
+  if (columns.empty()) return fields;
+  ARROW_ASSIGN_OR_RAISE(const auto schema, ReadSchema(file));
+  for (int i = 0; i < schema->num_fields(); ++i) {
+    if (std::find(columns.begin(), columns.end(), schema->field(i)->name()) != columns.end())
+      fields.push_back(i);
+  }
+  return fields;
+}
+
+arrow::Result<std::shared_ptr<arrow::Table>> Read(const FilePtr& file,
+                                                  const std::vector<std::string>& columns) {
+  auto options = arrow::ipc::IpcReadOptions::Defaults();
+  ARROW_ASSIGN_OR_RAISE(options.included_fields, FieldsOf(file, columns));
+  ARROW_ASSIGN_OR_RAISE(const bool is_stream, IsStream(file));
+  if (is_stream) {
+    ARROW_RETURN_NOT_OK(file->Seek(0));
+    ARROW_ASSIGN_OR_RAISE(const auto stream, arrow::ipc::RecordBatchStreamReader::Open(file, options));
+    ARROW_ASSIGN_OR_RAISE(auto table, stream->ToTable());
+    return Checked(std::move(table));
+  }
+  ARROW_ASSIGN_OR_RAISE(const auto reader, arrow::ipc::RecordBatchFileReader::Open(file, options));
+  ARROW_ASSIGN_OR_RAISE(auto table, reader->ToTable());
+  return Checked(std::move(table));
+}
+
 }  // namespace
 
-Result<std::shared_ptr<arrow::Table>> ReadIpc(FilePtr file, const std::string& what) {
-  auto table = Read(file);
+Result<std::shared_ptr<arrow::Table>> ReadIpc(FilePtr file, const std::vector<std::string>& columns,
+                                              const std::string& what) {
+  auto table = Read(file, columns);
   if (!table.ok()) return Damaged(table.status(), what);
   return (*table)->ReplaceSchemaMetadata(nullptr);
 }

@@ -15,6 +15,8 @@
 #include "base/arrow_status.h"
 #include "base/files.h"
 #include "base/nearest.h"
+#include "base/one_line.h"
+#include "source/open_file_state.h"
 #include "source/parquet_pages.h"
 #include "source/parquet_source.h"
 #include "source/partition_columns.h"
@@ -25,6 +27,7 @@ namespace {
 struct ParquetFile {
   std::string path;
   std::shared_ptr<arrow::io::RandomAccessFile> bytes;
+  OpenFileState state;
   std::unique_ptr<parquet::arrow::FileReader> reader;
   int first_group = 0;
   int group_count = 0;
@@ -41,7 +44,7 @@ Status Damaged(const DataSource& source, const std::string& path, const std::str
           ? ". Check that the file is complete and is Parquet."
           : ". A file that is not Parquet has another format in its definition, or a name "
             "that ends in .csv, .json or .arrow; Parquet ends in .parquet.";
-  return Status::DataLoss(Name(source, path) + " can not be read as Parquet: " + what + fix,
+  return Status::DataLoss(Name(source, path) + " can not be read as Parquet: " + OnOneLine(what) + fix,
                           Reason::kBadSource);
 }
 
@@ -126,12 +129,8 @@ class ParquetSource final : public SourceReader {
       }
       if (mine.empty() && !(parts.empty() && &file == &files_.back()))
         continue;  // the last gives an empty table its schema
-      try {
-        SALVER_ASSIGN(auto part, ReadFile(&file, mine, columns));
-        parts.push_back(std::move(part));
-      } catch (const std::exception& error) {
-        return Damaged(source_, file.path, error.what());
-      }
+      SALVER_ASSIGN(auto part, Guarded(file, [&] { return ReadFile(&file, mine, columns); }));
+      parts.push_back(std::move(part));
     }
     if (parts.size() == 1) return parts[0];
     return FromArrow(arrow::ConcatenateTables(parts), "data source \"" + source_.name + "\"");
@@ -220,24 +219,37 @@ class ParquetSource final : public SourceReader {
   Result<bool> WithChunk(int group, const std::string& column, Use use) const {
     const ParquetFile& file = FileOf(group);
     const auto index = static_cast<size_t>(schema_->GetFieldIndex(column));
-    try {
+    return Guarded(file, [&]() -> Result<bool> {
       return use(ColumnChunk{file.bytes.get(), file.reader->parquet_reader()->metadata().get(),
                              group - file.first_group,
                              file.reader->manifest().schema_fields[index].column_index});
-    } catch (const std::bad_alloc&) {
-      throw;
-    } catch (const std::exception& error) {
-      return Damaged(source_, file.path, error.what());
-    }
+    });
+  }
+
+  // What `read` gives, or the error that it throws. Neither means anything once the file is written to.
+  template <typename Read>
+  auto Guarded(const ParquetFile& file, Read read) const -> decltype(read()) {
+    auto result = [&]() -> decltype(read()) {
+      try {
+        return read();
+      } catch (const std::bad_alloc&) {
+        throw;
+      } catch (const std::exception& error) {
+        return Damaged(source_, file.path, error.what());
+      }
+    }();
+    if (!file.state.Unchanged()) return WrittenWhileRead(Name(source_, file.path));
+    return result;
   }
 
   Status OpenFile(arrow::fs::FileSystem* system, const std::string& path) {
     auto opened = system->OpenInputFile(path);
     if (!opened.ok()) return FromArrow(opened.status(), Name(source_, path));
+    OpenFileState state(*opened);
     parquet::arrow::FileReaderBuilder builder;
     if (const auto status = builder.Open(*opened); !status.ok())
       return Damaged(source_, path, status.message());
-    ParquetFile file{.path = path, .bytes = *opened};
+    ParquetFile file{.path = path, .bytes = *opened, .state = std::move(state)};
     // Threads are the caller's, a row group each. Without pre-buffering the reader has no state that a read
     // changes.
     parquet::ArrowReaderProperties properties(/*use_threads=*/false);

@@ -76,7 +76,7 @@ Result<TablePtr> ReadTableFile(const std::string& path) {
   } catch (const std::exception& error) {  // parquet throws on damaged metadata
     return Status::InvalidArgument(what + ": " + error.what(), Reason::kBadSource);
   }
-  if (format == "arrow") return ReadIpc(std::move(file), what);
+  if (format == "arrow") return ReadIpc(std::move(file), {}, what);
   if (format == "csv") return ReadCsv(std::move(file), {}, {}, what);
   if (format == "json") return ReadJson(std::move(file), {}, {}, what);
   return Status::InvalidArgument(what +

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/files.h"
+#include "base/one_line.h"
 
 namespace salver {
 namespace {
@@ -15,17 +16,6 @@ std::string Quoted(std::string_view text, char quote) {
     quoted += letter;
   }
   return quoted + quote;
-}
-
-std::string OnOneLine(std::string_view text) {
-  std::string line;
-  for (const char letter : text) {
-    const bool space = letter == '\n' || letter == ' ' || letter == '\t';
-    if (!space) line += letter;
-    if (space && !line.empty() && line.back() != ' ') line += ' ';
-  }
-  while (!line.empty() && line.back() == ' ') line.pop_back();
-  return line;
 }
 
 // The texts in quotes of either kind, quotes inside left doubled: a file name with a quote is not looked for.
