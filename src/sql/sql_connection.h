@@ -60,6 +60,7 @@ struct SqlCore {
   explicit SqlCore(const DuckDbApi* functions) : api(functions), database(functions), converter(functions) {}
   const DuckDbApi* const api;
   std::string folder;
+  std::string room;                   // what queries may use, as a sentence for one that needs more
   std::shared_ptr<SqlInputs> inputs;  // before the database, whose table function reads them
   DuckDbDatabase database;
   DuckDbConnection converter;  // turns Arrow into vectors; runs no query

@@ -40,6 +40,22 @@ StatusCode CodeOf(duckdb_error_type type, const std::string& message) {
   }
 }
 
+bool DiskIsFull(const std::string& text) {
+  return text.find("No space left on device") != std::string::npos ||
+         text.find("Disk quota exceeded") != std::string::npos;
+}
+
+// What a query may use, and what to do when that is not enough.
+std::string RoomOf(const SqlOptions& options) {
+  const std::string memory = options.memory_limit_bytes > 0
+                                 ? std::to_string(options.memory_limit_bytes) + " bytes of memory"
+                                 : "most of this machine's memory";
+  if (options.temporary_folder.empty())
+    return "It may use " + memory + " and no disk. Raise memory_limit, or name a spill_folder.";
+  return "It may use " + memory + " and what is free at \"" + options.temporary_folder +
+         "\". Raise memory_limit, or free some space there.";
+}
+
 Status Set(const DuckDbApi& api, const DuckDbConfig& config, const char* name, const std::string& value) {
   if (api.set_config(config.get(), name, value.c_str()) == DuckDBSuccess) return Status::OK();
   return Status::Internal("DuckDB does not take \"" + value + "\" for its setting " + name + ".");
@@ -68,6 +84,7 @@ class InMemoryDatabase final : public SqlDatabase {
   Status Open(const SqlOptions& options) {
     const DuckDbApi& api = *core_->api;
     core_->folder = options.folder;
+    core_->room = RoomOf(options);
     DuckDbConfig config(&api);
     if (api.create_config(config.out()) == DuckDBError)
       return Status::Internal("DuckDB gives no configuration.");
@@ -152,6 +169,10 @@ Status SqlFault(duckdb_error_type type, const std::string& message, const std::s
   // A file that is not there is an I/O error among others to DuckDB, and the likeliest mistake to a person.
   const bool missing = text.find("No files found") != std::string::npos ||
                        text.find("No such file or directory") != std::string::npos;
+  if (DiskIsFull(text)) {
+    return Status::ResourceExhausted(
+        asked_by + ", in its SQL: " + text + ". Free some space and run it again.", Reason::kBadSource);
+  }
   const StatusCode code = missing ? StatusCode::kNotFound : CodeOf(type, message);
   const bool source = code != StatusCode::kInternal && code != StatusCode::kCancelled;
   return {code, asked_by + ", in its SQL: " + text, source ? Reason::kBadSource : Reason::kNone};

@@ -208,6 +208,9 @@ TEST(SqlDatabase, WithoutATemporaryFolderTheMemoryLimitIsAnError) {
   const auto database = OpenTestDatabase({.memory_limit_bytes = 32 << 20, .threads = 1});
   const auto result = database->Query({.sql = kLarge, .asked_by = "source \"large\""});
   EXPECT_EQ(result.status().code(), StatusCode::kResourceExhausted) << result.status().ToString();
+  EXPECT_NE(result.status().message().find("33554432 bytes of memory and no disk. Raise memory_limit"),
+            std::string::npos)
+      << result.status().ToString();
 }
 
 TEST(SqlDatabase, AQueryThatIsEndedLeavesNoTemporaryFile) {

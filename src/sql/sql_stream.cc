@@ -5,7 +5,10 @@
 #include <arrow/record_batch.h>
 #include <arrow/table.h>
 
+#include <algorithm>
+
 #include "base/arrow_status.h"
+#include "base/one_line.h"
 #include "sql/sql_text.h"
 
 namespace salver {
@@ -195,6 +198,13 @@ Status SqlSession::PrepareSelect(const std::string& sql, int lines_before, DuckD
 
 Status SqlSession::Fault(duckdb_error_type type, const std::string& message) const {
   if (watch_ != nullptr) SALVER_RETURN_NOT_OK(watch_->Verdict(query_.asked_by));
+  if (type == DUCKDB_ERROR_OUT_OF_MEMORY) {
+    // DuckDB goes on with advice on settings that nobody has here.
+    const std::string what =
+        message.substr(0, std::min(message.find("\nThis limit"), message.find("Possible sol")));
+    return Status::ResourceExhausted(
+        query_.asked_by + ", in its SQL: " + OnOneLine(what) + ". " + core_->room, Reason::kBadSource);
+  }
   return SqlFault(type, message, query_.asked_by, query_.lines_before);
 }
 

@@ -94,12 +94,18 @@ class DeltaOfflineStore final : public OfflineStore {
     SALVER_ASSIGN(SqlDatabase* const database, database_->GetWithDelta());
     static std::atomic<int64_t> last = 0;  // attached names are the database's, not the connection's
     const std::string name = QuoteSqlName("salver delta " + std::to_string(++last));
-    SqlQuery attach = Ask(source, "ATTACH " + QuoteSqlText(PathOf(source)) + " AS " + name + " (TYPE delta)");
-    SALVER_RETURN_NOT_OK(database->Execute(attach));
-    SqlQuery insert = Ask(source, "INSERT INTO " + name + " SELECT * FROM salver_added");
+    // Not every fault in committing says which table it was.
+    const auto ask = [&](const std::string& sql) {
+      SqlQuery query = Ask(source, sql);
+      query.asked_by += " (" + PathOf(source) + ")";
+      return query;
+    };
+    SALVER_RETURN_NOT_OK(
+        database->Execute(ask("ATTACH " + QuoteSqlText(PathOf(source)) + " AS " + name + " (TYPE delta)")));
+    SqlQuery insert = ask("INSERT INTO " + name + " SELECT * FROM salver_added");
     insert.inputs = {{.name = "salver_added", .table = fitted}};
     const Status inserted = database->Execute(insert);
-    const Status detached = database->Execute(Ask(source, "DETACH " + name));
+    const Status detached = database->Execute(ask("DETACH " + name));
     SALVER_RETURN_NOT_OK(inserted);
     SALVER_RETURN_NOT_OK(detached);
     return SyncDeltaTable(PathOf(source));
