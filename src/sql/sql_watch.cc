@@ -46,7 +46,8 @@ Status SqlWatch::Verdict(const std::string& asked_by) const {
     return Status::Cancelled(asked_by + ": its SQL was cancelled.");
   }
   if (deadline_.Passed()) {
-    return Status::DeadlineExceeded(asked_by + ": its SQL ran longer than it may and was stopped.");
+    return Status::DeadlineExceeded(asked_by + ": its SQL ran longer than it may and was stopped. Raise " +
+                                    "query_timeout_seconds, or ask for less.");
   }
   return Status::OK();
 }

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <thread>
 
+#include "base/one_line.h"
 #include "offline/postgres/libpq.h"
 
 namespace salver::postgres {
@@ -19,17 +20,9 @@ struct FreeResult {
 };
 using PgResult = std::unique_ptr<PGresult, FreeResult>;
 
-// libpq's messages have lines and indentation; ours have sentences.
+// libpq's messages have lines and indentation; ours have sentences, whose end is ours.
 std::string OneLine(const char* message) {
-  std::string text;
-  for (const char* c = message == nullptr ? "" : message; *c != '\0'; ++c) {
-    const bool space = *c == '\n' || *c == '\t' || *c == ' ';
-    if (!space) {
-      text += *c;
-    } else if (!text.empty() && text.back() != ' ') {
-      text += ' ';
-    }
-  }
+  std::string text = OnOneLine(message == nullptr ? "" : message);
   while (!text.empty() && (text.back() == ' ' || text.back() == '.')) text.pop_back();
   return text;
 }
@@ -253,9 +246,11 @@ Status Connection::Refused(const void* opaque) {
   for (const int field : {PG_DIAG_MESSAGE_DETAIL, PG_DIAG_MESSAGE_HINT, PG_DIAG_CONTEXT}) {
     if (const std::string more = OneLine(FieldOf(result, field).c_str()); !more.empty()) text += ". " + more;
   }
+  text += " (" + sqlstate_ + ").";
   if (sqlstate_ == "57014" && text.find("statement timeout") == std::string::npos)
     code = StatusCode::kCancelled;
-  return Status(code, text + " (" + sqlstate_ + ").", Reason::kBadSource);
+  if (code == StatusCode::kDeadlineExceeded) text += " Raise statement_timeout_seconds, or ask for less.";
+  return Status(code, text, Reason::kBadSource);
 }
 
 Status Connection::Flush() {
