@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "salver/deadline.h"
+#include "salver/log.h"
 #include "salver/online_request.h"
 #include "salver/registry_snapshot.h"
 #include "salver/retrieval.h"
@@ -36,6 +37,7 @@ class ComputeEngine;
 struct OpenOptions {
   std::string config_file;                // empty: <repository>/feature_store.yaml
   std::shared_ptr<ComputeEngine> engine;  // runs plans; null: the engine of this process
+  LogLevel log_level = LogLevel::kWarn;   // where neither feature_store.yaml nor SALVER_LOG names one
 };
 
 // A change of one object that apply makes, for people and programs.

@@ -23,8 +23,8 @@
 namespace salver {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
-enum class LogRoom { kEngine, kGroups, kMaterialize, kRetrieval, kServer };
-inline constexpr int kLogRoomCount = 5;
+enum class LogRoom { kEngine, kGroups, kMaterialize, kRegistry, kRetrieval, kServer };
+inline constexpr int kLogRoomCount = 6;
 
 struct LogConfig {
   bool json = true;
@@ -86,5 +86,23 @@ class LogLine {
   int64_t started_us_ = 0;
   std::string fields_;
 };
+
+inline const Status& OutcomeOf(const Status& status) {
+  return status;
+}
+template <typename T>
+Status OutcomeOf(const Result<T>& result) {
+  return result.status();
+}
+
+// Calls work(LogLine*), a whole operation, which adds what it knows; its line ends with what it returns, a
+// Status or a Result.
+template <typename Work>
+auto Logged(LogRoom room, std::string_view operation, const Work& work) {
+  LogLine line(room, operation);
+  auto outcome = work(&line);
+  line.End(OutcomeOf(outcome));
+  return outcome;
+}
 
 }  // namespace salver

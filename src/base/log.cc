@@ -16,7 +16,8 @@ namespace salver {
 namespace {
 
 constexpr const char* kLevelNames[] = {"debug", "info", "warn", "error", "off"};
-constexpr const char* kRoomNames[kLogRoomCount] = {"engine", "groups", "materialize", "retrieval", "server"};
+constexpr const char* kRoomNames[kLogRoomCount] = {"engine",   "groups",    "materialize",
+                                                   "registry", "retrieval", "server"};
 static_assert(static_cast<int>(LogRoom::kServer) == kLogRoomCount - 1);
 
 std::atomic<bool> write_json{true};
@@ -96,7 +97,7 @@ void AppendText(std::string_view name, std::string_view value, std::string* out)
 namespace internal {
 constinit std::atomic<int> log_levels[kLogRoomCount] = {
     static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn),
-    static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn)};
+    static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn)};
 }  // namespace internal
 
 Result<LogLevel> LogLevelNamed(std::string_view name) {

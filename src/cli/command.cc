@@ -26,7 +26,11 @@ void UseBlockStyle(YAML::Node node) {
 }  // namespace
 
 Result<std::unique_ptr<FeatureStore>> Context::OpenStore() const {
-  return FeatureStore::Open(repository, {.config_file = config_file});
+  return OpenStore(LogLevel::kOff);
+}
+
+Result<std::unique_ptr<FeatureStore>> Context::OpenStore(LogLevel log_level) const {
+  return FeatureStore::Open(repository, {.config_file = config_file, .log_level = log_level});
 }
 
 CLI::App* AddVerb(CLI::App* parent, const std::string& name, const std::string& description,

@@ -26,7 +26,10 @@ struct Context {
   std::function<Status()> action;  // set by the verb that was given
 
   bool json() const { return output == "json"; }
+  // A verb says its errors itself: operations are logged where the configuration asks for it, else from
+  // `log_level` up; off, unless given.
   Result<std::unique_ptr<FeatureStore>> OpenStore() const;
+  Result<std::unique_ptr<FeatureStore>> OpenStore(LogLevel log_level) const;
 };
 
 // Declares verb `name` under `parent`; `example` closes its --help.

@@ -10,7 +10,8 @@ void AddConfiguration(CLI::App* app, Context* context) {
                            "salver -c feature_repo configuration");
   verb->callback([context] {
     context->action = [context]() -> Status {
-      SALVER_ASSIGN(const RepoConfig config, LoadRepoConfig(context->repository, context->config_file));
+      SALVER_ASSIGN(const RepoConfig config,
+                    LoadRepoConfig(context->repository, context->config_file, LogLevel::kOff));
       std::printf("%s", config.ToYaml().c_str());
       return Status::OK();
     };

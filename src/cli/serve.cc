@@ -49,7 +49,7 @@ Status Run(const Context& context, const HttpServerOptions& options, const std::
   ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
   ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
   StopSignal stop;
-  SALVER_ASSIGN(auto store, context.OpenStore());
+  SALVER_ASSIGN(auto store, context.OpenStore(LogLevel::kWarn));
   SALVER_ASSIGN(auto server, HttpServer::Start(store.get(), options));
   std::printf("Serving project %s on http://%s:%d (Ctrl-C stops)\n", store->project().c_str(),
               options.host.c_str(), server->port());

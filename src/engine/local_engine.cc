@@ -7,6 +7,7 @@
 #include "engine/lowering.h"
 #include "engine/plan_run.h"
 #include "engine/sql_rows.h"
+#include "salver/log.h"
 
 namespace salver {
 namespace {
@@ -30,6 +31,18 @@ class LocalEngine final : public ComputeEngine {
  public:
   Result<std::shared_ptr<arrow::Table>> Run(const ExecutionPlan& plan, const arrow::Table& entities,
                                             const ExecutionContext& context, PlanReport* report) override {
+    LogLine line(LogRoom::kEngine, "run_plan", LogLevel::kDebug);
+    line.Add("nodes", static_cast<int64_t>(plan.nodes.size()));
+    line.Add("rows", entities.num_rows());
+    auto answer = RunLowered(plan, entities, context, report);
+    if (answer.ok()) line.End();  // who asked for the rows says what went wrong
+    return answer;
+  }
+
+  static Result<std::shared_ptr<arrow::Table>> RunLowered(const ExecutionPlan& plan,
+                                                          const arrow::Table& entities,
+                                                          const ExecutionContext& context,
+                                                          PlanReport* report) {
     SALVER_ASSIGN(const LoweredPlan lowered, LowerHistorical(plan));
     const ContextWithSql with_sql(plan, context);
     if (report == nullptr) return RunPlan(lowered, entities, with_sql.get(), nullptr);

@@ -196,13 +196,12 @@ class RegistryMetadata final : public GroupRegistry {
   }
 
   Result<FeatureGroup> Register(const FeatureGroup& group) override {
-    LogLine line(LogRoom::kGroups, "register_feature_group");
-    line.Add("group", group.schema.name);
-    line.Add("version", group.schema.version);
-    line.Add("features", static_cast<int64_t>(group.schema.features.size()));
-    auto registered = DoRegister(group);
-    line.End(registered.status());
-    return registered;
+    return Logged(LogRoom::kGroups, "register_feature_group", [&](LogLine* line) {
+      line->Add("group", group.schema.name);
+      line->Add("version", group.schema.version);
+      line->Add("features", static_cast<int64_t>(group.schema.features.size()));
+      return DoRegister(group);
+    });
   }
 
   Result<FeatureGroup> Get(const std::string& name, int version) override {
@@ -240,13 +239,11 @@ class RegistryMetadata final : public GroupRegistry {
   }
 
   Status SetLineage(const std::string& node, const std::vector<std::string>& inputs) override {
-    LogLine line(LogRoom::kGroups, "set_lineage");
-    line.Add("node", node);
-    line.Add("inputs", static_cast<int64_t>(inputs.size()));
-    const Status status =
-        Update([&](RegistryProto* registry) { return EditLineage(node, inputs, registry); });
-    line.End(status);
-    return status;
+    return Logged(LogRoom::kGroups, "set_lineage", [&](LogLine* line) {
+      line->Add("node", node);
+      line->Add("inputs", static_cast<int64_t>(inputs.size()));
+      return Update([&](RegistryProto* registry) { return EditLineage(node, inputs, registry); });
+    });
   }
 
   Result<FeatureLineage> GetLineage(const std::string& node) override {
@@ -439,7 +436,7 @@ std::shared_ptr<GroupRegistry> NewGroupRegistry(GroupContext context) {
 }
 
 Result<GroupContext> OpenGroupContext(const std::string& repository) {
-  SALVER_ASSIGN(const RepoConfig config, LoadRepoConfig(repository, ""));
+  SALVER_ASSIGN(const RepoConfig config, LoadRepoConfig(repository, "", LogLevel::kWarn));
   SALVER_RETURN_NOT_OK(ConfigureLog(config.log));
   GroupContext context{.repository = config.repository, .project = config.project};
   context.registry = NewFileRegistry(context.files, context.clock, config.registry_path);

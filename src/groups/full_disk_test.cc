@@ -288,6 +288,12 @@ TEST(FullDisk, FeatureGroupsAreWrittenOrNot) {
       for (int i = 0; i < 20'000; ++i) rows.push_back({i * 7919.0, i % 24 * 1.0, i * 104729.0, 3});
       const auto table = DriverRows(rows);
       SmallDisk::Check(store->WriteFeatures(format, *DriverRows({{1, 0, 1, 1}}), {}).status());
+      disk.UntilThereIsRoom("health", [&] {
+        for (const HealthCheck& check : store->CheckHealth().checks) {
+          if (!check.ok) return Status::ResourceExhausted(check.message);
+        }
+        return Status::OK();
+      });
       for (const WriteMode mode : {WriteMode::kAppend, WriteMode::kOverwrite}) {
         disk.UntilThereIsRoom(format,
                               [&] { return store->WriteFeatures(format, *table, {.mode = mode}).status(); });

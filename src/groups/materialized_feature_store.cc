@@ -95,7 +95,7 @@ class TableStore final : public MaterializedFeatureStore {
               "one of them.",
           Reason::kMetadata);
     }
-    return Logged("write_features", name, rows, [&](LogLine* line) -> Result<WriteReport> {
+    return LoggedWrite("write_features", name, rows, [&](LogLine* line) -> Result<WriteReport> {
       line->Add("mode", options.mode == WriteMode::kOverwrite ? "overwrite"
                         : options.backfill                    ? "backfill"
                                                               : "append");
@@ -113,7 +113,7 @@ class TableStore final : public MaterializedFeatureStore {
 
   Result<WriteReport> Backfill(const std::string& name, const arrow::Table& rows, int64_t start_us,
                                int64_t end_us) override {
-    return Logged("backfill", name, rows, [&](LogLine* line) -> Result<WriteReport> {
+    return LoggedWrite("backfill", name, rows, [&](LogLine* line) -> Result<WriteReport> {
       line->Add("start", FormatTime(start_us));
       line->Add("end", FormatTime(end_us));
       if (start_us > end_us) {
@@ -165,19 +165,17 @@ class TableStore final : public MaterializedFeatureStore {
 
  private:
   template <typename Work>
-  Result<WriteReport> Logged(const char* operation, const std::string& group, const arrow::Table& rows,
-                             Work work) {
-    LogLine line(LogRoom::kGroups, operation);
-    line.Add("group", group);
-    line.Add("rows", rows.num_rows());
-    line.Add("columns", rows.num_columns());
-    Result<WriteReport> report = work(&line);
-    if (report.ok()) {
-      line.Add("rows_replaced", report->rows_replaced);
-      line.Add("rows_total", report->rows_total);
-    }
-    line.End(report.status());
-    return report;
+  Result<WriteReport> LoggedWrite(const char* operation, const std::string& group, const arrow::Table& rows,
+                                  Work work) {
+    return Logged(LogRoom::kGroups, operation, [&](LogLine* line) -> Result<WriteReport> {
+      line->Add("group", group);
+      line->Add("rows", rows.num_rows());
+      line->Add("columns", rows.num_columns());
+      SALVER_ASSIGN(const WriteReport report, work(line));
+      line->Add("rows_replaced", report.rows_replaced);
+      line->Add("rows_total", report.rows_total);
+      return report;
+    });
   }
 
   Result<FeatureGroup> Find(const std::string& name, int version) {
@@ -221,10 +219,14 @@ class TableStore final : public MaterializedFeatureStore {
     Files* const files = registry_->context().files;
     const std::string path = JoinPath(folder, ".health");
     SALVER_RETURN_NOT_OK(files->CreateFolders(folder));
-    SALVER_ASSIGN(const auto file, files->Create(path));
-    SALVER_RETURN_NOT_OK(file->Append("Salver looks whether this folder can be written.\n"));
-    SALVER_RETURN_NOT_OK(file->Sync());
-    return files->Remove(path);
+    const auto write = [&]() -> Status {
+      SALVER_ASSIGN(const auto file, files->Create(path));
+      SALVER_RETURN_NOT_OK(file->Append("Salver looks whether this folder can be written.\n"));
+      return file->Sync();
+    };
+    const Status written = write();
+    const Status removed = files->Remove(path);
+    return written.ok() ? removed : written;
   }
 
   const std::shared_ptr<GroupRegistry> registry_;

@@ -350,12 +350,11 @@ Result<AskedGroups> ResolveRequest(GroupRegistry* registry, const FeatureGroupRe
 
 Result<TablePtr> ReadFeatures(GroupRegistry* registry, const FeatureGroupRequest& request, bool is_virtual,
                               const RowsOfGroup& rows_of) {
-  LogLine line(LogRoom::kGroups, "get_features");
-  line.Add("features", static_cast<int64_t>(request.names.size()));
-  if (request.entity_ids != nullptr) line.Add("rows", request.entity_ids->num_rows());
-  auto answer = Read(registry, request, is_virtual, rows_of, &line);
-  line.End(answer.status());
-  return answer;
+  return Logged(LogRoom::kGroups, "get_features", [&](LogLine* line) {
+    line->Add("features", static_cast<int64_t>(request.names.size()));
+    if (request.entity_ids != nullptr) line->Add("rows", request.entity_ids->num_rows());
+    return Read(registry, request, is_virtual, rows_of, line);
+  });
 }
 
 }  // namespace salver

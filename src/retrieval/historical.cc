@@ -80,14 +80,18 @@ class HistoricalJob final : public RetrievalJob {
   void Cancel() override { cancelled_ = true; }
 
   Result<std::shared_ptr<arrow::Table>> Run() override {
-    LogLine line(LogRoom::kRetrieval, "get_historical_features");
-    auto rows = Compute(nullptr);
-    if (rows.ok()) {
-      line.Add("rows", (*rows)->num_rows());
-      line.Add("columns", (*rows)->num_columns());
-    }
-    line.End(rows.status());
-    return rows;
+    return Logged(LogRoom::kRetrieval, "get_historical_features",
+                  [&](LogLine* line) -> Result<std::shared_ptr<arrow::Table>> {
+                    std::string views;
+                    for (const RequestedView& view : request_.views)
+                      views += (views.empty() ? "" : ",") + view.name;
+                    line->Add("views", views);
+                    line->Add("features", static_cast<int64_t>(request_.metadata.features.size()));
+                    SALVER_ASSIGN(auto rows, Compute(nullptr));
+                    line->Add("rows", rows->num_rows());
+                    line->Add("columns", rows->num_columns());
+                    return rows;
+                  });
   }
 
   Status Persist(const DataSource& storage, bool allow_overwrite) override {

@@ -24,9 +24,9 @@
 #include "retrieval/entity_rows.h"
 #include "retrieval/historical.h"
 #include "retrieval/pull.h"
-#include "salver/log.h"
 #include "serving/online_serving.h"
 #include "store/check_sql_views.h"
+#include "store/logged_feature_store.h"
 #include "store/python_definitions.h"
 #include "store/repo_config.h"
 
@@ -205,22 +205,7 @@ class LocalFeatureStore final : public FeatureStore {
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     SALVER_ASSIGN(const SnapshotPtr snapshot, Reload());
     SALVER_ASSIGN(const MaterializeContext context, WriteContext());
-    LogLine line(LogRoom::kMaterialize, "materialize");
-    auto report = salver::Materialize(*snapshot, options, context);
-    if (report.ok()) {
-      std::string views;
-      int64_t rows_read = 0, rows_written = 0;
-      for (const auto& view : report->views) {
-        views += (views.empty() ? "" : ",") + view.name;
-        rows_read += view.rows_read;
-        rows_written += view.rows_written;
-      }
-      line.Add("views", views);
-      line.Add("rows_read", rows_read);
-      line.Add("rows_written", rows_written);
-    }
-    line.End(report.status());
-    return report;
+    return salver::Materialize(*snapshot, options, context);
   }
 
   Status Push(std::string_view push_source, const arrow::Table& rows, PushTarget target) override {
@@ -403,9 +388,9 @@ class LocalFeatureStore final : public FeatureStore {
 
 Result<std::unique_ptr<FeatureStore>> FeatureStore::Open(const std::string& repository,
                                                          const OpenOptions& options) {
-  SALVER_ASSIGN(RepoConfig config, LoadRepoConfig(repository, options.config_file));
+  SALVER_ASSIGN(RepoConfig config, LoadRepoConfig(repository, options.config_file, options.log_level));
   SALVER_RETURN_NOT_OK(ConfigureLog(config.log));
-  return std::unique_ptr<FeatureStore>(new LocalFeatureStore(std::move(config), options.engine));
+  return NewLoggedFeatureStore(std::make_unique<LocalFeatureStore>(std::move(config), options.engine));
 }
 
 }  // namespace salver

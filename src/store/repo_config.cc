@@ -396,9 +396,11 @@ class ConfigReader {
 
 }  // namespace
 
-Result<RepoConfig> LoadRepoConfig(const std::string& repository, const std::string& config_file) {
+Result<RepoConfig> LoadRepoConfig(const std::string& repository, const std::string& config_file,
+                                  LogLevel log_level) {
   std::error_code error;
   RepoConfig config;
+  config.log.level = log_level;
   config.repository = std::filesystem::absolute(repository, error).lexically_normal().string();
   const std::string file =
       config_file.empty() ? JoinPath(config.repository, "feature_store.yaml") : config_file;

@@ -31,6 +31,8 @@ struct RepoConfig {
 // `config_file` empty: feature_store.yaml in `repository`. $NAME and ${NAME} of the environment are replaced;
 // unknown ones stay as they are. Relative paths start at the repository.
 // Errors: NotFound; InvalidArgument (kBadConfig) naming file, line and key.
-Result<RepoConfig> LoadRepoConfig(const std::string& repository, const std::string& config_file);
+// `log_level` holds where the file names none.
+Result<RepoConfig> LoadRepoConfig(const std::string& repository, const std::string& config_file,
+                                  LogLevel log_level);
 
 }  // namespace salver

@@ -23,7 +23,7 @@ class RepoConfigTest : public testing::Test {
   Result<RepoConfig> Load(const std::string& text) {
     auto file = Files::System()->Create(folder_ + "/feature_store.yaml");
     EXPECT_TRUE(file.ok() && (*file)->Append(text).ok());
-    return LoadRepoConfig(folder_, "");
+    return LoadRepoConfig(folder_, "", LogLevel::kWarn);
   }
 
   std::string folder_;
@@ -92,7 +92,8 @@ TEST_F(RepoConfigTest, ReadsWhatFeastReads) {
   EXPECT_EQ(config->online_store_path, folder_ + "/o.db");
   EXPECT_EQ(config->entity_key_version, 2);
   EXPECT_TRUE(config->serve_expired_values);
-  const auto golden = LoadRepoConfig(std::string(kSourceDir) + "/test/golden/quickstart", "");
+  const auto golden =
+      LoadRepoConfig(std::string(kSourceDir) + "/test/golden/quickstart", "", LogLevel::kWarn);
   ASSERT_TRUE(golden.ok()) << golden.status().ToString();
   EXPECT_EQ(golden->project, "quickstart");
 }
@@ -223,7 +224,7 @@ TEST_F(RepoConfigTest, APasswordIsNotRepeated) {
 }
 
 TEST_F(RepoConfigTest, AMissingFileSaysWhatToDo) {
-  const auto config = LoadRepoConfig(folder_ + "/nowhere", "");
+  const auto config = LoadRepoConfig(folder_ + "/nowhere", "", LogLevel::kWarn);
   EXPECT_EQ(config.status().code(), StatusCode::kNotFound);
   EXPECT_NE(config.status().message().find("salver init"), std::string::npos);
 }
