@@ -5,7 +5,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <random>
 #include <thread>
 
 #include "base/power_loss_files.h"
@@ -193,46 +192,6 @@ TEST_P(MaterializedTest, TheCacheStaysWithinItsBytes) {
   EXPECT_GT(small->cache_stats().evictions, 0);
   EXPECT_EQ(off->cache_stats().entries, 0);
   EXPECT_EQ(off->cache_stats().hits, 0);
-}
-
-// Random writes of every kind against rows kept in a vector.
-TEST_P(MaterializedTest, RandomWritesGiveWhatAVectorGives) {
-  const auto seed = std::random_device()();
-  SCOPED_TRACE("seed " + std::to_string(seed));
-  std::mt19937 random(seed);
-  const auto pick = [&](int below) { return static_cast<double>(random() % static_cast<unsigned>(below)); };
-  std::vector<std::vector<double>> model;
-  for (int step = 0; step < 60; ++step) {
-    std::vector<std::vector<double>> rows;
-    for (double i = pick(6); i >= 0; --i) rows.push_back({pick(5), pick(12), pick(1000), 1});
-    WriteOptions options{.mode = pick(12) == 0 ? WriteMode::kOverwrite : WriteMode::kAppend};
-    options.backfill = options.mode == WriteMode::kAppend && pick(3) == 0;
-    if (options.mode == WriteMode::kOverwrite) model.clear();
-    if (options.backfill) {
-      const auto time = [](const auto& a, const auto& b) { return a[1] < b[1]; };
-      const double first = (*std::min_element(rows.begin(), rows.end(), time))[1];
-      const double last = (*std::max_element(rows.begin(), rows.end(), time))[1];
-      std::erase_if(model, [&](const auto& row) { return row[1] >= first && row[1] <= last; });
-    }
-    model.insert(model.end(), rows.begin(), rows.end());
-    ASSERT_EQ(Write(rows, options).rows_total, static_cast<int64_t>(model.size()));
-    const double moment = pick(12);
-    for (int64_t driver = 0; driver < 5; ++driver) {
-      std::string expected = "null";
-      double newest = -1;
-      for (const auto& row : model) {  // later rows win ties
-        if (row[0] == static_cast<double>(driver) && row[1] <= moment && row[1] >= newest) {
-          newest = row[1];
-          expected = std::to_string(static_cast<int64_t>(row[2]));
-        }
-      }
-      ASSERT_EQ(TripsAt({driver}, moment), std::to_string(driver) + " | " + expected + "\n")
-          << "step " << step;
-    }
-  }
-  if (!IsDelta()) {
-    EXPECT_LE(FilesOnDisk().size(), 12);
-  }
 }
 
 TEST_P(MaterializedTest, TheFeatureStoreReadsTheSameTableAsAView) {
