@@ -5,9 +5,6 @@
 #include <arrow/compute/cast.h>
 #include <arrow/json/from_string.h>
 #include <arrow/table.h>
-#include <stdlib.h>
-
-#include <filesystem>
 
 #include "groups/materialized_store.h"
 #include "groups/virtualized_store.h"
@@ -16,20 +13,10 @@
 
 namespace salver {
 
-GroupRepository::GroupRepository() {
-  folder_ = (std::filesystem::temp_directory_path() / "salver_groups_XXXXXX").string();
-  if (::mkdtemp(folder_.data()) == nullptr) folder_ = ".";
-}
-
-GroupRepository::~GroupRepository() {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
-
 GroupContext GroupRepository::Context() {
-  return {.repository = folder_,
+  return {.repository = folder(),
           .project = "test",
-          .registry = NewFileRegistry(Files::System(), &clock, folder_ + "/registry.db"),
+          .registry = NewFileRegistry(Files::System(), &clock, folder() + "/registry.db"),
           .clock = &clock};
 }
 
@@ -42,7 +29,7 @@ std::unique_ptr<VirtualizedFeatureStore> GroupRepository::Virtualized(const Virt
 }
 
 void GroupRepository::WriteFile(const std::string& path, const arrow::Table& rows) const {
-  const Status written = WriteTableFile(rows, folder_ + "/" + path);
+  const Status written = WriteTableFile(rows, folder() + "/" + path);
   if (!written.ok()) throw std::runtime_error(written.ToString());
 }
 

@@ -9,6 +9,7 @@
 #include "groups/group_registry.h"
 #include "salver/materialized_feature_store.h"
 #include "salver/virtualized_feature_store.h"
+#include "test/test_folder.h"
 
 namespace salver {
 
@@ -21,10 +22,7 @@ class StandingClock final : public Clock {
 
 class GroupRepository {
  public:
-  GroupRepository();
-  ~GroupRepository();
-
-  const std::string& folder() const { return folder_; }
+  const std::string& folder() const { return folder_.path(); }
   GroupContext Context();
   std::shared_ptr<GroupRegistry> Metadata() { return NewGroupRegistry(Context()); }
   std::unique_ptr<MaterializedFeatureStore> Materialized(const MaterializedOptions& options = {});
@@ -35,7 +33,7 @@ class GroupRepository {
   StandingClock clock;
 
  private:
-  std::string folder_;
+  const TestFolder folder_;
 };
 
 // From JSON, a column an entry: {"driver_id": [1, 2], "trips": [7, null]}. Types as the fields say.

@@ -5,7 +5,6 @@
 #include <arrow/table.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <functional>
@@ -14,6 +13,7 @@
 #include "source/table_file.h"
 #ifdef SALVER_WITH_POSTGRES
 #include "offline/test_postgres.h"
+#include "test/test_folder.h"
 #endif
 
 namespace salver {
@@ -52,13 +52,10 @@ TablePtr Rows(int64_t begin, int64_t end) {
 class OfflineStoreTest : public testing::TestWithParam<StoreUnderTest> {
  protected:
   void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / "salver_offline_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
     OfflineStoreOptions options{.folder = folder_};
     if (GetParam().configure) GetParam().configure(&options);
     store_ = NewOfflineStores(options);
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   DataSource Keep(const std::string& name, const TablePtr& rows) {
     DataSource source = GetParam().keep(folder_, name, rows.get());
@@ -86,7 +83,8 @@ class OfflineStoreTest : public testing::TestWithParam<StoreUnderTest> {
         << (*got)->ToString() << expected->ToString();
   }
 
-  std::string folder_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
   std::unique_ptr<OfflineStore> store_;
 };
 

@@ -6,12 +6,12 @@
 #include <arrow/table.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <thread>
 
 #include "sql/sql_text.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -19,8 +19,6 @@ namespace {
 class SqlSourceTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / "salver_sql_source_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
     arrow::Int64Builder drivers, trips;
     arrow::StringBuilder cities;
     const auto micros = arrow::timestamp(arrow::TimeUnit::MICRO, "UTC");
@@ -39,7 +37,6 @@ class SqlSourceTest : public testing::Test {
     ASSERT_TRUE(out->Close().ok());
     store_ = NewOfflineStores({.folder = folder_});
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
   static DataSource Source(const std::string& query) {
     return {.name = "trips",
@@ -55,7 +52,8 @@ class SqlSourceTest : public testing::Test {
     return rows;
   }
 
-  std::string folder_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
   std::unique_ptr<OfflineStore> store_;
 };
 

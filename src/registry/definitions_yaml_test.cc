@@ -1,14 +1,12 @@
 #include "registry/definitions_yaml.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
-
-#include <filesystem>
 
 #include "base/files.h"
 #include "model/data_source_message.h"
 #include "registry/yaml_type.h"
 #include "test/source_dir.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -97,8 +95,8 @@ TEST(DefinitionsYaml, SourcesInPostgres) {
 }
 
 TEST(DefinitionsYaml, OtherYamlOfARepositoryIsLeftAlone) {
-  std::string folder = std::filesystem::temp_directory_path() / "salver_yaml_XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const TestFolder new_folder;
+  const std::string& folder = new_folder.path();
   const auto write = [&](const std::string& name, const std::string& text) {
     auto file = Files::System()->Create(folder + "/" + name);
     ASSERT_TRUE(file.ok() && (*file)->Append(text).ok());
@@ -115,7 +113,6 @@ TEST(DefinitionsYaml, OtherYamlOfARepositoryIsLeftAlone) {
   EXPECT_EQ(definitions.registry.entities_size(), 1);
   ASSERT_EQ(definitions.problems.size(), 1u);
   EXPECT_EQ(definitions.problems[0].where.file, "typo.yaml");
-  std::filesystem::remove_all(folder);
 }
 
 TEST(YamlType, ReadsWhatFeastWrites) {

@@ -1,7 +1,6 @@
 // Real Feast reads and rewrites a registry file that Salver wrote, and Salver reads on. SALVER_FEAST_PYTHON
 // names a Python with Feast in it; without one this is skipped.
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 
@@ -9,6 +8,7 @@
 #include "registry/apply.h"
 #include "registry/definitions_yaml.h"
 #include "registry/file_registry.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -45,8 +45,8 @@ TEST(FeastJudge, FeastSeesTheSameObjectsAndLosesNothing) {
   const char* python = ::getenv("SALVER_FEAST_PYTHON");
   if (python == nullptr || !std::filesystem::exists(python))
     GTEST_SKIP() << "SALVER_FEAST_PYTHON names no Python";
-  std::string folder = std::filesystem::temp_directory_path() / "salver_judge_XXXXXX";
-  ASSERT_NE(::mkdtemp(folder.data()), nullptr);
+  const TestFolder new_folder;
+  const std::string& folder = new_folder.path();
   const std::string path = folder + "/registry.db";
   auto registry = NewFileRegistry(Files::System(), Clock::System(), path);
   Definitions definitions;
@@ -81,7 +81,6 @@ TEST(FeastJudge, FeastSeesTheSameObjectsAndLosesNothing) {
   const auto next = registry->Update([](feast::core::Registry*) { return Status::OK(); });
   ASSERT_TRUE(next.ok());
   EXPECT_EQ((*next)->seal().number(), (*written)->seal().number() + 1);
-  std::filesystem::remove_all(folder);
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include "registry/file_registry.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -12,6 +11,7 @@
 #include "base/power_loss_files.h"
 #include "feast/core/Registry.pb.h"
 #include "model/wire.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -20,14 +20,6 @@ using RegistryProto = feast::core::Registry;
 
 class FileRegistryTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string folder = std::filesystem::temp_directory_path() / "salver_registry_XXXXXX";
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-    path_ = folder_ + "/data/registry.db";
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   std::unique_ptr<Registry> Open() { return NewFileRegistry(Files::System(), Clock::System(), path_); }
   std::string Bytes() { return *Files::System()->Read(path_); }
   void Overwrite(const std::string& bytes) {
@@ -36,7 +28,9 @@ class FileRegistryTest : public testing::Test {
     ASSERT_TRUE((*file)->Append(bytes).ok());
   }
 
-  std::string folder_, path_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
+  const std::string path_ = folder_ + "/data/registry.db";
 };
 
 auto AddEntity(const std::string& name) {

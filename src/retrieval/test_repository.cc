@@ -10,7 +10,6 @@
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/exception.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -119,11 +118,6 @@ void AsJson(const TestRepository& repository, const TestView& view, const arrow:
   SetFile(path, source);
 }
 
-std::string NewFolder() {
-  std::string folder = (std::filesystem::temp_directory_path() / "salver_test_XXXXXX").string();
-  return ::mkdtemp(folder.data()) == nullptr ? "." : folder;
-}
-
 // With the feature that it fills.
 void AddAggregation(const Aggregation& aggregation, const TestView& view,
                     feast::core::FeatureViewSpec* spec) {
@@ -218,19 +212,16 @@ const std::vector<TestSourceKind>& TestSourceKinds() {
 }
 
 TestRepository::TestRepository()
-    : folder_(NewFolder()), owns_folder_(true), registry_(std::make_shared<feast::core::Registry>()) {}
+    : own_folder_(std::in_place),
+      folder_(own_folder_->path()),
+      registry_(std::make_shared<feast::core::Registry>()) {}
 
 TestRepository::TestRepository(const TestSourceKind& kind) : TestRepository() {
   kind_ = &kind;
 }
 
 TestRepository::TestRepository(std::string folder)
-    : folder_(std::move(folder)), owns_folder_(false), registry_(std::make_shared<feast::core::Registry>()) {}
-
-TestRepository::~TestRepository() {
-  std::error_code ignored;
-  if (owns_folder_) std::filesystem::remove_all(folder_, ignored);
-}
+    : folder_(std::move(folder)), registry_(std::make_shared<feast::core::Registry>()) {}
 
 void TestRepository::Write(const arrow::Table& table, const std::string& path, int64_t row_group_rows) const {
   std::filesystem::create_directories(std::filesystem::path(folder_ + "/" + path).parent_path());

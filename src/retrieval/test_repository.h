@@ -13,6 +13,7 @@
 #include "retrieval/historical.h"
 #include "salver/feature_service.h"
 #include "salver/feature_view.h"
+#include "test/test_folder.h"
 
 namespace arrow {
 class Array;
@@ -60,7 +61,6 @@ class TestRepository {
   explicit TestRepository(const TestSourceKind& kind);
   // Reads from a folder that is there, and leaves it.
   explicit TestRepository(std::string folder);
-  ~TestRepository();
 
   const std::string& folder() const { return folder_; }
   // Writes `table` to `path` under the folder, in row groups of that many rows.
@@ -100,8 +100,8 @@ class TestRepository {
   feast::core::DataSource* AddView(const TestView& view);
 
   const TestSourceKind* kind_ = nullptr;
-  std::string folder_;
-  bool owns_folder_;
+  std::optional<TestFolder> own_folder_;
+  const std::string folder_;
   bool optimize_ = true;
   StoreAround around_;
   std::shared_ptr<ComputeEngine> engine_;

@@ -1,9 +1,9 @@
 // Logs as other programs write them. What deltalake makes of ours, and we of its, is asked in offline/delta.
 #include "source/delta_log.h"
+#include "test/test_folder.h"
 
 #include <arrow/type.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -13,12 +13,7 @@ namespace {
 
 class DeltaLogTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / "salver_delta_log_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-    std::filesystem::create_directories(folder_ + "/_delta_log");
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { std::filesystem::create_directories(folder_ + "/_delta_log"); }
 
   void Commit(int number, const std::string& actions) const {
     std::ofstream(folder_ + "/_delta_log/" + std::string(19, '0') + std::to_string(number) + ".json")
@@ -42,7 +37,8 @@ class DeltaLogTest : public testing::Test {
         .value();
   }
 
-  std::string folder_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
 };
 
 constexpr char kFirst[] =

@@ -8,7 +8,6 @@
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
 #include <parquet/properties.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -18,6 +17,7 @@
 
 #include "source/file_source.h"
 #include "source/read_scratch.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -26,12 +26,6 @@ constexpr int64_t kRows = 5000, kGroupRows = 1900;
 
 class PagesTest : public ::testing::Test {
  protected:
-  PagesTest() {
-    char name[] = "/tmp/salver_pages_XXXXXX";
-    folder_ = ::mkdtemp(name);
-  }
-  ~PagesTest() override { std::filesystem::remove_all(folder_); }
-
   std::unique_ptr<SourceReader> Write(const arrow::Table& table,
                                       const parquet::WriterProperties::Builder& settings,
                                       int64_t group_rows = kGroupRows) {
@@ -51,7 +45,8 @@ class PagesTest : public ::testing::Test {
     return reader.ok() ? std::move(*reader) : nullptr;
   }
 
-  std::string folder_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
 };
 
 // How many different values there are decides whether a dictionary is kept; how the nulls lie, how levels are

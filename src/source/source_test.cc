@@ -4,24 +4,18 @@
 #include <arrow/table.h>
 #include <gtest/gtest.h>
 #include <parquet/arrow/writer.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
 
 #include "source/file_source.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
 
 class SourceTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / "salver_source_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   // A file with column "time" of this type and these raw values, two rows a row group, and "n" that numbers
   // them.
   void Write(const std::string& path, const std::vector<int64_t>& times,
@@ -48,7 +42,8 @@ class SourceTest : public testing::Test {
                           folder_, {});
   }
 
-  std::string folder_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
 };
 
 // Statistics finer than a microsecond are rounded outwards, whatever their sign: a row group is never skipped

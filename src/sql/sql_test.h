@@ -4,28 +4,13 @@
 #include <arrow/builder.h>
 #include <arrow/table.h>
 
-#include <filesystem>
 #include <memory>
 #include <string>
 
 #include "sql/sql_database.h"
+#include "test/test_folder.h"
 
 namespace salver {
-
-// A folder that goes with the test.
-class TestFolder {
- public:
-  TestFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "salver_sql_XXXXXX").string();
-    path_ = mkdtemp(name.data());
-  }
-  TestFolder(const TestFolder&) = delete;
-  ~TestFolder() { std::filesystem::remove_all(path_); }
-  const std::string& path() const { return path_; }
-
- private:
-  std::string path_;
-};
 
 inline std::unique_ptr<SqlDatabase> OpenTestDatabase(const SqlOptions& options = {}) {
   auto database = OpenSqlDatabase(options);

@@ -1,32 +1,26 @@
 #include "store/repo_config.h"
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 
 #include "base/files.h"
 #include "test/source_dir.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
 
 class RepoConfigTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string folder = std::filesystem::temp_directory_path() / "salver_config_XXXXXX";
-    ASSERT_NE(::mkdtemp(folder.data()), nullptr);
-    folder_ = folder;
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-
   Result<RepoConfig> Load(const std::string& text) {
     auto file = Files::System()->Create(folder_ + "/feature_store.yaml");
     EXPECT_TRUE(file.ok() && (*file)->Append(text).ok());
     return LoadRepoConfig(folder_, "", LogLevel::kWarn);
   }
 
-  std::string folder_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
 };
 
 #ifdef SALVER_WITH_POSTGRES

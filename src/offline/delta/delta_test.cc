@@ -4,7 +4,6 @@
 #include <arrow/builder.h>
 #include <arrow/table.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <filesystem>
 #include <fstream>
@@ -14,6 +13,7 @@
 #include "offline/offline_stores.h"
 #include "source/delta_log.h"
 #include "test/source_dir.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -36,12 +36,7 @@ TablePtr Rows(int64_t begin, int64_t end) {
 
 class DeltaTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / "salver_delta_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-    store_ = NewOfflineStores({.folder = folder_});
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { store_ = NewOfflineStores({.folder = folder_}); }
 
   static DataSource Table(std::map<std::string, std::string> options = {}) {
     return {.name = "drivers",
@@ -78,7 +73,8 @@ class DeltaTest : public testing::Test {
     return text_out.str();
   }
 
-  std::string folder_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
   std::unique_ptr<OfflineStore> store_;
 };
 

@@ -4,7 +4,6 @@
 #include <arrow/builder.h>
 #include <arrow/table.h>
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include "offline/file/append_files.h"
 #include "offline/offline_stores.h"
 #include "source/table_file.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -69,12 +69,7 @@ class FullDisk final : public Files {
 
 class FileFaults : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = (std::filesystem::temp_directory_path() / "salver_faults_XXXXXX").string();
-    ASSERT_NE(::mkdtemp(folder_.data()), nullptr);
-    store_ = NewFileOfflineStore(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
+  void SetUp() override { store_ = NewFileOfflineStore(folder_); }
 
   void Text(const std::string& path, const std::string& text) const {
     std::filesystem::create_directories(std::filesystem::path(folder_ + "/" + path).parent_path());
@@ -99,7 +94,8 @@ class FileFaults : public testing::Test {
     return names;
   }
 
-  std::string folder_;
+  const TestFolder new_folder_;
+  const std::string& folder_ = new_folder_.path();
   std::unique_ptr<OfflineStore> store_;
 };
 
