@@ -1,8 +1,15 @@
+#include <errno.h>
 #include <gtest/gtest.h>
-
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <atomic>
+#include <cstddef>
+#include <cstdio>
+#include <cstring>
 #include <filesystem>
 #include <thread>
 
@@ -10,6 +17,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/nearest.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -73,24 +81,62 @@ TEST(Files, ATemporaryFileHasNoName) {
   EXPECT_FALSE(Files::System()->CreateTemporary("/proc/nowhere").ok());
 }
 
-TEST(Files, ANewFileIsNeverPutInThePlaceOfAnother) {
-  const std::string path = testing::TempDir() + "salver_new_file_" + std::to_string(::getpid());
-  std::atomic<int> created{0};
+// Several threads create one file: one does, and its bytes are there. False and a word on stderr otherwise.
+bool OnlyOneCreates(const std::string& path) {
+  std::atomic<int> created{0}, wrong{0};
   std::vector<std::jthread> threads;
   for (int i = 0; i < 8; ++i) {
     threads.emplace_back([&, text = std::string(1000, static_cast<char>('a' + i))] {
       const Status status = CreateNewFile(Files::System(), path, text);
-      if (status.ok()) {
-        ++created;
-        EXPECT_EQ(Files::System()->Read(path).value(), text);
-      } else {
-        EXPECT_EQ(status.code(), StatusCode::kAlreadyExists) << status.ToString();
-      }
+      created += status.ok();
+      wrong +=
+          status.ok() ? *Files::System()->Read(path) != text : status.code() != StatusCode::kAlreadyExists;
+      if (!status.ok()) std::fprintf(stderr, "%s\n", status.ToString().c_str());
     });
   }
   threads.clear();
-  EXPECT_EQ(created, 1);
-  ASSERT_TRUE(Files::System()->Remove(path).ok());
+  return created == 1 && wrong == 0;
+}
+
+TEST(Files, ANewFileIsNeverPutInThePlaceOfAnother) {
+  const TestFolder folder;
+  EXPECT_TRUE(OnlyOneCreates(folder.path() + "/new"));
+}
+
+// From here on renameat2 fails in this process with `error`, as where the file system, or the system, does
+// not know it.
+bool RefuseRenameAt2(int error) {
+  struct sock_filter program[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_renameat2, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | static_cast<unsigned>(error)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog filter = {std::size(program), program};
+  return ::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+         ::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) == 0;
+}
+
+int CreateWithoutRenameAt2(int error) {
+  const TestFolder folder;
+  const std::string path = folder.path() + "/new", other = folder.path() + "/other";
+  if (!RefuseRenameAt2(error)) return 2;
+  if (!OnlyOneCreates(path)) return 1;
+  if (!ReplaceFile(Files::System(), other, "other").ok()) return 1;
+  const std::string text = *Files::System()->Read(path);
+  if (Files::System()->RenameNew(other, path).code() != StatusCode::kAlreadyExists) return 1;
+  if (*Files::System()->Read(path) != text || *Files::System()->Read(other) != "other") return 1;
+  if (!Files::System()->RenameNew(other, path + ".2").ok()) return 1;
+  // Both are there under one name each, and nothing besides.
+  const std::filesystem::directory_iterator files(folder.path());
+  return std::distance(begin(files), end(files)) == 2 ? 0 : 1;
+}
+
+TEST(Files, ANewFileIsNeverPutInThePlaceOfAnotherWhereRenamesCanNotTell) {
+  GTEST_FLAG_SET(death_test_style, "threadsafe");
+  for (const int error : {EINVAL, ENOSYS, ENOTSUP})
+    EXPECT_EXIT(::_exit(CreateWithoutRenameAt2(error)), testing::ExitedWithCode(0), "")
+        << std::strerror(error);
 }
 
 TEST(ByteSize, ReadsWhatPeopleWrite) {

@@ -306,8 +306,6 @@ TEST(FullDisk, WhatSpillsEndsWithNothingLeft) {
   WithOwnDisks([] {
     SmallDisk disk("registry: registry.db\nmemory_limit: 100KB\nspill_folder: disk/spill\n");
     SmallDisk::Check(disk.store()->Apply({}).status());
-    const auto job = JobOf(disk);
-    disk.UntilThereIsRoom("join", [&] { return job->Run().status(); });
     const auto materialize = [&] {
       return disk.store()
           ->Materialize({.start_us = kMidnight - kHour, .end_us = kMidnight + 2 * kHour, .views = {"trips"}})

@@ -9,6 +9,9 @@
 #include "feast/core/Registry.pb.h"
 #include "groups/group_fixture.h"
 #include "groups/sql_words.h"
+#include "offline/offline_stores.h"
+#include "source/table_file.h"
+#include "sql/sql_text.h"
 
 namespace salver {
 namespace {
@@ -207,6 +210,56 @@ TEST_F(VirtualizedTest, WithoutATimestampKeyARowIsOfAnyMoment) {
       store_->GetFeatures({.names = {"all_trips"}, .entity_ids = Drivers({7}), .point_in_time = 1});
   ASSERT_TRUE(early.ok()) << early.status().ToString();
   EXPECT_EQ(RowsText(**early), "7 | 3\n");
+}
+
+// Sources are named in SQL as they are called in the registry, in quotes where SQL needs them.
+TEST_F(VirtualizedTest, SourcesOfEveryKindAndNameAreRead) {
+  const auto rows = ReadTableFile(repository_.folder() + "/cities.parquet").value();
+  ASSERT_TRUE(CreateDeltaTable(repository_.folder() + "/delta", *rows->schema()).ok());
+  const auto offline = NewOfflineStores({.folder = repository_.folder()});
+  const DataSource table{
+      .name = "t", .kind = DataSourceKind::kFile, .store = "delta", .path = "delta", .file_format = "delta"};
+  ASSERT_TRUE(offline->Append(table, *rows).ok());
+  const std::vector<std::string> names = {"plain", "Daily Trips",     "order",
+                                          "a\"b",  "gr\u00f6\u00dfe", "select.from"};
+  const auto added = repository_.Context().registry->Update([&](feast::core::Registry* registry) {
+    for (const std::string& name : names) {
+      for (const char* kind : {"file", "delta", "sql"}) {
+        auto* source = registry->add_data_sources();
+        source->set_name(kind + (" " + name));
+        source->set_project("test");
+        source->set_type(feast::core::DataSource::BATCH_FILE);
+        if (kind == std::string("sql")) {
+          source->set_sql("SELECT * FROM read_parquet('cities.parquet')");
+          continue;
+        }
+        source->mutable_file_options()->set_uri(kind == std::string("file") ? "cities.parquet" : "delta");
+        if (kind == std::string("delta"))
+          source->mutable_file_options()->mutable_file_format()->mutable_delta_format();
+      }
+    }
+    return Status::OK();
+  });
+  ASSERT_TRUE(added.ok()) << added.status().ToString();
+  FeatureGroupSchema schema = Activity();
+  schema.features = {{.name = "city", .data_type = DataType::kString}};
+  for (const std::string& name : names) {
+    for (const char* kind : {"file", "delta", "sql"}) {
+      SCOPED_TRACE(kind + (" " + name));
+      schema.name += "x";
+      const std::string sql =
+          "SELECT driver_id, event_timestamp, city FROM " + QuoteSqlName(kind + (" " + name));
+      const auto defined = store_->DefineVirtualFeatures(schema, {{"city", sql}});
+      ASSERT_TRUE(defined.ok()) << defined.status().ToString();
+      EXPECT_EQ(Get({schema.name + ":city"}, {1, 2, 3}), "1 | a\n2 | b\n3 | null\n");
+    }
+  }
+  // A Delta table and a query may give other rows the next time.
+  const auto newer = JsonTable(rows->schema()->fields(), {"[1]", "[1795136400000000]", "[\"c\"]"});
+  ASSERT_TRUE(offline->Append(table, *newer).ok());
+  EXPECT_EQ(Get({"activityxx:city"}, {1}), "1 | c\n");
+  WriteCities("d");
+  EXPECT_EQ(Get({"activityxxx:city"}, {1}), "1 | d\n");
 }
 
 TEST_F(VirtualizedTest, AGroupThatWasNeverWrittenIsATableWithoutRows) {

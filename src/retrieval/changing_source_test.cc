@@ -94,9 +94,9 @@ class SteppingReader final : public SourceReader {
     return reader_->ReadFixed(group, column, scratch, values, valid);
   }
   Status GatherFixed(int group, const std::string& column, const PickedRows& picked, ReadScratch* scratch,
-                     void* values, uint8_t* valid) override {
+                     void* values, std::vector<uint32_t>* nulls) override {
     at_->Step();
-    return reader_->GatherFixed(group, column, picked, scratch, values, valid);
+    return reader_->GatherFixed(group, column, picked, scratch, values, nulls);
   }
 
  private:
