@@ -306,9 +306,10 @@ std::shared_ptr<const RegistrySnapshot> TestRepository::Snapshot() const {
 }
 
 std::shared_ptr<OfflineStore> TestRepository::Offline() const {
+  if (offline_ != nullptr) return offline_;
   OfflineStoreOptions options{.folder = folder_};
   if (kind_ != nullptr && kind_->configure) kind_->configure(&options);
-  return NewOfflineStores(options);
+  return offline_ = NewOfflineStores(options);
 }
 
 Result<std::unique_ptr<RetrievalJob>> TestRepository::Plan(const HistoricalRequest& request,
