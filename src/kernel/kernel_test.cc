@@ -5,6 +5,7 @@
 
 #include "base/parallel.h"
 #include "kernel/asof_join.h"
+#include "kernel/label_index.h"
 #include "kernel/no_time.h"
 #include "salver/online_store.h"
 #include "salver/write_rule.h"
@@ -110,6 +111,21 @@ TEST(AsofJoin, EqualsBruteForceOnRandomRows) {
 }
 
 // Enough rows that threads meet on the same labels, most rows and labels in one key, out of time order.
+// Behind the last label there is nothing to look at.
+TEST(LabelIndex, TheLastKeyMayHaveNoLabels) {
+  const std::vector<int32_t> keys = {0, 1};
+  const std::vector<int64_t> times = {5, kNoTime};
+  const LabelIndex index = LabelIndex::Make(keys, times, 2, 1).value();
+  ASSERT_EQ(index.size(), 1u);
+  EXPECT_EQ(index.times().size(), 1u);
+  std::vector<LabelIndex::Search> searches = {
+      {.time = 3, .key = 0}, {.time = 6, .key = 0}, {.time = 3, .key = 1}};
+  index.Find(searches);
+  EXPECT_EQ(searches[0].left, 1u);
+  EXPECT_EQ(searches[1].left, 0u);
+  EXPECT_EQ(searches[2].left, 0u);
+}
+
 TEST(AsofJoin, IsTheSameForAnyNumberOfThreads) {
   std::mt19937_64 random(7);
   Rows rows;

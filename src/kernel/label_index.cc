@@ -28,7 +28,8 @@ Result<LabelIndex> LabelIndex::Make(std::span<const int32_t> keys, std::span<con
       index.rows_[index.starts_[static_cast<size_t>(keys[row]) + 1]++] = static_cast<uint32_t>(row);
   }
   index.starts_.pop_back();
-  index.times_.resize(index.rows_.size());
+  index.times_.resize(index.rows_.size() + 1);
+  index.times_.back() = INT64_MAX;
   SALVER_RETURN_NOT_OK(
       index.ForKeyRanges(threads, [&](int32_t first, int32_t last) { index.SortKeys(times, first, last); }));
   return index;

@@ -23,10 +23,10 @@ class LabelIndex {
 
   // Labels that can match, a slot each: by key, then by time. Those of a key are slots
   // [starts()[key], starts()[key + 1]).
-  size_t size() const { return times_.size(); }
+  size_t size() const { return rows_.size(); }
   int32_t key_count() const { return static_cast<int32_t>(starts_.size()) - 1; }
   std::span<const uint32_t> starts() const { return starts_; }
-  std::span<const int64_t> times() const { return times_; }
+  std::span<const int64_t> times() const { return std::span(times_).first(size()); }
   // Which label each slot is of.
   std::span<const uint32_t> rows() const { return rows_; }
   size_t label_count() const { return label_count_; }  // those that match nothing too
@@ -58,6 +58,7 @@ class LabelIndex {
   void SortKeys(std::span<const int64_t> times, int32_t first, int32_t last);
 
   LargeVector<uint32_t> starts_, rows_;
+  // And one more: the search for a key without labels looks at its slot, which may be behind the last.
   LargeVector<int64_t> times_;
   size_t label_count_ = 0;
 };
