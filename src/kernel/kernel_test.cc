@@ -110,7 +110,6 @@ TEST(AsofJoin, EqualsBruteForceOnRandomRows) {
   EXPECT_GT(matched, 1000);
 }
 
-// Enough rows that threads meet on the same labels, most rows and labels in one key, out of time order.
 // Behind the last label there is nothing to look at.
 TEST(LabelIndex, TheLastKeyMayHaveNoLabels) {
   const std::vector<int32_t> keys = {0, 1};
@@ -126,6 +125,7 @@ TEST(LabelIndex, TheLastKeyMayHaveNoLabels) {
   EXPECT_EQ(searches[2].left, 0u);
 }
 
+// Enough rows that threads meet on the same labels, most rows and labels in one key, out of time order.
 TEST(AsofJoin, IsTheSameForAnyNumberOfThreads) {
   std::mt19937_64 random(7);
   Rows rows;
