@@ -46,12 +46,19 @@ salver_pkg(sqlite3 sqlite3)
 salver_pkg(yaml_cpp yaml-cpp)
 salver_pkg(xxhash libxxhash)
 salver_pkg(spdlog spdlog)
+salver_pkg(hiredis hiredis)
+# Its _FILE_OFFSET_BITS says nothing on 64 bits, and precompiled headers of others would not fit.
+set_target_properties(PkgConfig::hiredis PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 salver_pkg(libpq libpq)
 # Its headers alone: the library is opened when it is first asked (src/offline/postgres/libpq.h).
 add_library(salver_libpq_headers INTERFACE)
 add_library(salver::libpq_headers ALIAS salver_libpq_headers)
 target_include_directories(salver_libpq_headers SYSTEM INTERFACE $<TARGET_PROPERTY:PkgConfig::libpq,INTERFACE_INCLUDE_DIRECTORIES>)
 target_link_libraries(salver_libpq_headers INTERFACE ${CMAKE_DL_LIBS})
+# OpenSSL's likewise (src/online/redis/tls_session.h). They are in the compiler's own path.
+add_library(salver_openssl_headers INTERFACE)
+add_library(salver::openssl_headers ALIAS salver_openssl_headers)
+target_link_libraries(salver_openssl_headers INTERFACE ${CMAKE_DL_LIBS})
 
 if(SALVER_TESTS)
   find_package(GTest REQUIRED)

@@ -58,6 +58,9 @@ if(SALVER_TESTS)
   add_library(salver_source_dir STATIC ${CMAKE_SOURCE_DIR}/test/source_dir.cc)
   target_include_directories(salver_source_dir PRIVATE ${CMAKE_SOURCE_DIR})
   target_compile_definitions(salver_source_dir PRIVATE SALVER_SOURCE_DIR="${CMAKE_SOURCE_DIR}")
+  add_library(salver_test_service STATIC ${CMAKE_SOURCE_DIR}/test/service.cc)  # servers that tests start
+  target_include_directories(salver_test_service PUBLIC ${CMAKE_SOURCE_DIR})
+  target_link_libraries(salver_test_service PRIVATE salver_options salver_source_dir simdjson::simdjson)
 endif()
 
 function(salver_add_test name)

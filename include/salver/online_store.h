@@ -71,13 +71,29 @@ class OnlineLoad {
   virtual Status Commit() = 0;
 };
 
+// What a store can, for callers to ask before they plan. The conformance suite asserts what is claimed, and
+// docs/online-stores.md has the table.
+struct OnlineCapabilities {
+  bool persistent = false;     // rows outlive this process
+  bool views = false;          // says which view was never applied; else its rows are absent
+  bool created_times = false;  // kept: they decide between rows of the same event time
+  bool transactions = false;   // a load is there with its mark, or not at all
+  bool atomic_rows = false;    // a reader sees all features of a write, or none
+  bool drop = false;           // rows of a dropped view are gone
+  bool time_to_live = false;   // can remove rows by itself once they are old
+  bool vectors = false;        // nearest rows by an embedding
+  bool text_search = false;    // rows by words
+  bool scan = false;           // every row of a view in turn
+};
+
 class OnlineStore {
  public:
   virtual ~OnlineStore() = default;
 
   // Answers all of `reads`, one OnlineRows each, in one round trip where the backend allows it, and from one
   // moment of the store where it can. A key never written is an absent row, not an error; expiry (ttl) is
-  // judged by serving, not here. Errors: NotFound (kViewNotFound)  a view was never applied here.
+  // judged by serving, not here. Errors: NotFound (kViewNotFound)  a view was never applied here, where the
+  // store knows
   //         DataLoss                  a stored row can not be decoded; the message names view and key.
   //         Unavailable, DeadlineExceeded  nothing changed, retry is safe.
   virtual Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) = 0;
@@ -100,9 +116,10 @@ class OnlineStore {
   // Drops every table of these views, and the store's files when nothing else is in them. Idempotent.
   virtual Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) = 0;
 
+  virtual OnlineCapabilities capabilities() const = 0;
   // One sentence: what an OK from Write promises. The conformance suite asserts it.
   virtual std::string_view durability() const = 0;
-  // "lmdb", "sqlite", "memory".
+  // "lmdb", "redis": as in feature_store.yaml.
   virtual std::string_view type() const = 0;
 };
 

@@ -3,7 +3,14 @@
 namespace salver {
 
 std::vector<std::string> OnlineStoreTypes() {
-  return {"lmdb", "memory", "sqlite"};
+  return {
+      "lmdb",
+      "memory",
+#ifdef SALVER_WITH_REDIS
+      "redis",
+#endif
+      "sqlite",
+  };
 }
 
 }  // namespace salver

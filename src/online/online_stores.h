@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "online/redis_options.h"
 #include "salver/online_store.h"
 #include "salver/status.h"
 
@@ -30,7 +31,12 @@ struct SqliteOptions {
 // Feast's layout to the byte: a table per view, a row per feature, times in whole seconds.
 Result<std::unique_ptr<OnlineStore>> OpenSqliteOnlineStore(const SqliteOptions& options);
 
-// Names of the stores in this build, for messages: {"lmdb", "memory", "sqlite"}.
+#ifdef SALVER_WITH_REDIS
+// A Redis server, a cluster of them, or one that sentinels name. Connects when asked for something.
+std::unique_ptr<OnlineStore> NewRedisOnlineStore(const RedisOptions& options);
+#endif
+
+// Names of the stores in this build, for messages: {"lmdb", "memory", ...}.
 std::vector<std::string> OnlineStoreTypes();
 
 }  // namespace salver

@@ -11,22 +11,21 @@ Needs nothing but the standard library and Debian's postgresql-15 (or SALVER_POS
 postgres). Run as root, the server itself runs as the user postgres, else nobody: PostgreSQL refuses root.
 """
 
-import ctypes
-import json
 import os
 import pwd
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import threading
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+from service import end_with_parent, free_port, ignore_signals_of_the_test, run_commands
+
 DEFAULT_BIN = "/usr/lib/postgresql/15/bin"
-PR_SET_PDEATHSIG = 1
 # Nothing here outlives the test, so nothing is synced; tests are small, so is the memory.
 SETTINGS = {
     "listen_addresses": "127.0.0.1", "fsync": "off", "full_page_writes": "off",
@@ -41,12 +40,6 @@ def binaries():
     """The folder of the server's programs, or None: then the tests that need it are skipped."""
     folder = Path(os.environ.get("SALVER_POSTGRES_BIN", DEFAULT_BIN))
     return folder if (folder / "initdb").exists() else None
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class PostgresServer:
@@ -183,27 +176,13 @@ class PostgresServer:
         self.close()
 
 
-def end_with_parent():
-    """In the child: a server whose parent is killed stops too."""
-    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGQUIT)
-
-
 def main():
     if len(sys.argv) > 1:
         print(__doc__)
         return 0 if sys.argv[1] in ("-h", "--help") else 2
-    # A signal meant for the test (Ctrl-C in a terminal reaches the group) must not end the server before it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    ignore_signals_of_the_test()
     with PostgresServer() as server:
-        print(json.dumps(server.describe()), flush=True)
-        for line in sys.stdin:
-            command = line.strip()
-            if command not in ("start", "stop"):
-                print(f'error: unknown command "{command}"', flush=True)
-                continue
-            (server.start if command == "start" else server.stop)()
-            print("done", flush=True)
+        run_commands(server, {"start": server.start, "stop": server.stop})
     return 0
 
 

@@ -123,6 +123,14 @@ class LmdbOnlineStore final : public OnlineStore {
     return Files::System()->Remove(options_.path + "/lock.mdb");
   }
 
+  OnlineCapabilities capabilities() const override {
+    return {.persistent = true,
+            .views = true,
+            .created_times = true,
+            .transactions = true,
+            .atomic_rows = true,
+            .drop = true};
+  }
   std::string_view durability() const override {
     return options_.sync
                ? "an acknowledged row survives power loss: its transaction was synced to disk"

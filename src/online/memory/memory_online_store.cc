@@ -85,6 +85,9 @@ class MemoryOnlineStore final : public OnlineStore {
     return Apply({}, views);
   }
 
+  OnlineCapabilities capabilities() const override {
+    return {.views = true, .created_times = true, .atomic_rows = true, .drop = true};
+  }
   std::string_view durability() const override { return "an acknowledged row lives as long as this process"; }
   std::string_view type() const override { return "memory"; }
 

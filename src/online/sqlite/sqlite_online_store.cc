@@ -124,6 +124,14 @@ class SqliteOnlineStore final : public OnlineStore {
     return Status::OK();
   }
 
+  OnlineCapabilities capabilities() const override {
+    return {.persistent = true,
+            .views = true,
+            .created_times = true,
+            .transactions = true,
+            .atomic_rows = true,
+            .drop = true};
+  }
   std::string_view durability() const override {
     return "an acknowledged row survives power loss: its transaction was synced to disk";
   }
