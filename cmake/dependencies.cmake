@@ -50,7 +50,7 @@ salver_pkg(hiredis hiredis)
 # Its _FILE_OFFSET_BITS says nothing on 64 bits, and precompiled headers of others would not fit.
 set_target_properties(PkgConfig::hiredis PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 salver_pkg(libpq libpq)
-# Its headers alone: the library is opened when it is first asked (src/offline/postgres/libpq.h).
+# Its headers alone: the library is opened when it is first asked (src/postgres/libpq.h).
 add_library(salver_libpq_headers INTERFACE)
 add_library(salver::libpq_headers ALIAS salver_libpq_headers)
 target_include_directories(salver_libpq_headers SYSTEM INTERFACE $<TARGET_PROPERTY:PkgConfig::libpq,INTERFACE_INCLUDE_DIRECTORIES>)

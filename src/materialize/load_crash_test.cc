@@ -52,6 +52,7 @@ class FileStore final : public OnlineStore {
     return Status::OK();
   }
   Status Teardown(std::span<const std::shared_ptr<const FeatureView>>) override { return Status::OK(); }
+  OnlineCapabilities capabilities() const override { return {}; }
   std::string_view durability() const override { return "a file"; }
   std::string_view type() const override { return "file"; }
 

@@ -12,7 +12,8 @@
 #include "offline/offline_stores.h"
 #include "source/table_file.h"
 #ifdef SALVER_WITH_POSTGRES
-#include "offline/test_postgres.h"
+#include "offline/test_table.h"
+#include "postgres/test_postgres.h"
 #include "test/test_folder.h"
 #endif
 
@@ -215,7 +216,7 @@ DataSource KeepInPostgres(const std::string& folder, const std::string& name, co
   DataSource source{.store = "postgres"};
   source.table = name;
   TestPostgres* server = TestPostgres::Shared();
-  if (rows != nullptr) server->Load(server->SchemaOf(folder), name, *rows);
+  if (rows != nullptr) LoadTestTable(server, server->SchemaOf(folder), name, *rows);
   return source;
 }
 

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "offline/postgres_options.h"
+#include "postgres/postgres_options.h"
 #include "salver/offline_store.h"
 
 namespace arrow {

@@ -21,7 +21,8 @@
 #include "model/data_source_message.h"
 #include "source/table_file.h"
 #ifdef SALVER_WITH_POSTGRES
-#include "offline/test_postgres.h"
+#include "offline/test_table.h"
+#include "postgres/test_postgres.h"
 #endif
 
 namespace salver {
@@ -148,7 +149,7 @@ TestSourceKind PostgresKind() {
              feast::core::DataSource* source) {
             TestPostgres* server = TestPostgres::Shared();
             const std::string schema = server->SchemaOf(repository.folder());
-            server->Load(schema, view.name, rows);
+            LoadTestTable(server, schema, view.name, rows);
             SetPostgresSource('"' + schema + "\"." + view.name, "", source);
           },
           [](OfflineStoreOptions* options) {

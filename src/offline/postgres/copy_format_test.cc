@@ -10,10 +10,10 @@
 #include <random>
 #include <type_traits>
 
-#include "offline/postgres/connection.h"
+#include "postgres/connection.h"
 #include "offline/postgres/copy_decoder.h"
 #include "offline/postgres/copy_encoder.h"
-#include "offline/test_postgres.h"
+#include "postgres/test_postgres.h"
 
 namespace salver::postgres {
 namespace {

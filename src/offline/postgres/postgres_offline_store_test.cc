@@ -8,7 +8,7 @@
 #include <thread>
 
 #include "offline/offline_stores.h"
-#include "offline/test_postgres.h"
+#include "postgres/test_postgres.h"
 
 namespace salver {
 namespace {

@@ -6,7 +6,7 @@
 
 #include "offline/postgres/relation.h"
 #include "offline/postgres/transaction.h"
-#include "offline/postgres_options.h"
+#include "postgres/postgres_options.h"
 
 namespace arrow {
 class Table;

@@ -3,7 +3,7 @@
 #include <cctype>
 
 #include "base/clock.h"
-#include "offline/postgres/connection.h"
+#include "postgres/connection.h"
 
 namespace salver::postgres {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "offline/postgres/connection.h"
+#include "postgres/connection.h"
 #include "offline/postgres/relation.h"
 
 namespace salver::postgres {

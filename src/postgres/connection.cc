@@ -1,4 +1,4 @@
-#include "offline/postgres/connection.h"
+#include "postgres/connection.h"
 
 #include <poll.h>
 
@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "base/one_line.h"
-#include "offline/postgres/libpq.h"
+#include "postgres/libpq.h"
 
 namespace salver::postgres {
 namespace {
@@ -77,16 +77,16 @@ StatusCode CodeOfConnectFailure(const std::string& message) {
   return StatusCode::kUnavailable;
 }
 
-const char* AdviceFor(StatusCode code) {
+std::string AdviceFor(StatusCode code, const std::string& section) {
   switch (code) {
     case StatusCode::kPermissionDenied:
-      return " Check offline_store's user and password.";
+      return " Check " + section + "'s user and password.";
     case StatusCode::kNotFound:
-      return " Check offline_store's database.";
+      return " Check " + section + "'s database.";
     case StatusCode::kFailedPrecondition:
-      return " Check offline_store's sslmode and certificates; sslmode: disable speaks without TLS.";
+      return " Check " + section + "'s sslmode and certificates; sslmode: disable speaks without TLS.";
     default:
-      return " Check offline_store's host and port, and that the server runs.";
+      return " Check " + section + "'s host and port, and that the server runs.";
   }
 }
 
@@ -215,7 +215,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(const PostgresOptions& opti
   if (Pq().status(handle->get()) != CONNECTION_OK) {
     const std::string message = OneLine(Pq().errorMessage(handle->get()));
     const StatusCode code = CodeOfConnectFailure(message);
-    return Status(code, where + " can not be used: " + message + "." + AdviceFor(code), Reason::kBadSource);
+    return Status(code, where + " can not be used: " + message + "." + AdviceFor(code, options.section), Reason::kBadSource);
   }
   Pq().setnonblocking(handle->get(), 1);
   // Notices of the server would go to stderr.

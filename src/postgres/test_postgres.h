@@ -5,11 +5,8 @@
 #include <memory>
 #include <string>
 
-#include "offline/postgres_options.h"
-
-namespace arrow {
-class Table;
-}
+#include "postgres/postgres_options.h"
+#include "test/service.h"
 
 namespace salver {
 
@@ -19,7 +16,6 @@ class TestPostgres {
   static bool IsInstalled();
   // Null when it has not: the test that asks is then to be skipped.
   static TestPostgres* Shared();
-  ~TestPostgres();
 
   // How to reach it; db_schema is `schema`, which the test creates.
   PostgresOptions Options(const std::string& schema = "public") const;
@@ -34,20 +30,14 @@ class TestPostgres {
   void Run(const std::string& sql);
   // The first column of the first row; "NULL" for null, "" when there is no row.
   std::string Ask(const std::string& sql);
-  // Creates the table and fills it: column types as DeclaredType says.
-  void Load(const std::string& schema, const std::string& table, const arrow::Table& rows);
-
   // As a machine that fails: at once, clients cut off. Start brings it back with what was committed.
-  void Stop() { Command("stop"); }
-  void Start() { Command("start"); }
+  void Stop() { service_->Command("stop"); }
+  void Start() { service_->Command("start"); }
 
  private:
-  TestPostgres() = default;
-  bool Launch();
-  void Command(const std::string& word);
+  TestPostgres();
 
-  int to_ = -1, from_ = -1;
-  int process_ = -1;
+  const std::unique_ptr<TestService> service_;
   int schemas_ = 0;
   PostgresOptions options_;
   std::string tls_root_;

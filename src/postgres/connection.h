@@ -15,7 +15,7 @@
 #include <string_view>
 #include <vector>
 
-#include "offline/postgres_options.h"
+#include "postgres/postgres_options.h"
 #include "salver/deadline.h"
 #include "salver/status.h"
 

@@ -15,7 +15,7 @@ namespace salver::postgres {
 
 struct LibpqApi {
 #define SALVER_LIBPQ_FUNCTION(name) decltype(&PQ##name) name = nullptr;
-#include "offline/postgres/libpq_functions.inc"
+#include "postgres/libpq_functions.inc"
 #undef SALVER_LIBPQ_FUNCTION
 };
 

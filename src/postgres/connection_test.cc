@@ -1,12 +1,12 @@
 // The connection against a real server: errors, deadlines, cancellation, TLS, and what is left after each.
-#include "offline/postgres/connection.h"
+#include "postgres/connection.h"
 
 #include <gtest/gtest.h>
 
 #include <chrono>
 #include <thread>
 
-#include "offline/test_postgres.h"
+#include "postgres/test_postgres.h"
 
 namespace salver::postgres {
 namespace {

@@ -1,4 +1,4 @@
-#include "offline/postgres/libpq.h"
+#include "postgres/libpq.h"
 
 #include <dlfcn.h>
 
@@ -25,7 +25,7 @@ Result<LibpqApi> Load() {
 #define SALVER_LIBPQ_FUNCTION(name)                                            \
   api.name = reinterpret_cast<decltype(api.name)>(dlsym(library, "PQ" #name)); \
   if (api.name == nullptr) return LibraryFault("libpq.so.5 has no function PQ" #name);
-#include "offline/postgres/libpq_functions.inc"
+#include "postgres/libpq_functions.inc"
 #undef SALVER_LIBPQ_FUNCTION
   return api;
 }

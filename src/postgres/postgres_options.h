@@ -1,4 +1,4 @@
-// Where a PostgreSQL server is and how to speak to it: Feast's keys of `offline_store: {type: postgres}`,
+// Where a PostgreSQL server is and how to speak to it: Feast's keys of `{type: postgres}`,
 // with Feast's defaults, and a few of Salver's own.
 #pragma once
 
@@ -18,6 +18,7 @@ struct PostgresKeyRule {
 };
 
 struct PostgresOptions {
+  std::string section = "offline_store";  // of feature_store.yaml, for messages
   std::string host;
   int port = 5432;
   std::string database;
