@@ -13,4 +13,15 @@ std::vector<std::string> OnlineStoreTypes() {
   };
 }
 
+Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& options) {
+  if (options.type == "lmdb")
+    return OpenLmdbOnlineStore({.path = options.path, .project = options.project, .sync = options.sync});
+  if (options.type == "sqlite")
+    return OpenSqliteOnlineStore({.path = options.path, .project = options.project});
+#ifdef SALVER_WITH_REDIS
+  if (options.type == "redis") return NewRedisOnlineStore(options.redis);
+#endif
+  return NewMemoryOnlineStore();
+}
+
 }  // namespace salver

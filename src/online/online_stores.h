@@ -36,6 +36,18 @@ Result<std::unique_ptr<OnlineStore>> OpenSqliteOnlineStore(const SqliteOptions& 
 std::unique_ptr<OnlineStore> NewRedisOnlineStore(const RedisOptions& options);
 #endif
 
+// Everything that a store is opened with, by type; what a type does not use is left as it is.
+struct OnlineStoreOptions {
+  std::string type;  // one of OnlineStoreTypes(); "": none
+  std::string project;
+  int entity_key_version = 3;
+  std::string path;  // of the file or folder; absolute
+  bool sync = true;  // lmdb
+  RedisOptions redis;
+};
+// Errors: as the store's own function.
+Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& options);
+
 // Names of the stores in this build, for messages: {"lmdb", "memory", ...}.
 std::vector<std::string> OnlineStoreTypes();
 

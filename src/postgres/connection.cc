@@ -215,7 +215,8 @@ Result<std::unique_ptr<Connection>> Connection::Open(const PostgresOptions& opti
   if (Pq().status(handle->get()) != CONNECTION_OK) {
     const std::string message = OneLine(Pq().errorMessage(handle->get()));
     const StatusCode code = CodeOfConnectFailure(message);
-    return Status(code, where + " can not be used: " + message + "." + AdviceFor(code, options.section), Reason::kBadSource);
+    return Status(code, where + " can not be used: " + message + "." + AdviceFor(code, options.section),
+                  Reason::kBadSource);
   }
   Pq().setnonblocking(handle->get(), 1);
   // Notices of the server would go to stderr.

@@ -303,7 +303,7 @@ class LocalFeatureStore final : public FeatureStore {
 
   ApplyRules RulesFor(const ApplyOptions& options) const {
     return {config_.project, options.partial, Clock::System()->NowMicros(),
-            config_.online_store_type == "sqlite" ? config_.online_store_path : "", options.deletes};
+            config_.online_store.type == "sqlite" ? config_.online_store.path : "", options.deletes};
   }
 
   static std::vector<std::shared_ptr<const FeatureView>> OnlineViews(const RegistrySnapshot& snapshot) {
@@ -327,18 +327,11 @@ class LocalFeatureStore final : public FeatureStore {
   // Opened at first need and kept; null when the configuration has none.
   Result<std::shared_ptr<OnlineStore>> OpenOnlineStore() {
     std::lock_guard lock(store_mutex_);
-    if (online_store_ != nullptr || config_.online_store_type.empty()) return online_store_;
-    if (config_.online_store_type == "memory") {
-      online_store_ = NewMemoryOnlineStore();
+    if (online_store_ != nullptr || config_.online_store.type.empty()) return online_store_;
+    SALVER_ASSIGN(online_store_, salver::OpenOnlineStore(config_.online_store));
+    if (!online_store_->capabilities().persistent) {  // what was applied before is not in it
       SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
       SALVER_RETURN_NOT_OK(online_store_->Apply(OnlineViews(*snapshot), {}));
-    } else if (config_.online_store_type == "lmdb") {
-      SALVER_ASSIGN(online_store_, OpenLmdbOnlineStore({.path = config_.online_store_path,
-                                                        .project = config_.project,
-                                                        .sync = config_.online_store_sync}));
-    } else {
-      SALVER_ASSIGN(online_store_,
-                    OpenSqliteOnlineStore({.path = config_.online_store_path, .project = config_.project}));
     }
     serving_ = std::make_unique<OnlineServing>(
         online_store_, ServingOptions{.entity_key_version = config_.entity_key_version,

@@ -9,7 +9,8 @@
 #include "base/byte_size.h"
 #include "base/files.h"
 #include "base/nearest.h"
-#include "online/online_stores.h"
+#include "store/config_values.h"
+#include "store/online_store_config.h"
 
 namespace salver {
 namespace {
@@ -74,9 +75,9 @@ const std::vector<Section>& AcceptedSections() {
 }
 
 // Reads one file's sections; the first thing that is wrong is kept.
-class ConfigReader {
+class ConfigReader : private ConfigValues {
  public:
-  ConfigReader(std::string file, RepoConfig* config) : file_(std::move(file)), config_(config) {}
+  ConfigReader(std::string file, RepoConfig* config) : ConfigValues(std::move(file)), config_(config) {}
 
   Status Read(const YAML::Node& root) {
     if (!root.IsMap()) return Bad(root, "the file is no mapping of keys. Start it with \"project: NAME\"");
@@ -106,7 +107,9 @@ class ConfigReader {
     SALVER_RETURN_NOT_OK(Project(root["project"], root));
     SALVER_RETURN_NOT_OK(EntityKeyVersion(root["entity_key_serialization_version"]));
     SALVER_RETURN_NOT_OK(RegistrySection(root["registry"]));
-    SALVER_RETURN_NOT_OK(OnlineStoreSection(root["online_store"]));
+    SALVER_RETURN_NOT_OK(ReadOnlineStore(*this, root["online_store"],
+                                         {config_->repository, config_->project, config_->entity_key_version},
+                                         &config_->online_store));
     SALVER_RETURN_NOT_OK(OfflineStoreSection(root["offline_store"]));
     SALVER_RETURN_NOT_OK(Memory(root["memory_limit"], root["spill_folder"]));
     for (const Section& section : AcceptedSections())
@@ -116,60 +119,6 @@ class ConfigReader {
   }
 
  private:
-  Status Bad(const YAML::Node& node, std::string what) const {
-    const int line = node.IsDefined() ? node.Mark().line : -1;
-    if (!what.ends_with('?') && !what.ends_with('.')) what += '.';
-    return Status::InvalidArgument(file_ + (line >= 0 ? ":" + std::to_string(line + 1) : "") + ": " + what,
-                                   Reason::kBadConfig);
-  }
-
-  Status CheckKeys(const YAML::Node& section, const std::string& name,
-                   const std::vector<std::string>& known) const {
-    if (!section.IsMap()) return Bad(section, "\"" + name + "\" is no mapping of keys");
-    std::vector<std::string> seen;
-    for (const auto& entry : section) {
-      const std::string key = entry.first.as<std::string>("");
-      const std::string path = (name.empty() ? "" : name + ".") + key;
-      if (std::find(seen.begin(), seen.end(), key) != seen.end())
-        return Bad(entry.first, "key \"" + path + "\" is there twice. Remove one");
-      seen.push_back(key);
-      if (std::find(known.begin(), known.end(), key) == known.end())
-        return Bad(entry.first, "key \"" + path + "\" is not known." + NearestNameHint(key, known));
-    }
-    return Status::OK();
-  }
-
-  // section.key as a T; left as it is when there is none.
-  template <typename T>
-  Status Value(const YAML::Node& section, const std::string& name, const char* key, const char* what,
-               T* value) const {
-    const YAML::Node node = section[key];
-    if (!node || node.IsNull()) return Status::OK();
-    if (node.IsScalar() && YAML::convert<T>::decode(node, *value)) return Status::OK();
-    return Bad(node, "\"" + name + "." + key + "\" is no " + what);
-  }
-
-  // The section's type: of a text itself, of a mapping its key "type".
-  Status TypeOf(const YAML::Node& section, const std::string& name, std::string* type) const {
-    if (section.IsScalar()) {
-      *type = section.Scalar();
-      return Status::OK();
-    }
-    if (!section.IsMap()) return Bad(section, "\"" + name + "\" is neither a type nor a mapping of keys");
-    return Value(section, name, "type", "text", type);
-  }
-
-  // Refuses what would make files that this release does not write, instead of passing over it.
-  Status RefuseFlags(const YAML::Node& section, const std::string& name,
-                     const std::vector<const char*>& flags) const {
-    for (const char* flag : flags) {
-      bool on = false;
-      SALVER_RETURN_NOT_OK(Value(section, name, flag, "true or false", &on));
-      if (on) return Bad(section[flag], "\"" + name + "." + flag + "\" is not in this release. Leave it out");
-    }
-    return Status::OK();
-  }
-
   Status Accept(const Section& section, const YAML::Node& node) const {
     if (!node || node.IsNull()) return Status::OK();
     if (section.types.empty()) return CheckKeys(node, section.name, section.keys);
@@ -257,46 +206,6 @@ class ConfigReader {
     return Status::OK();
   }
 
-  Status OnlineStoreSection(const YAML::Node& node) {
-    std::string type = "sqlite", path;
-    if (node && node.IsNull()) {
-      type = "none";
-    } else if (node) {
-      SALVER_RETURN_NOT_OK(TypeOf(node, "online_store", &type));
-    }
-    if (type == "none" || type == "null") return Status::OK();
-    if (type.ends_with("SqliteOnlineStore")) type = "sqlite";  // Feast's class, with or without its module
-    const std::vector<std::string> types = OnlineStoreTypes();
-    if (std::find(types.begin(), types.end(), type) == types.end())
-      return Bad(node,
-                 "online store type \"" + type + "\" is not in this build." + NearestNameHint(type, types));
-    if (node && node.IsMap()) {
-      SALVER_RETURN_NOT_OK(StoreKeys(node, type));
-      SALVER_RETURN_NOT_OK(Value(node, "online_store", "path", "text", &path));
-    }
-    if (type == "sqlite" && config_->project.find('-') != std::string::npos) {
-      return Bad(node, "project \"" + config_->project +
-                           "\" has a - in its name, which a sqlite table can not. Rename it, or use lmdb");
-    }
-    config_->online_store_type = type;
-    if (path.empty()) path = type == "lmdb" ? "data/online.lmdb" : "data/online.db";
-    if (type != "memory") config_->online_store_path = JoinPath(config_->repository, path);
-    return Status::OK();
-  }
-
-  Status StoreKeys(const YAML::Node& node, const std::string& type) {
-    if (type == "lmdb") {
-      SALVER_RETURN_NOT_OK(CheckKeys(node, "online_store", {"type", "path", "sync"}));
-      return Value(node, "online_store", "sync", "true or false", &config_->online_store_sync);
-    }
-    if (type == "memory") return CheckKeys(node, "online_store", {"type"});
-    SALVER_RETURN_NOT_OK(CheckKeys(node, "online_store",
-                                   {"type", "path", "vector_enabled", "similarity", "text_search_enabled",
-                                    "enable_openai_compatible_store"}));
-    return RefuseFlags(node, "online_store",
-                       {"vector_enabled", "text_search_enabled", "enable_openai_compatible_store"});
-  }
-
   // What a store needs beyond its type is read here, by type.
   Status OfflineStoreSection(const YAML::Node& node) {
     OfflineStoreOptions& options = config_->offline_store;
@@ -308,55 +217,16 @@ class ConfigReader {
       return Bad(node, "offline_store type \"" + options.type + "\" is not in this build." +
                            NearestNameHint(options.type, types));
     }
-    if (options.type == "postgres") return PostgresKeys(node, &options.postgres);
+    if (options.type == "postgres") {
+      return ReadPostgres(*this, node, "offline_store", {"entity_select_mode", "statement_timeout_seconds"},
+                          &options.postgres);
+    }
     if (!node.IsMap()) return Status::OK();
     SALVER_RETURN_NOT_OK(CheckKeys(
         node, "offline_store",
         {"type", "staging_location", "staging_location_endpoint_override", "query_timeout_seconds"}));
     return Value(node, "offline_store", "query_timeout_seconds", "number of seconds",
                  &options.query_timeout_seconds);
-  }
-
-  // Feast's keys; the last two lines of them are Salver's own.
-  Status PostgresKeys(const YAML::Node& node, PostgresOptions* to) const {
-    const std::string name = "offline_store";
-    SALVER_RETURN_NOT_OK(CheckKeys(
-        node, name,
-        {"type", "host", "port", "database", "db_schema", "user", "password", "sslmode", "sslkey_path",
-         "sslcert_path", "sslrootcert_path", "keepalives_idle", "min_conn", "max_conn", "conn_type",
-         "entity_select_mode", "connect_timeout_seconds", "statement_timeout_seconds"}));
-    std::string password;
-    for (const auto& [key, text] : {std::pair{"host", &to->host},
-                                    {"database", &to->database},
-                                    {"user", &to->user},
-                                    {"password", &password},
-                                    {"db_schema", &to->db_schema},
-                                    {"sslmode", &to->sslmode},
-                                    {"sslkey_path", &to->sslkey_path},
-                                    {"sslcert_path", &to->sslcert_path},
-                                    {"sslrootcert_path", &to->sslrootcert_path}})
-      SALVER_RETURN_NOT_OK(Value(node, name, key, "text", text));
-    to->password = Secret(password);
-    for (const auto& [key, number] :
-         {std::pair{"port", &to->port}, {"keepalives_idle", &to->keepalives_idle_s}})
-      SALVER_RETURN_NOT_OK(Value(node, name, key, "whole number", number));
-    for (const auto& [key, number] : {std::pair{"connect_timeout_seconds", &to->connect_timeout_s},
-                                      {"statement_timeout_seconds", &to->statement_timeout_s}}) {
-      SALVER_RETURN_NOT_OK(Value(node, name, key, "whole number of seconds", number));
-      if (*number < 0) return Bad(node[key], "\"" + name + "." + key + "\" is negative. Use 0 for no limit");
-    }
-    for (const char* key : {"host", "database", "user", "password"}) {
-      if (!node[key] || node[key].IsNull())
-        return Bad(node, "offline_store of type postgres has no \"" + std::string(key) + "\". Write it as " +
-                             key +
-                             (std::string_view(key) == "password" ? ": ${NAME_OF_A_VARIABLE}" : ": ..."));
-    }
-    const std::vector<std::string> modes = {"disable", "allow",     "prefer",
-                                            "require", "verify-ca", "verify-full"};
-    if (std::find(modes.begin(), modes.end(), to->sslmode) == modes.end())
-      return Bad(node["sslmode"], "\"offline_store.sslmode\" is \"" + to->sslmode + "\"." +
-                                      NearestNameHint(to->sslmode, modes));
-    return Status::OK();
   }
 
   Status ServingSection(const YAML::Node& node) {
@@ -390,7 +260,6 @@ class ConfigReader {
     return Status::OK();
   }
 
-  const std::string file_;
   RepoConfig* const config_;
 };
 
@@ -425,13 +294,10 @@ std::string RepoConfig::ToYaml() const {
   std::string text = "project: " + project +
                      "\nprovider: local\nregistry:\n  registry_type: file\n  path: " + registry_path +
                      "\n  cache_ttl_seconds: " + std::to_string(registry_cache_ttl_s) + "\nonline_store:";
-  if (online_store_type.empty()) {
+  if (online_store.type.empty()) {
     text += " null\n";
   } else {
-    text += "\n  type: " + online_store_type + "\n";
-    if (!online_store_path.empty()) text += "  path: " + online_store_path + "\n";
-    if (online_store_type == "lmdb")
-      text += std::string("  sync: ") + (online_store_sync ? "true" : "false") + "\n";
+    text += "\n" + OnlineStoreYaml(online_store);
   }
   return text + "offline_store:\n  type: " + offline_store.type +
          "\nentity_key_serialization_version: " + std::to_string(entity_key_version) + "\n" +

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "offline/offline_stores.h"
+#include "online/online_stores.h"
 #include "salver/log.h"
 #include "salver/status.h"
 
@@ -15,9 +16,7 @@ struct RepoConfig {
   std::string project;
   std::string registry_path;  // absolute
   int64_t registry_cache_ttl_s = 600;
-  std::string online_store_type;  // "lmdb", "sqlite", "memory"; empty: none
-  std::string online_store_path;  // absolute; empty for memory
-  bool online_store_sync = true;  // lmdb: sync
+  OnlineStoreOptions online_store;  // type "": none
   OfflineStoreOptions offline_store;
   int entity_key_version = 3;
   int64_t memory_limit_bytes = 0;     // memory_limit: what retrieval and materialization may use; 0: no limit

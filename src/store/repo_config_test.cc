@@ -48,8 +48,8 @@ TEST_F(RepoConfigTest, LeavesOutAreFeastsDefaults) {
   EXPECT_EQ(config->project, "p");
   EXPECT_EQ(config->registry_path, folder_ + "/data/registry.db");
   EXPECT_EQ(config->registry_cache_ttl_s, 600);
-  EXPECT_EQ(config->online_store_type, "sqlite");
-  EXPECT_EQ(config->online_store_path, folder_ + "/data/online.db");
+  EXPECT_EQ(config->online_store.type, "sqlite");
+  EXPECT_EQ(config->online_store.path, folder_ + "/data/online.db");
   EXPECT_EQ(config->entity_key_version, 3);
   EXPECT_FALSE(config->serve_expired_values);
 }
@@ -83,7 +83,7 @@ TEST_F(RepoConfigTest, ReadsWhatFeastReads) {
   ASSERT_TRUE(config.ok()) << config.status().ToString();
   EXPECT_EQ(config->registry_path, "/abs/r.db");
   EXPECT_EQ(config->registry_cache_ttl_s, 5);
-  EXPECT_EQ(config->online_store_path, folder_ + "/o.db");
+  EXPECT_EQ(config->online_store.path, folder_ + "/o.db");
   EXPECT_EQ(config->entity_key_version, 2);
   EXPECT_TRUE(config->serve_expired_values);
   const auto golden =
@@ -92,13 +92,34 @@ TEST_F(RepoConfigTest, ReadsWhatFeastReads) {
   EXPECT_EQ(golden->project, "quickstart");
 }
 
+#ifdef SALVER_WITH_REDIS
+TEST_F(RepoConfigTest, RedisHasFeastsKeysAndKeepsItsPassword) {
+  const auto config = Load(
+      "project: p\nonline_store:\n  type: redis\n  redis_type: redis_sentinel\n  sentinel_master: m\n"
+      "  connection_string: 'a:1,b:2,db=3,password=hunter2'\n  key_ttl_seconds: 60\n  layout: packed\n"
+      "  full_scan_for_deletion: false\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  const RedisOptions& redis = config->online_store.redis;
+  EXPECT_EQ(redis.project, "p");
+  EXPECT_EQ(redis.deployment, RedisDeployment::kSentinel);
+  EXPECT_EQ(redis.nodes, (std::vector<RedisAddress>{{"a", 1}, {"b", 2}}));
+  EXPECT_EQ(redis.database, 3);
+  EXPECT_EQ(redis.key_ttl_s, 60);
+  EXPECT_TRUE(redis.packed);
+  EXPECT_FALSE(redis.delete_on_drop);
+  EXPECT_EQ(redis.password.Reveal(), "hunter2");
+  EXPECT_EQ(config->ToYaml().find("hunter2"), std::string::npos);
+  EXPECT_EQ(Load("project: p\nonline_store: redis\n")->online_store.redis.nodes[0].Text(), "localhost:6379");
+}
+#endif
+
 TEST_F(RepoConfigTest, OnlineStoreMayBeATypeAClassOrNone) {
-  EXPECT_EQ(Load("project: p\nonline_store: memory\n")->online_store_type, "memory");
-  EXPECT_EQ(Load("project: p\nonline_store: lmdb\n")->online_store_path, folder_ + "/data/online.lmdb");
+  EXPECT_EQ(Load("project: p\nonline_store: memory\n")->online_store.type, "memory");
+  EXPECT_EQ(Load("project: p\nonline_store: lmdb\n")->online_store.path, folder_ + "/data/online.lmdb");
   for (const char* none : {"none", "null", "\"null\"", "~"})
-    EXPECT_EQ(Load(std::string("project: p\nonline_store: ") + none + "\n")->online_store_type, "") << none;
+    EXPECT_EQ(Load(std::string("project: p\nonline_store: ") + none + "\n")->online_store.type, "") << none;
   EXPECT_EQ(Load("project: p\nonline_store: feast.infra.online_stores.sqlite.SqliteOnlineStore\n")
-                ->online_store_type,
+                ->online_store.type,
             "sqlite");
 }
 
@@ -150,7 +171,7 @@ TEST_F(RepoConfigTest, BadOnesAreRefusedWithFileLineAndKey) {
       {"project: p\nproject: q", {":2", "\"project\" is there twice"}},
       {"project: p\nonline_stor: x", {":2", "\"online_stor\"", "Did you mean \"online_store\"?"}},
       {"project: p\nonline_store: sqlit", {"\"sqlit\"", "Did you mean \"sqlite\"?"}},
-      {"project: p\nonline_store: redis", {"\"redis\"", "lmdb", "memory", "sqlite"}},
+      {"project: p\nonline_store: bigtable", {"\"bigtable\"", "lmdb", "memory", "sqlite"}},
       {"project: p\nonline_store: [a]", {"\"online_store\" is neither"}},
       {"project: p\nonline_store:\n  type: lmdb\n  pat: x", {":4", "online_store.pat", "\"path\""}},
       {"project: p\nonline_store: {type: lmdb, sync: maybe}", {"online_store.sync", "true or false"}},
@@ -158,6 +179,16 @@ TEST_F(RepoConfigTest, BadOnesAreRefusedWithFileLineAndKey) {
       {"project: p\nonline_store: {type: sqlite, vector_enabled: true}",
        {"vector_enabled", "not in this release"}},
       {"project: p\nonline_store: {type: memory, path: x}", {"online_store.path"}},
+#ifdef SALVER_WITH_REDIS
+      {"project: p\nonline_store: {type: redis, connection_strin: x}", {"connection_string"}},
+      {"project: p\nonline_store: {type: redis, redis_type: ring}", {"redis_type", "redis_cluster"}},
+      {"project: p\nonline_store: {type: redis, layout: flat}", {"layout", "packed"}},
+      {"project: p\nonline_store: {type: redis, connection_string: 'h:1,password=hunter2,pasword=x'}",
+       {":2", "\"pasword\"", "password"}},
+      {"project: p\nonline_store: {type: redis, key_ttl_seconds: -1}", {"negative"}},
+      {"project: p\nonline_store: {type: redis, redis_type: redis_cluster, connection_string: 'h:1,db=2'}",
+       {"no databases"}},
+#endif
       {"project: p\nregistry: s3://bucket/r.db", {"\"s3\"", "local files"}},
       {"project: p\nregistry: {registry_type: sql, path: x}", {"\"sql\"", "There is: file"}},
       {"project: p\nregistry: {path: x, cache_ttl: 3}", {"registry.cache_ttl", "cache_ttl_seconds"}},

@@ -1,32 +1,20 @@
 """Real Feast 0.67 as judge: registries, online stores and its client, in both directions."""
 
 import json
-import os
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 
+from real_feast import feast, feast_command, needs_feast
 from salver_command import check, needs_command, serving, write_repository
 
-FEAST = os.environ.get("SALVER_FEAST_PYTHON", "")
-pytestmark = [needs_command, pytest.mark.skipif(not Path(FEAST or "?").exists(), reason="SALVER_FEAST_PYTHON names no Python with Feast")]
-
-
-def feast(repository, code):
-    """What `code` prints as JSON, run by Feast's Python with `store` opened on the repository."""
-    program = "import json, warnings\nwarnings.simplefilter('ignore')\nfrom feast import FeatureStore\nstore = FeatureStore('.')\n" + code
-    done = subprocess.run([FEAST, "-c", program], cwd=repository, capture_output=True, text=True,
-                          env=os.environ | {"TZ": "UTC", "PYTHONWARNINGS": "ignore"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.strip().splitlines()[-1])
+pytestmark = [needs_command, needs_feast]
 
 
 @pytest.fixture
 def template(tmp_path):
     """The repository that `feast init` writes, nothing changed."""
-    subprocess.run([Path(FEAST).parent / "feast", "init", "judged"], cwd=tmp_path, check=True, capture_output=True)
+    feast_command(tmp_path, "init", "judged")
     return tmp_path / "judged" / "feature_repo"
 
 
@@ -53,13 +41,13 @@ QUESTION = ("--output", "json", "get-online-features", "-e", "driver_id=1001", "
 
 def test_feast_sees_in_salvers_registry_what_it_would_have_written(template, tmp_path):
     shutil.copytree(template, tmp_path / "by_feast")
-    subprocess.run([Path(FEAST).parent / "feast", "apply"], cwd=tmp_path / "by_feast", check=True, capture_output=True)
+    feast_command(tmp_path / "by_feast", "apply")
     check(template, "apply")
     assert feast(template, SEEN) == feast(tmp_path / "by_feast", SEEN)
 
 
 def test_salver_changes_feasts_registry_and_feast_loses_nothing(template):
-    subprocess.run([Path(FEAST).parent / "feast", "apply"], cwd=template, check=True, capture_output=True)
+    feast_command(template, "apply")
     before = feast(template, SEEN)
     definitions = template / "feature_definitions.py"
     definitions.write_text(definitions.read_text() + "\nextra = FeatureService(name='extra', features=[driver_stats_fv[['acc_rate']]])\n")
@@ -80,7 +68,7 @@ def test_each_reads_the_sqlite_store_that_the_other_materialized(template, tmp_p
     assert feast(template, ONLINE) == by_salver
 
     repository = tmp_path / "by_feast"
-    subprocess.run([Path(FEAST).parent / "feast", "apply"], cwd=repository, check=True, capture_output=True)
+    feast_command(repository, "apply")
     by_feast = feast(repository, "from datetime import datetime\nstore.materialize(datetime(2020, 1, 1), datetime(2100, 1, 1), feature_views=['driver_hourly_stats'])\n" + ONLINE)
     assert json.loads(check(repository, *QUESTION)) == by_feast
 

@@ -2,27 +2,21 @@
 
 import csv
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from real_feast import can_import, feast, feast_command
 from salver_command import ROOT, check, needs_command, run
 
 sys.path.insert(0, str(ROOT / "test" / "postgres"))
 from server import PostgresServer, binaries
 
-FEAST = os.environ.get("SALVER_FEAST_PYTHON", "")
 pytestmark = [needs_command, pytest.mark.skipif(binaries() is None, reason="no PostgreSQL 15 on this machine")]
 
 
-def feast_reads_postgres():
-    return Path(FEAST or "?").exists() and subprocess.run([FEAST, "-c", "import feast, psycopg"], capture_output=True).returncode == 0
-
-
-needs_feast = pytest.mark.skipif(not feast_reads_postgres(), reason="SALVER_FEAST_PYTHON names no Python with Feast and psycopg")
+needs_feast = pytest.mark.skipif(not can_import("feast", "psycopg"), reason="SALVER_FEAST_PYTHON names no Python with Feast and psycopg")
 
 DEFINITIONS = '''
 from datetime import timedelta
@@ -83,20 +77,6 @@ def repository(server, tmp_path, monkeypatch):
     return tmp_path
 
 
-def feast_apply(repository):
-    done = subprocess.run([Path(FEAST).parent / "feast", "apply"], cwd=repository, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-
-
-def feast(repository, code):
-    program = ("import json, warnings\nwarnings.simplefilter('ignore')\nimport pandas as pd\nfrom feast import FeatureStore\n"
-               "store = FeatureStore('.')\n" + code)
-    done = subprocess.run([FEAST, "-c", program], cwd=repository, capture_output=True, text=True,
-                          env=os.environ | {"TZ": "UTC", "PYTHONWARNINGS": "ignore"})
-    assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.strip().splitlines()[-1])
-
-
 def answers_of_feast(repository):
     """By label: the features, null as None."""
     return feast(repository, f"""
@@ -123,7 +103,7 @@ def answers_of_salver(repository):
 @pytest.mark.parametrize("writer", ["feast", "salver"])
 def test_both_answer_the_same_from_the_others_registry(repository, writer):
     if writer == "feast":
-        feast_apply(repository)
+        feast_command(repository, "apply")
     else:
         check(repository, "apply")
     mine, theirs = answers_of_salver(repository), answers_of_feast(repository)
@@ -148,7 +128,7 @@ def test_feast_sees_in_salvers_registry_what_it_would_have_written(repository, t
     check(repository, "apply")
     by_salver = feast(repository, SOURCES), feast(repository, PUSHED)
     (repository / "data/registry.db").unlink()
-    feast_apply(repository)
+    feast_command(repository, "apply")
     assert (feast(repository, SOURCES), feast(repository, PUSHED)) == by_salver
 
 

@@ -10,9 +10,9 @@
 #include <random>
 #include <type_traits>
 
-#include "postgres/connection.h"
 #include "offline/postgres/copy_decoder.h"
 #include "offline/postgres/copy_encoder.h"
+#include "postgres/connection.h"
 #include "postgres/test_postgres.h"
 
 namespace salver::postgres {

@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "postgres/connection.h"
 #include "offline/postgres/relation.h"
+#include "postgres/connection.h"
 
 namespace salver::postgres {
 

@@ -1,0 +1,129 @@
+#include "store/online_store_config.h"
+
+#include <algorithm>
+
+#include "base/files.h"
+#include "base/nearest.h"
+
+namespace salver {
+namespace {
+
+const std::string kSection = "online_store";
+
+// Feast's classes, with or without their modules.
+std::string TypeName(std::string type) {
+  static constexpr std::pair<std::string_view, const char*> kClasses[] = {
+      {"SqliteOnlineStore", "sqlite"},
+      {"RedisOnlineStore", "redis"},
+      {"PostgreSQLOnlineStore", "postgres"},
+      {"HybridOnlineStore", "hybrid"}};
+  for (const auto& [name, short_name] : kClasses) {
+    if (type.ends_with(name)) return short_name;
+  }
+  return type;
+}
+
+Status ReadLayout(const ConfigValues& values, const YAML::Node& node, bool* packed) {
+  std::string layout = "feast";
+  SALVER_RETURN_NOT_OK(values.Choice(node, kSection, "layout", {"feast", "packed"}, &layout));
+  *packed = layout == "packed";
+  return Status::OK();
+}
+
+Status ReadLmdb(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {
+  to->path = "data/online.lmdb";
+  SALVER_RETURN_NOT_OK(values.CheckKeys(node, kSection, {"type", "path", "sync"}));
+  SALVER_RETURN_NOT_OK(values.Value(node, kSection, "path", "text", &to->path));
+  return values.Value(node, kSection, "sync", "true or false", &to->sync);
+}
+
+Status ReadSqlite(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {
+  to->path = "data/online.db";
+  SALVER_RETURN_NOT_OK(values.CheckKeys(node, kSection,
+                                        {"type", "path", "vector_enabled", "similarity",
+                                         "text_search_enabled", "enable_openai_compatible_store"}));
+  if (to->project.find('-') != std::string::npos) {
+    return values.Bad(node,
+                      "project \"" + to->project +
+                          "\" has a - in its name, which a sqlite table can not. Rename it, or use lmdb");
+  }
+  SALVER_RETURN_NOT_OK(values.Value(node, kSection, "path", "text", &to->path));
+  return values.RefuseFlags(node, kSection,
+                            {"vector_enabled", "text_search_enabled", "enable_openai_compatible_store"});
+}
+
+Status ReadRedis(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {
+  RedisOptions& redis = to->redis;
+  redis.project = to->project;
+  redis.entity_key_version = to->entity_key_version;
+  SALVER_RETURN_NOT_OK(
+      values.CheckKeys(node, kSection,
+                       {"type", "redis_type", "client", "sentinel_master", "connection_string",
+                        "key_ttl_seconds", "full_scan_for_deletion", "skip_dedup", "layout"}));
+  std::string kind = "redis", client = "redis", connection = "localhost:6379";
+  SALVER_RETURN_NOT_OK(
+      values.Choice(node, kSection, "redis_type", {"redis", "redis_cluster", "redis_sentinel"}, &kind));
+  redis.deployment = kind == "redis_cluster"    ? RedisDeployment::kCluster
+                     : kind == "redis_sentinel" ? RedisDeployment::kSentinel
+                                                : RedisDeployment::kSingle;
+  SALVER_RETURN_NOT_OK(values.Choice(node, kSection, "client", {"redis", "glide"}, &client));
+  SALVER_RETURN_NOT_OK(values.Value(node, kSection, "connection_string", "text", &connection));
+  if (const Status parsed = ParseRedisConnection(connection, &redis); !parsed.ok())
+    return values.Bad(node["connection_string"], parsed.message());
+  if (redis.deployment == RedisDeployment::kCluster && redis.database != 0)
+    return values.Bad(node["connection_string"], "a Redis cluster has no databases. Leave db out");
+  SALVER_RETURN_NOT_OK(values.Value(node, kSection, "sentinel_master", "text", &redis.sentinel_master));
+  SALVER_RETURN_NOT_OK(
+      values.Value(node, kSection, "key_ttl_seconds", "whole number of seconds", &redis.key_ttl_s));
+  if (redis.key_ttl_s < 0)
+    return values.Bad(node["key_ttl_seconds"],
+                      "\"online_store.key_ttl_seconds\" is negative. Use 0 for no expiry");
+  SALVER_RETURN_NOT_OK(
+      values.Value(node, kSection, "full_scan_for_deletion", "true or false", &redis.delete_on_drop));
+  return ReadLayout(values, node, &redis.packed);
+}
+
+Status ReadByType(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {
+  if (to->type == "lmdb") return ReadLmdb(values, node, to);
+  if (to->type == "sqlite") return ReadSqlite(values, node, to);
+  if (to->type == "redis") return ReadRedis(values, node, to);
+  return values.CheckKeys(node, kSection, {"type"});
+}
+
+}  // namespace
+
+Status ReadOnlineStore(const ConfigValues& values, const YAML::Node& node, const OnlineStoreContext& context,
+                       OnlineStoreOptions* to) {
+  to->project = context.project;
+  to->entity_key_version = context.entity_key_version;
+  std::string type = "sqlite";
+  if (node && node.IsNull()) return Status::OK();
+  if (node) SALVER_RETURN_NOT_OK(values.TypeOf(node, kSection, &type));
+  if (type == "none" || type == "null") return Status::OK();
+  type = TypeName(type);
+  const std::vector<std::string> types = OnlineStoreTypes();
+  if (std::find(types.begin(), types.end(), type) == types.end()) {
+    return values.Bad(
+        node, "online store type \"" + type + "\" is not in this build." + NearestNameHint(type, types));
+  }
+  to->type = type;
+  const YAML::Node section = node && node.IsMap() ? node : YAML::Node(YAML::NodeType::Map);
+  SALVER_RETURN_NOT_OK(ReadByType(values, section, to));
+  if (!to->path.empty()) to->path = JoinPath(context.repository, to->path);
+  return Status::OK();
+}
+
+std::string OnlineStoreYaml(const OnlineStoreOptions& options) {
+  std::string text = "  type: " + options.type + "\n";
+  if (!options.path.empty()) text += "  path: " + options.path + "\n";
+  if (options.type == "lmdb") text += std::string("  sync: ") + (options.sync ? "true" : "false") + "\n";
+  if (options.type == "redis") {
+    text += "  connection_string: ";
+    for (const RedisAddress& node : options.redis.nodes) text += node.Text() + ",";
+    text.back() = '\n';
+    text += std::string("  layout: ") + (options.redis.packed ? "packed" : "feast") + "\n";
+  }
+  return text;
+}
+
+}  // namespace salver

@@ -1,0 +1,217 @@
+"""Online stores on real servers: real Feast reads what Salver wrote and the reverse, the golden HTTP pairs, and a server
+that is killed and comes back under load."""
+
+import json
+import shutil
+import threading
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+
+from feast_judge_test import ONLINE, QUESTION, RANGE
+from golden_http_test import GOLDEN_ROWS, golden_repository, replay_pairs
+from online_servers import KINDS
+from real_feast import can_import, feast, feast_command
+from salver_command import check, needs_command, run, serving
+
+pytestmark = needs_command
+
+
+@pytest.fixture(scope="module", params=KINDS, ids=lambda kind: kind.name)
+def server(request):
+    if not request.param.installed:
+        pytest.skip(f"this machine has no {request.param.name}")
+    one = request.param()
+    yield one
+    one.server.close()
+
+
+@pytest.fixture
+def empty(server):
+    server.clear()
+    return server
+
+
+@pytest.fixture
+def template(empty, tmp_path):
+    """The repository that `feast init` writes, on the server."""
+    if not can_import(*empty.modules):
+        pytest.skip("SALVER_FEAST_PYTHON names no Python with " + ", ".join(empty.modules))
+    feast_command(tmp_path, "init", "judged")
+    repository = tmp_path / "judged" / "feature_repo"
+    use_store(repository, empty.online_store())
+    return repository
+
+
+def use_store(repository, online_store):
+    lines, skipping = [], False
+    for line in (repository / "feature_store.yaml").read_text().splitlines():
+        skipping = line.startswith("online_store") or (skipping and line.startswith((" ", "#")))
+        if not skipping:
+            lines.append(line)
+    (repository / "feature_store.yaml").write_text("\n".join([*lines, f"online_store: {online_store}", ""]))
+
+
+MATERIALIZE = """
+from datetime import datetime
+store.materialize(datetime(2020, 1, 1), datetime(2100, 1, 1), feature_views=['driver_hourly_stats'])
+"""
+
+
+def test_what_salver_writes_is_what_feast_writes(template, empty):
+    check(template, "apply")
+    check(template, "materialize", *RANGE, "-v", "driver_hourly_stats")
+    by_salver = empty.rows()
+    assert by_salver
+    check(template, "teardown")
+    assert not empty.rows()
+    feast_command(template, "apply")
+    feast(template, MATERIALIZE + "print(json.dumps(0))")
+    assert empty.rows() == by_salver
+
+
+def test_each_reads_what_the_other_materialized(template, empty):
+    check(template, "apply")
+    check(template, "materialize", *RANGE, "-v", "driver_hourly_stats")
+    by_salver = json.loads(check(template, *QUESTION))
+    assert by_salver["avg_daily_trips"][0] is not None and by_salver["avg_daily_trips"][2] is None
+    assert feast(template, ONLINE) == by_salver
+
+    check(template, "teardown")
+    shutil.rmtree(template / "data" / "registry.db", ignore_errors=True)
+    feast_command(template, "apply")
+    by_feast = feast(template, MATERIALIZE + ONLINE)
+    assert by_feast == by_salver
+    assert json.loads(check(template, *QUESTION)) == by_feast
+
+
+def test_golden_pairs(empty, tmp_path):
+    if not can_import(*empty.modules):
+        pytest.skip("SALVER_FEAST_PYTHON names no Python with " + ", ".join(empty.modules))
+    repository = golden_repository(tmp_path / "repo", empty.online_store())
+    empty.take_golden_rows(GOLDEN_ROWS)
+    replay_pairs(repository)
+
+
+DEFINITIONS = '''
+from datetime import timedelta
+from feast import Entity, FeatureView, Field, FileSource, PushSource
+from feast.types import Int64, String
+item = Entity(name="item", join_keys=["item_id"])
+source = FileSource(name="items", path="data/items.csv", timestamp_field="at")
+pushed = PushSource(name="pushed", batch_source=source)
+items = FeatureView(name="items", entities=[item], ttl=timedelta(0), source=pushed,
+                    schema=[Field(name="count", dtype=Int64), Field(name="word", dtype=String)])
+'''
+
+
+@pytest.fixture
+def items(empty, tmp_path):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "feature_store.yaml").write_text(
+        f"project: p\nregistry: data/registry.db\nprovider: local\nonline_store: {empty.online_store()}\n"
+        "entity_key_serialization_version: 3\n")
+    (tmp_path / "definitions.py").write_text(DEFINITIONS)
+    (tmp_path / "data" / "items.csv").write_text(
+        "item_id,at,count,word\n" + "".join(f"{i},2026-01-01T00:00:00Z,{i},w{i}\n" for i in range(200)))
+    check(tmp_path, "apply")
+    check(tmp_path, "materialize", "2025-01-01T00:00:00", "2027-01-01T00:00:00")
+    return tmp_path
+
+
+def ask(url, path, body):
+    """(status, JSON, Retry-After)"""
+    call = urllib.request.Request(url + path, data=json.dumps(body).encode(), headers={"content-type": "application/json"})
+    try:
+        with urllib.request.urlopen(call, timeout=30) as answer:
+            return answer.status, json.loads(answer.read() or b"null"), None
+    except urllib.error.HTTPError as error:
+        return error.code, json.loads(error.read()), error.headers.get("Retry-After")
+
+
+READ = {"features": ["items:count", "items:word"], "entities": {"item_id": [7, 100, 999]}}
+
+
+def read(url):
+    status, body, _ = ask(url, "/get-online-features", READ)
+    assert status == 200, body
+    return [column["values"] for column in body["results"]]
+
+
+def wait_until(condition, what):
+    end = time.monotonic() + 30
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.01)
+
+
+def test_a_store_that_is_down_is_503_with_retry_after_and_comes_back(items, empty):
+    with serving(items) as url:
+        before = read(url)
+        assert before == [[7, 100, 999], [7, 100, None], ["w7", "w100", None]]
+        seen, stop, wrong = [], threading.Event(), []
+
+        def load():
+            while not stop.is_set():
+                status, body, retry_after = ask(url, "/get-online-features", READ)
+                seen.append(status)
+                right = [column["values"] for column in body["results"]] == before if status == 200 else retry_after
+                if status not in (200, 503) or not right:
+                    wrong.append((status, body, retry_after))
+
+        threads = [threading.Thread(target=load) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        try:
+            for _ in range(3):
+                wait_until(lambda: seen[-50:].count(200) == 50, "answers")
+                empty.server.stop()
+                wait_until(lambda: seen[-20:].count(503) == 20, "503s")
+                pushed = ask(url, "/push", {"push_source_name": "pushed", "df": {"item_id": [1], "at": ["2026-02-01T00:00:00Z"], "count": [5], "word": ["x"]}})
+                assert pushed[0] == 503 and pushed[2], pushed
+                empty.server.start()
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+        assert not wrong, wrong[:3]
+        wait_until(lambda: ask(url, "/get-online-features", READ)[0] == 200, "an answer after the restart")
+        status, body, _ = ask(url, "/push", {"push_source_name": "pushed", "df": {"item_id": [7], "at": ["2026-02-01T00:00:00Z"], "count": [70], "word": ["new"]}})
+        assert status == 200, body
+        assert read(url) == [[7, 100, 999], [70, 100, None], ["new", "w100", None]]
+
+
+def test_a_server_starts_while_its_store_is_down(items, empty):
+    empty.server.stop()
+    try:
+        with serving(items) as url:
+            status, body, retry_after = ask(url, "/get-online-features", READ)
+            assert status == 503 and retry_after and str(empty.server.port) in json.dumps(body)
+            empty.server.start()
+            wait_until(lambda: ask(url, "/get-online-features", READ)[0] == 200, "an answer")
+    finally:
+        if empty.server.process is None:
+            empty.server.start()
+
+
+def test_an_acknowledged_push_outlives_a_kill_of_the_store(items, empty):
+    with serving(items) as url:
+        for number in range(20):
+            status, body, _ = ask(url, "/push", {"push_source_name": "pushed", "df": {
+                "item_id": [7], "at": ["2026-03-01T00:00:00Z"], "count": [number], "word": [f"n{number}"]}})
+            assert status == 200, body
+        empty.server.stop()
+        empty.server.start()
+        wait_until(lambda: ask(url, "/get-online-features", READ)[0] == 200, "an answer")
+        assert read(url)[1][0] == 19
+
+
+def test_faults_name_the_server(items, empty):
+    empty.server.stop()
+    try:
+        code, out, err = run(items, "get-online-features", "-e", "item_id=7", "-f", "items:count")
+        assert code == 1 and f"127.0.0.1:{empty.server.port}" in out + err, out + err
+    finally:
+        empty.server.start()
