@@ -4,8 +4,10 @@ namespace salver {
 
 std::vector<std::string> OnlineStoreTypes() {
   return {
-      "lmdb",
-      "memory",
+      "lmdb",     "memory",
+#ifdef SALVER_WITH_POSTGRES
+      "postgres",
+#endif
 #ifdef SALVER_WITH_REDIS
       "redis",
 #endif
@@ -20,6 +22,9 @@ Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& o
     return OpenSqliteOnlineStore({.path = options.path, .project = options.project});
 #ifdef SALVER_WITH_REDIS
   if (options.type == "redis") return NewRedisOnlineStore(options.redis);
+#endif
+#ifdef SALVER_WITH_POSTGRES
+  if (options.type == "postgres") return NewPostgresOnlineStore(options.postgres);
 #endif
   return NewMemoryOnlineStore();
 }

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "online/redis_options.h"
+#include "postgres/postgres_options.h"
 #include "salver/online_store.h"
 #include "salver/status.h"
 
@@ -36,6 +37,16 @@ Result<std::unique_ptr<OnlineStore>> OpenSqliteOnlineStore(const SqliteOptions& 
 std::unique_ptr<OnlineStore> NewRedisOnlineStore(const RedisOptions& options);
 #endif
 
+struct PostgresOnlineOptions {
+  std::string project;
+  PostgresOptions server;  // tables are in its db_schema
+  bool packed = false;     // layout: packed instead of Feast's
+};
+#ifdef SALVER_WITH_POSTGRES
+// Tables of a PostgreSQL database. Connects when asked for something.
+std::unique_ptr<OnlineStore> NewPostgresOnlineStore(const PostgresOnlineOptions& options);
+#endif
+
 // Everything that a store is opened with, by type; what a type does not use is left as it is.
 struct OnlineStoreOptions {
   std::string type;  // one of OnlineStoreTypes(); "": none
@@ -44,6 +55,7 @@ struct OnlineStoreOptions {
   std::string path;  // of the file or folder; absolute
   bool sync = true;  // lmdb
   RedisOptions redis;
+  PostgresOnlineOptions postgres;
 };
 // Errors: as the store's own function.
 Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& options);

@@ -1,6 +1,9 @@
 // The stores of this build, as the conformance suite opens them.
 #include "online/online_stores.h"
 #include "online/store_suite.h"
+#ifdef SALVER_WITH_POSTGRES
+#include "postgres/test_postgres.h"
+#endif
 #ifdef SALVER_WITH_REDIS
 #include "online/test_redis.h"
 #endif
@@ -46,13 +49,26 @@ StoreCase Redis() {
 }
 #endif
 
+#ifdef SALVER_WITH_POSTGRES
+StoreCase Postgres() {
+  return {"postgres",
+          [](const std::string&, bool empty) {
+            TestPostgres* const server = TestPostgres::Shared();
+            if (empty) server->Run("DROP SCHEMA IF EXISTS \"Online\" CASCADE");
+            return NewPostgresOnlineStore({.project = "p", .server = server->Options("Online")});
+          },
+          false, "survives power loss where", TestPostgres::IsInstalled};
+}
+#endif
+
 }  // namespace
 
 std::vector<StoreCase> StoreCases() {
   return {
-      Memory(),
-      Lmdb(),
-      Sqlite(),
+      Memory(),   Lmdb(), Sqlite(),
+#ifdef SALVER_WITH_POSTGRES
+      Postgres(),
+#endif
 #ifdef SALVER_WITH_REDIS
       Redis(),
 #endif

@@ -335,6 +335,85 @@ Status Connection::Execute(const std::string& sql) {
   return ReadAll(nullptr);
 }
 
+std::optional<std::string_view> ResultRow::operator[](int column) const {
+  const auto* result = static_cast<const PGresult*>(result_);
+  if (Pq().getisnull(result, row_, column) != 0) return std::nullopt;
+  return std::string_view(Pq().getvalue(result, row_, column),
+                          static_cast<size_t>(Pq().getlength(result, row_, column)));
+}
+
+bool Connection::usable() const {
+  return handle_->get() != nullptr;
+}
+
+Status Connection::SendStatement(const Statement& statement, bool* prepares) {
+  const auto [found, is_new] = prepared_.try_emplace(statement.sql, "s" + std::to_string(prepared_.size()));
+  const std::string& name = found->second;
+  const int count = static_cast<int>(statement.parameters.size());
+  *prepares = is_new;
+  if (is_new && Pq().sendPrepare(handle_->get(), name.c_str(), statement.sql.c_str(), count,
+                                 statement.types.data()) == 0)
+    return Lost();
+  std::vector<const char*> values;
+  std::vector<int> lengths;
+  const std::vector<int> formats(statement.parameters.size(), 1);
+  for (const std::string& parameter : statement.parameters) {
+    values.push_back(parameter.data());
+    lengths.push_back(static_cast<int>(parameter.size()));
+  }
+  return Pq().sendQueryPrepared(handle_->get(), name.c_str(), count, values.data(), lengths.data(),
+                                formats.data(),
+                                /*resultFormat=*/1) == 0
+             ? Lost()
+             : Status::OK();
+}
+
+// The answers to one message, up to the null that ends them.
+Status Connection::TakeResults(size_t statement,
+                               const std::function<Status(size_t, const ResultRow&)>& take) {
+  Status status;
+  for (;;) {
+    SALVER_RETURN_NOT_OK(WaitForResult());
+    const PgResult result(Pq().getResult(handle_->get()));
+    if (result == nullptr) return status;
+    if (IsError(result.get()) && status.ok()) status = Refused(result.get());
+    if (handle_->get() == nullptr) return status;
+    for (int row = 0; status.ok() && row < Pq().ntuples(result.get()); ++row)
+      status = take(statement, ResultRow(result.get(), row));
+  }
+}
+
+Status Connection::Run(std::span<const Statement> statements,
+                       const std::function<Status(size_t, const ResultRow&)>& take, size_t* first_failed) {
+  SALVER_RETURN_NOT_OK(Ready());
+  if (Pq().enterPipelineMode(handle_->get()) == 0) return Lost();
+  std::vector<size_t> answers;  // of which statement each will be
+  for (size_t i = 0; i < statements.size(); ++i) {
+    bool prepares = false;
+    SALVER_RETURN_NOT_OK(SendStatement(statements[i], &prepares));
+    answers.insert(answers.end(), prepares ? 2 : 1, i);
+  }
+  if (Pq().pipelineSync(handle_->get()) == 0) return Lost();
+  SALVER_RETURN_NOT_OK(Flush());
+  Status status;
+  std::string sqlstate;
+  for (const size_t statement : answers) {
+    // Behind an error the server passes over the rest.
+    const Status taken = TakeResults(statement, take);
+    if (handle_->get() == nullptr) return status.ok() ? taken : status;
+    if (!status.ok() || taken.ok()) continue;
+    status = taken;
+    sqlstate = sqlstate_;
+    if (first_failed != nullptr) *first_failed = statement;
+  }
+  SALVER_RETURN_NOT_OK(WaitForResult());
+  const PgResult end(Pq().getResult(handle_->get()));  // of the pipeline
+  sqlstate_ = sqlstate;
+  if (!status.ok()) prepared_.clear();  // nobody knows which of them are there; unused names do no harm
+  if (Pq().exitPipelineMode(handle_->get()) == 0 || !status.ok()) handle_->Close();
+  return status;
+}
+
 Result<std::vector<ColumnDescription>> Connection::Describe(const std::string& sql) {
   SALVER_RETURN_NOT_OK(Ready());
   if (Pq().sendPrepare(handle_->get(), "", sql.c_str(), 0, nullptr) == 0) return Lost();

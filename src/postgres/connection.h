@@ -1,13 +1,14 @@
 // A connection to PostgreSQL: libpq with deadlines, cancellation and Salver's errors. Nothing else includes
 // libpq.
 //
-// One transaction is one connection here: opened, used by one thread, closed. Closing it, for whatever
-// reason, undoes what was not committed, temporary tables included.
+// Used by one thread at a time. Closing it, for whatever reason, undoes what was not committed, temporary
+// tables included.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -37,6 +38,26 @@ struct ColumnDescription {
 // Rows of text; null where SQL is null.
 using TextRows = std::vector<std::vector<std::optional<std::string>>>;
 
+// A statement with parameters, all in PostgreSQL's binary form (binary_form.h). It is prepared once a
+// connection.
+struct Statement {
+  std::string sql;
+  std::vector<uint32_t> types;  // OIDs
+  std::vector<std::string> parameters;
+};
+
+// One row of a statement's answer in binary form; gone when the call that has it returns.
+class ResultRow {
+ public:
+  ResultRow(const void* result, int row) : result_(result), row_(row) {}
+  // Null where SQL is null.
+  std::optional<std::string_view> operator[](int column) const;
+
+ private:
+  const void* result_;
+  int row_;
+};
+
 // "a ""b""" in quotes, for SQL. 'it''s' likewise, right whatever the server's settings are.
 std::string QuoteIdentifier(std::string_view name);
 std::string QuoteLiteral(std::string_view text);
@@ -56,6 +77,15 @@ class Connection {
   //   DeadlineExceeded, Cancelled  the server was told to stop, and the connection is closed
   Result<TextRows> Query(const std::string& sql);
   Status Execute(const std::string& sql);
+  // All of `statements` in one round trip, and in one transaction unless one is open. `take` gets each row
+  // with the position of its statement. The first error is the one that counts; it undoes them all.
+  // `first_failed`, if not null, is set to the statement that failed.
+  Status Run(std::span<const Statement> statements,
+             const std::function<Status(size_t, const ResultRow&)>& take, size_t* first_failed = nullptr);
+  // Of the calls that follow.
+  void SetLimits(const CallLimits& limits) { limits_ = limits; }
+  // False after an error after which nobody knows what the server does.
+  bool usable() const;
   // The columns that `sql` would answer with. Nothing is run.
   Result<std::vector<ColumnDescription>> Describe(const std::string& sql);
   // Runs COPY ... TO STDOUT; `take` gets each of the server's messages. An error of `take` ends it.
@@ -83,11 +113,14 @@ class Connection {
   Status Send(const std::string& piece);
   Status EndCopyIn(const char* problem);
   Status Flush();
+  Status SendStatement(const Statement& statement, bool* prepares);
+  Status TakeResults(size_t statement, const std::function<Status(size_t, const ResultRow&)>& take);
 
   std::unique_ptr<Handle> handle_;
-  const CallLimits limits_;
+  CallLimits limits_;
   const std::string where_;  // postgres server "localhost:5432", for messages
   std::string sqlstate_;
+  std::map<std::string, std::string> prepared_;  // SQL -> name
 };
 
 }  // namespace salver::postgres

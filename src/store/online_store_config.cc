@@ -83,10 +83,22 @@ Status ReadRedis(const ConfigValues& values, const YAML::Node& node, OnlineStore
   return ReadLayout(values, node, &redis.packed);
 }
 
+Status ReadPostgresStore(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {
+  to->postgres.project = to->project;
+  SALVER_RETURN_NOT_OK(ReadPostgres(
+      values, node, kSection,
+      {"vector_enabled", "similarity", "enable_openai_compatible_store", "max_batched_result_rows", "layout"},
+      &to->postgres.server));
+  SALVER_RETURN_NOT_OK(
+      values.RefuseFlags(node, kSection, {"vector_enabled", "enable_openai_compatible_store"}));
+  return ReadLayout(values, node, &to->postgres.packed);
+}
+
 Status ReadByType(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {
   if (to->type == "lmdb") return ReadLmdb(values, node, to);
   if (to->type == "sqlite") return ReadSqlite(values, node, to);
   if (to->type == "redis") return ReadRedis(values, node, to);
+  if (to->type == "postgres") return ReadPostgresStore(values, node, to);
   return values.CheckKeys(node, kSection, {"type"});
 }
 
@@ -117,6 +129,13 @@ std::string OnlineStoreYaml(const OnlineStoreOptions& options) {
   std::string text = "  type: " + options.type + "\n";
   if (!options.path.empty()) text += "  path: " + options.path + "\n";
   if (options.type == "lmdb") text += std::string("  sync: ") + (options.sync ? "true" : "false") + "\n";
+  if (options.type == "postgres") {
+    const PostgresOptions& server = options.postgres.server;
+    text += "  host: " + server.host + "\n  port: " + std::to_string(server.port) +
+            "\n  database: " + server.database + "\n  db_schema: " + server.db_schema +
+            "\n  user: " + server.user + "\n";
+    text += std::string("  layout: ") + (options.postgres.packed ? "packed" : "feast") + "\n";
+  }
   if (options.type == "redis") {
     text += "  connection_string: ";
     for (const RedisAddress& node : options.redis.nodes) text += node.Text() + ",";

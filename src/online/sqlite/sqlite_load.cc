@@ -5,36 +5,13 @@
 
 #include "model/value_codec.h"
 #include "online/batch_rows.h"
+#include "online/value_text.h"
 
 namespace salver {
 namespace {
 
 int64_t FloorSeconds(int64_t micros) {
   return micros / 1'000'000 - (micros % 1'000'000 < 0 ? 1 : 0);
-}
-
-// Feast's value_text: strings as they are, numbers in decimal, True and False; everything else has none.
-bool ValueText(const OnlineCell& cell, ValueType type, std::string* text) {
-  text->clear();
-  if (cell.null()) return false;
-  switch (type) {
-    case ValueType::kString:
-      text->assign(cell.bytes());
-      return true;
-    case ValueType::kBool:
-      *text = cell.integer != 0 ? "True" : "False";
-      return true;
-    case ValueType::kInt32:
-    case ValueType::kInt64:
-      *text = std::to_string(cell.integer);
-      return true;
-    case ValueType::kFloat:
-    case ValueType::kDouble:
-      AppendJson(cell, type, text);
-      return text->front() != '"';
-    default:
-      return false;
-  }
 }
 
 // What SQLite keeps of a feature beside its bytes: a row in the table and one in each of two indexes.
