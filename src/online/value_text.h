@@ -8,8 +8,8 @@
 
 namespace salver {
 
-// Strings as they are, numbers in decimal, True and False; everything else has none: false, and `text` is
-// empty.
+// Strings as they are, numbers, True and False as Python writes them; everything else has none: false, and
+// `text` is empty.
 bool ValueText(const OnlineCell& cell, ValueType type, std::string* text);
 
 }  // namespace salver
