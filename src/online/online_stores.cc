@@ -26,6 +26,13 @@ Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& o
 #ifdef SALVER_WITH_POSTGRES
   if (options.type == "postgres") return NewPostgresOnlineStore(options.postgres);
 #endif
+  if (options.type == "hybrid") {
+    std::map<std::string, std::unique_ptr<OnlineStore>> stores;
+    for (const auto& [name, one] : options.stores) {
+      SALVER_ASSIGN(stores[name], OpenOnlineStore(one));
+    }
+    return NewHybridOnlineStore(options.routing_tag, std::move(stores));
+  }
   return NewMemoryOnlineStore();
 }
 

@@ -1,6 +1,7 @@
 // The online stores that are built in: how each is opened. What they do is in salver/online_store.h.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -47,6 +48,11 @@ struct PostgresOnlineOptions {
 std::unique_ptr<OnlineStore> NewPostgresOnlineStore(const PostgresOnlineOptions& options);
 #endif
 
+// Routes each view to the store that its tag `routing_tag` names. `stores`: one or more, by names in
+// lower case.
+std::unique_ptr<OnlineStore> NewHybridOnlineStore(const std::string& routing_tag,
+                                                  std::map<std::string, std::unique_ptr<OnlineStore>> stores);
+
 // Everything that a store is opened with, by type; what a type does not use is left as it is.
 struct OnlineStoreOptions {
   std::string type;  // one of OnlineStoreTypes(); "": none
@@ -56,6 +62,8 @@ struct OnlineStoreOptions {
   bool sync = true;  // lmdb
   RedisOptions redis;
   PostgresOnlineOptions postgres;
+  std::string routing_tag;                           // hybrid
+  std::map<std::string, OnlineStoreOptions> stores;  // hybrid: by the value of the tag
 };
 // Errors: as the store's own function.
 Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& options);

@@ -38,24 +38,40 @@ StoreCase Sqlite() {
           true, "survives power loss"};
 }
 
+// Two stores; the suite's views are tagged for one or the other.
+StoreCase Hybrid() {
+  return {"hybrid",
+          [](const std::string& folder, bool) -> std::unique_ptr<OnlineStore> {
+            std::map<std::string, std::unique_ptr<OnlineStore>> stores;
+            stores["a"] = OrNull(OpenSqliteOnlineStore({.path = folder + "/a.db", .project = "p"}));
+            stores["b"] = OrNull(OpenLmdbOnlineStore({.path = folder + "/b", .project = "p"}));
+            if (stores["a"] == nullptr || stores["b"] == nullptr) return nullptr;
+            return NewHybridOnlineStore("store", std::move(stores));
+          },
+          false, "a: an acknowledged row survives power loss"};
+}
+
 #ifdef SALVER_WITH_REDIS
-StoreCase Redis() {
-  return {"redis",
-          [](const std::string&, bool empty) {
+StoreCase Redis(const char* name, bool packed) {
+  return {name,
+          [packed](const std::string&, bool empty) {
             if (empty) TestRedis::Shared()->Ask({"FLUSHALL"});
-            return NewRedisOnlineStore(TestRedis::Shared()->Options());
+            RedisOptions options = TestRedis::Shared()->Options();
+            options.packed = packed;
+            return NewRedisOnlineStore(options);
           },
           false, "survives power loss where", TestRedis::IsInstalled};
 }
 #endif
 
 #ifdef SALVER_WITH_POSTGRES
-StoreCase Postgres() {
-  return {"postgres",
-          [](const std::string&, bool empty) {
+StoreCase Postgres(const char* name, bool packed) {
+  return {name,
+          [packed](const std::string&, bool empty) {
             TestPostgres* const server = TestPostgres::Shared();
             if (empty) server->Run("DROP SCHEMA IF EXISTS \"Online\" CASCADE");
-            return NewPostgresOnlineStore({.project = "p", .server = server->Options("Online")});
+            return NewPostgresOnlineStore(
+                {.project = "p", .server = server->Options("Online"), .packed = packed});
           },
           false, "survives power loss where", TestPostgres::IsInstalled};
 }
@@ -65,12 +81,17 @@ StoreCase Postgres() {
 
 std::vector<StoreCase> StoreCases() {
   return {
-      Memory(),   Lmdb(), Sqlite(),
+      Hybrid(),
+      Memory(),
+      Lmdb(),
+      Sqlite(),
 #ifdef SALVER_WITH_POSTGRES
-      Postgres(),
+      Postgres("postgres", false),
+      Postgres("postgres_packed", true),
 #endif
 #ifdef SALVER_WITH_REDIS
-      Redis(),
+      Redis("redis", false),
+      Redis("redis_packed", true),
 #endif
   };
 }

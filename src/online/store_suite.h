@@ -28,6 +28,7 @@ inline ViewPtr MakeView(const std::string& name, std::vector<Field> features) {
   view->project = "p";
   view->join_keys = {{.name = "id", .type = ValueType::kInt64}};
   view->features = std::move(features);
+  view->tags["store"] = name < "u" ? "a" : "b";  // for the hybrid store
   return view;
 }
 
@@ -59,26 +60,9 @@ struct StoreCase {
 
 std::vector<StoreCase> StoreCases();
 
-class OnlineStoreSuite : public testing::TestWithParam<StoreCase> {
+// A store, and short words for what is done with it.
+class StoreTest : public testing::Test {
  protected:
-  void SetUp() override {
-    folder_ = testing::TempDir() + "/online-" + GetParam().name + "-" + std::to_string(::getpid());
-    std::filesystem::remove_all(folder_);
-    if (!GetParam().installed()) GTEST_SKIP() << "this machine has no server for " << GetParam().name;
-    store_ = GetParam().open(folder_, /*empty=*/true);
-    ASSERT_NE(store_, nullptr);
-    can_ = store_->capabilities();
-  }
-  void TearDown() override {
-    store_.reset();
-    std::filesystem::remove_all(folder_);
-  }
-  void Reopen() {
-    store_.reset();
-    store_ = GetParam().open(folder_, /*empty=*/false);
-    ASSERT_NE(store_, nullptr);
-  }
-
   void Apply(std::vector<ViewPtr> keep, std::vector<ViewPtr> drop = {}) {
     const Status status = store_->Apply(keep, drop);
     ASSERT_TRUE(status.ok()) << status.ToString();
@@ -149,12 +133,34 @@ class OnlineStoreSuite : public testing::TestWithParam<StoreCase> {
            std::to_string(rows->event_us[0] / kSecond);
   }
 
-  std::string folder_;
   std::unique_ptr<OnlineStore> store_;
-  OnlineCapabilities can_;
 };
 
 inline const std::vector<Field> kTwoFeatures = {{.name = "a", .type = ValueType::kInt64},
                                                 {.name = "b", .type = ValueType::kInt64}};
+
+class OnlineStoreSuite : public StoreTest, public testing::WithParamInterface<StoreCase> {
+ protected:
+  void SetUp() override {
+    folder_ = testing::TempDir() + "/online-" + GetParam().name + "-" + std::to_string(::getpid());
+    std::filesystem::remove_all(folder_);
+    if (!GetParam().installed()) GTEST_SKIP() << "this machine has no server for " << GetParam().name;
+    store_ = GetParam().open(folder_, /*empty=*/true);
+    ASSERT_NE(store_, nullptr);
+    can_ = store_->capabilities();
+  }
+  void TearDown() override {
+    store_.reset();
+    std::filesystem::remove_all(folder_);
+  }
+  void Reopen() {
+    store_.reset();
+    store_ = GetParam().open(folder_, /*empty=*/false);
+    ASSERT_NE(store_, nullptr);
+  }
+
+  std::string folder_;
+  OnlineCapabilities can_;
+};
 
 }  // namespace salver

@@ -1,6 +1,7 @@
 #include "store/online_store_config.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/files.h"
 #include "base/nearest.h"
@@ -94,12 +95,59 @@ Status ReadPostgresStore(const ConfigValues& values, const YAML::Node& node, Onl
   return ReadLayout(values, node, &to->postgres.packed);
 }
 
-Status ReadByType(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {
-  if (to->type == "lmdb") return ReadLmdb(values, node, to);
-  if (to->type == "sqlite") return ReadSqlite(values, node, to);
-  if (to->type == "redis") return ReadRedis(values, node, to);
-  if (to->type == "postgres") return ReadPostgresStore(values, node, to);
-  return values.CheckKeys(node, kSection, {"type"});
+Status ReadByType(const ConfigValues& values, const YAML::Node& node, const OnlineStoreContext& context,
+                  OnlineStoreOptions* to);
+
+// Feast's online_stores: a list of {type, conf}; the value of the tag is the last word of the type.
+Status ReadHybrid(const ConfigValues& values, const YAML::Node& node, const OnlineStoreContext& context,
+                  OnlineStoreOptions* to) {
+  SALVER_RETURN_NOT_OK(values.CheckKeys(node, kSection, {"type", "routing_tag", "online_stores"}));
+  to->routing_tag = "tribe";
+  SALVER_RETURN_NOT_OK(values.Value(node, kSection, "routing_tag", "text", &to->routing_tag));
+  const YAML::Node list = node["online_stores"];
+  if (!list || !list.IsSequence() || list.size() == 0)
+    return values.Bad(node, "online_store of type hybrid has no list \"online_stores\" of {type, conf}");
+  for (const YAML::Node& entry : list) {
+    SALVER_RETURN_NOT_OK(values.CheckKeys(entry, "online_store.online_stores", {"type", "conf"}));
+    OnlineStoreOptions one;
+    one.project = to->project;
+    one.entity_key_version = to->entity_key_version;
+    SALVER_RETURN_NOT_OK(values.TypeOf(entry, "online_store.online_stores", &one.type));
+    std::string name = one.type.substr(one.type.rfind('.') + 1);
+    std::transform(name.begin(), name.end(), name.begin(), [](unsigned char c) { return std::tolower(c); });
+    one.type = TypeName(one.type);
+    std::vector<std::string> types = OnlineStoreTypes();
+    std::erase(types, "hybrid");
+    if (std::find(types.begin(), types.end(), one.type) == types.end())
+      return values.Bad(entry, "online store type \"" + one.type + "\" can not be part of a hybrid store." +
+                                   NearestNameHint(one.type, types));
+    const YAML::Node conf =
+        entry["conf"] && entry["conf"].IsMap() ? entry["conf"] : YAML::Node(YAML::NodeType::Map);
+    SALVER_RETURN_NOT_OK(ReadByType(values, conf, context, &one));
+    if (!to->stores.emplace(name, std::move(one)).second)
+      return values.Bad(entry, "online store type \"" + name + "\" is there twice. Remove one");
+  }
+  return Status::OK();
+}
+
+Status ReadByType(const ConfigValues& values, const YAML::Node& node, const OnlineStoreContext& context,
+                  OnlineStoreOptions* to) {
+  Status status;
+  if (to->type == "lmdb") {
+    status = ReadLmdb(values, node, to);
+  } else if (to->type == "sqlite") {
+    status = ReadSqlite(values, node, to);
+  } else if (to->type == "redis") {
+    status = ReadRedis(values, node, to);
+  } else if (to->type == "postgres") {
+    status = ReadPostgresStore(values, node, to);
+  } else if (to->type == "hybrid") {
+    status = ReadHybrid(values, node, context, to);
+  } else {
+    status = values.CheckKeys(node, kSection, {"type"});
+  }
+  if (!to->path.empty()) to->path = JoinPath(context.repository, to->path);
+  return status;
 }
 
 }  // namespace
@@ -120,13 +168,15 @@ Status ReadOnlineStore(const ConfigValues& values, const YAML::Node& node, const
   }
   to->type = type;
   const YAML::Node section = node && node.IsMap() ? node : YAML::Node(YAML::NodeType::Map);
-  SALVER_RETURN_NOT_OK(ReadByType(values, section, to));
-  if (!to->path.empty()) to->path = JoinPath(context.repository, to->path);
-  return Status::OK();
+  return ReadByType(values, section, context, to);
 }
 
 std::string OnlineStoreYaml(const OnlineStoreOptions& options) {
   std::string text = "  type: " + options.type + "\n";
+  if (options.type == "hybrid") {
+    text += "  routing_tag: " + options.routing_tag + "\n  online_stores:\n";
+    for (const auto& [name, one] : options.stores) text += "  - type: " + name + "\n";
+  }
   if (!options.path.empty()) text += "  path: " + options.path + "\n";
   if (options.type == "lmdb") text += std::string("  sync: ") + (options.sync ? "true" : "false") + "\n";
   if (options.type == "postgres") {

@@ -113,6 +113,24 @@ TEST_F(RepoConfigTest, RedisHasFeastsKeysAndKeepsItsPassword) {
 }
 #endif
 
+TEST_F(RepoConfigTest, AHybridStoreHasAListOfStores) {
+  const auto config = Load(
+      "project: p\nonline_store:\n  type: hybrid\n  routing_tag: team\n  online_stores:\n"
+      "  - type: lmdb\n    conf: {path: l}\n  - type: feast.infra.online_stores.sqlite.SqliteOnlineStore\n"
+      "    conf: {path: s.db}\n");
+  ASSERT_TRUE(config.ok()) << config.status().ToString();
+  EXPECT_EQ(config->online_store.routing_tag, "team");
+  EXPECT_EQ(config->online_store.stores.at("lmdb").path, folder_ + "/l");
+  EXPECT_EQ(config->online_store.stores.at("sqliteonlinestore").type, "sqlite");
+  for (const char* bad : {"{type: hybrid}", "{type: hybrid, online_stores: []}",
+                          "{type: hybrid, online_stores: [{type: hybrid}]}",
+                          "{type: hybrid, online_stores: [{type: lmdb}, {type: lmdb}]}",
+                          "{type: hybrid, online_stores: [{type: lmdb, conf: {pat: x}}]}"})
+    EXPECT_EQ(Load(std::string("project: p\nonline_store: ") + bad + "\n").status().reason(),
+              Reason::kBadConfig)
+        << bad;
+}
+
 TEST_F(RepoConfigTest, OnlineStoreMayBeATypeAClassOrNone) {
   EXPECT_EQ(Load("project: p\nonline_store: memory\n")->online_store.type, "memory");
   EXPECT_EQ(Load("project: p\nonline_store: lmdb\n")->online_store.path, folder_ + "/data/online.lmdb");

@@ -11,6 +11,7 @@
 #include "online/lmdb/lmdb_load.h"
 #include "online/lmdb/lmdb_tables.h"
 #include "online/online_stores.h"
+#include "online/row_filler.h"
 #include "online/row_packer.h"
 #include "salver/packed_row.h"
 
@@ -160,8 +161,8 @@ class LmdbOnlineStore final : public OnlineStore {
 
   Status ReadView(MDB_txn* txn, const OnlineRead& read, LmdbTables::TablePtr table, OnlineRows* rows) {
     std::string key_scratch;
-    std::vector<int> slots;  // per column, of `mapped`
-    const RowSchema* mapped = nullptr;
+    RowFiller filler(&read);
+    std::vector<LmdbTables::TablePtr> reloaded;
     for (size_t row = 0; row < read.keys.size(); ++row) {
       if (read.keys[row].empty()) continue;
       MDB_val key = ToVal(LmdbRowKey(read.keys[row], &key_scratch)), value;
@@ -170,8 +171,8 @@ class LmdbOnlineStore final : public OnlineStore {
       if (error != 0) return environment_->Error("can not read", error);
       SALVER_ASSIGN(const RowHeader header, DecodeRowHeader(ToView(value)));
       if (header.schema_id >= table->schemas.size()) {
+        reloaded.push_back(table);  // the filler remembers one of its schemas
         SALVER_ASSIGN(table, tables_->Reload(txn, *read.view, *table));
-        mapped = nullptr;
         if (header.schema_id >= table->schemas.size()) {
           return Status::DataLoss("feature view \"" + read.view->name + "\": a stored row names schema " +
                                   std::to_string(header.schema_id) +
@@ -179,42 +180,7 @@ class LmdbOnlineStore final : public OnlineStore {
         }
       }
       const RowSchema& schema = table->schemas[header.schema_id];
-      if (mapped != &schema) {
-        mapped = &schema;
-        MapColumns(read, schema, &slots);
-      }
-      SALVER_RETURN_NOT_OK(FillRow(rows->arena->Copy(ToView(value)), header, schema, slots, row, rows));
-    }
-    return Status::OK();
-  }
-
-  // Slot of each wanted column in rows of `schema`; -1 where the row was written without it, or with another
-  // type.
-  static void MapColumns(const OnlineRead& read, const RowSchema& schema, std::vector<int>* slots) {
-    slots->assign(read.columns.size(), -1);
-    for (size_t i = 0; i < read.columns.size(); ++i) {
-      const Field& feature = read.view->features[read.columns[i]];
-      const auto fits = [&](const RowSchema::Column& c) {
-        return c.type == feature.type && c.name == feature.name;
-      };
-      if (read.columns[i] < schema.columns.size() && fits(schema.columns[read.columns[i]])) {
-        (*slots)[i] = static_cast<int>(read.columns[i]);  // the usual case: the schema has not changed
-        continue;
-      }
-      const auto found = std::find_if(schema.columns.begin(), schema.columns.end(), fits);
-      if (found != schema.columns.end()) (*slots)[i] = static_cast<int>(found - schema.columns.begin());
-    }
-  }
-
-  static Status FillRow(std::string_view stored, const RowHeader& header, const RowSchema& schema,
-                        const std::vector<int>& slots, size_t row, OnlineRows* rows) {
-    rows->present[row] = 1;
-    rows->event_us[row] = header.event_us;
-    rows->created_us[row] = header.created_us;
-    for (size_t column = 0; column < slots.size(); ++column) {
-      if (slots[column] < 0) continue;
-      SALVER_RETURN_NOT_OK(
-          DecodeRowCell(stored, schema, static_cast<size_t>(slots[column]), &rows->at(row, column)));
+      SALVER_RETURN_NOT_OK(filler.Fill(rows->arena->Copy(ToView(value)), header, schema, row, rows));
     }
     return Status::OK();
   }

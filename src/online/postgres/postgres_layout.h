@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "online/packed_schemas.h"
+#include "online/row_filler.h"
 #include "postgres/connection.h"
 #include "salver/online_store.h"
 #include "salver/packed_row.h"
@@ -45,8 +47,8 @@ class Layout {
   virtual std::vector<std::string> Create(const FeatureView& view) const = 0;
 
   virtual Statement Read(const OnlineRead& read, const KeyIndex& keys) const = 0;
-  // A row of that statement's answer. Errors: DataLoss.
-  virtual Status Take(const OnlineRead& read, const ResultRow& row, KeyIndex* keys,
+  // A row of that statement's answer. Errors: DataLoss; Aborted for a row whose schema is not known.
+  virtual Status Take(const OnlineRead& read, const ResultRow& row, KeyIndex* keys, RowFiller* filler,
                       OnlineRows* rows) const = 0;
 
   // Writes rows at `positions` of `rows`, distinct keys, unless newer ones are there. Answers with one
@@ -57,7 +59,14 @@ class Layout {
   // Statements about the view's mark: replace it by $1 (bytea), remove it, read it.
   virtual Statement SetMark(const FeatureView& view, std::string_view mark) const = 0;
   virtual Statement ReadMark(const FeatureView& view) const = 0;
+
+  // Reads the schemas of the view's rows, one a row; no SQL: there are none.
+  virtual Statement ReadSchemas(const FeatureView&) const { return {}; }
 };
+
+// A packed row per key, in a table beside Feast's.
+std::unique_ptr<Layout> NewPackedLayout(const std::string& project, const std::string& schema,
+                                        PackedSchemas* schemas);
 
 // Feast's layout: a row per feature. `schema` is where the tables are.
 std::unique_ptr<Layout> NewFeastLayout(const std::string& project, const std::string& schema);

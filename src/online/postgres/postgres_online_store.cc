@@ -38,8 +38,10 @@ using Connected = std::unique_ptr<Connection>;
 
 class PostgresOnlineStore final : public OnlineStore {
  public:
-  PostgresOnlineStore(const PostgresOnlineOptions& options, std::unique_ptr<Layout> layout)
-      : options_(options), layout_(std::move(layout)) {}
+  explicit PostgresOnlineStore(const PostgresOnlineOptions& options)
+      : options_(options),
+        layout_(options.packed ? NewPackedLayout(options.project, options.server.db_schema, &schemas_)
+                               : NewFeastLayout(options.project, options.server.db_schema)) {}
 
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
     if (deadline.Passed()) return DeadlinePassed(*reads[0].view, "reading");
@@ -51,16 +53,26 @@ class PostgresOnlineStore final : public OnlineStore {
     }
     std::vector<OnlineRows> answers;
     size_t failed = 0;
-    const Status status = WithRetry(deadline, [&](Connection* connection) {
+    const auto read_all = [&](Connection* connection) {
       answers.clear();
-      for (const OnlineRead& read : reads)
+      std::vector<RowFiller> fillers;
+      for (const OnlineRead& read : reads) {
         answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size()));
-      const Status run = connection->Run(
-          statements,
-          [&](size_t i, const ResultRow& row) { return layout_->Take(reads[i], row, &keys[i], &answers[i]); },
-          &failed);
+        fillers.emplace_back(&read);
+      }
+      const auto take = [&](size_t i, const ResultRow& row) {
+        return layout_->Take(reads[i], row, &keys[i], &fillers[i], &answers[i]);
+      };
+      const Status run = connection->Run(statements, take, &failed);
       return AboutView(*reads[failed].view, *connection, run);
-    });
+    };
+    Status status = WithRetry(deadline, read_all);
+    for (const OnlineRead& read : reads) {
+      if (status.code() != StatusCode::kAborted) break;  // not a row of features as they once were
+      SALVER_RETURN_NOT_OK(LoadSchemas(*read.view, deadline));
+      status = WithRetry(deadline, read_all);
+    }
+    if (status.code() == StatusCode::kAborted) return Status::DataLoss(status.message());
     if (!status.ok()) return status;
     return answers;
   }
@@ -178,6 +190,17 @@ class PostgresOnlineStore final : public OnlineStore {
     return AsConfiguration(status);
   }
 
+  Status LoadSchemas(const FeatureView& view, Deadline deadline) {
+    const Statement statement = layout_->ReadSchemas(view);
+    if (statement.sql.empty()) return Status::OK();
+    return WithRetry(deadline, [&](Connection* connection) {
+      return AboutView(view, *connection,
+                       connection->Run(std::span(&statement, 1), [&](size_t, const ResultRow& row) {
+                         return schemas_.Add(row[0].value_or(""));
+                       }));
+    });
+  }
+
   Result<std::vector<std::string>> Definitions(
       std::span<const std::shared_ptr<const FeatureView>> keep,
       std::span<const std::shared_ptr<const FeatureView>> drop) const {
@@ -272,6 +295,7 @@ class PostgresOnlineStore final : public OnlineStore {
   }
 
   const PostgresOnlineOptions options_;
+  PackedSchemas schemas_;
   const std::unique_ptr<Layout> layout_;
   std::mutex mutex_;
   std::vector<Connected> idle_;
@@ -281,8 +305,7 @@ class PostgresOnlineStore final : public OnlineStore {
 }  // namespace postgres
 
 std::unique_ptr<OnlineStore> NewPostgresOnlineStore(const PostgresOnlineOptions& options) {
-  return std::make_unique<postgres::PostgresOnlineStore>(
-      options, postgres::NewFeastLayout(options.project, options.server.db_schema));
+  return std::make_unique<postgres::PostgresOnlineStore>(options);
 }
 
 }  // namespace salver

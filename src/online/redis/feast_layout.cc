@@ -87,7 +87,7 @@ class FeastLayout final : public Layout {
   }
 
   Status Take(const OnlineRead& read, size_t field, bool found, std::string_view value, size_t row,
-              OnlineRows* rows) const override {
+              RowFiller*, OnlineRows* rows) const override {
     if (!found) return Status::OK();
     if (field == 0) {
       rows->present[row] = 1;

@@ -7,6 +7,8 @@
 #include <string>
 #include <string_view>
 
+#include "online/packed_schemas.h"
+#include "online/row_filler.h"
 #include "salver/online_store.h"
 #include "salver/packed_row.h"
 
@@ -20,8 +22,9 @@ class Layout {
   virtual size_t AppendFields(const OnlineRead& read, std::string* command) const = 0;
   // The value of field `field`, counted as AppendFields did and given in that order; `found` false: there is
   // none. `value` is gone after the call. Errors: DataLoss.
+  // Aborted: of a row whose schema is not known, when layouts have them.
   virtual Status Take(const OnlineRead& read, size_t field, bool found, std::string_view value, size_t row,
-                      OnlineRows* rows) const = 0;
+                      RowFiller* filler, OnlineRows* rows) const = 0;
 
   // The Lua script that writes one row unless a newer one is there, in the words of redis_layout.cc.
   virtual std::string_view write_script() const = 0;
@@ -34,6 +37,9 @@ class Layout {
   virtual std::string_view drop_script() const = 0;
   virtual size_t AppendDropped(const FeatureView& view, std::string* command) const = 0;
 };
+
+// All features of a view in one packed row, in the field "_row:{view}" of the same hash.
+std::unique_ptr<Layout> NewPackedLayout(int64_t key_ttl_s, PackedSchemas* schemas);
 
 // Feast's layout to the byte (redis_keys.h). `key_ttl_s` 0: keys do not expire.
 std::unique_ptr<Layout> NewFeastLayout(int64_t key_ttl_s);

@@ -97,19 +97,29 @@ class ScriptRuns {
 
 class RedisOnlineStore final : public OnlineStore {
  public:
-  RedisOnlineStore(const RedisOptions& options, std::unique_ptr<Layout> layout)
-      : options_(options), layout_(std::move(layout)), nodes_(options) {}
+  explicit RedisOnlineStore(const RedisOptions& options)
+      : options_(options),
+        layout_(options.packed ? NewPackedLayout(options.key_ttl_s, &schemas_)
+                               : NewFeastLayout(options.key_ttl_s)),
+        nodes_(options) {}
 
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
     if (deadline.Passed()) return DeadlinePassed(*reads[0].view, "reading");
     const ReadPlan plan(reads, layout_.get());
     std::vector<OnlineRows> answers;
-    SALVER_RETURN_NOT_OK(WithRetry([&](bool* may_be_stale) {
+    const auto read_all = [&](bool* may_be_stale) {
       answers.clear();
       for (const OnlineRead& read : reads)
         answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size()));
       return ReadOnce(plan, Bounded(deadline), &answers, may_be_stale);
-    }));
+    };
+    Status status = WithRetry(read_all);
+    if (status.code() == StatusCode::kAborted) {  // rows of features as they once were
+      SALVER_RETURN_NOT_OK(WithRetry([&](bool* stale) { return LoadSchemas(stale); }));
+      status = WithRetry(read_all);
+      if (status.code() == StatusCode::kAborted) return Status::DataLoss(status.message());
+    }
+    if (!status.ok()) return status;
     return answers;
   }
 
@@ -132,10 +142,18 @@ class RedisOnlineStore final : public OnlineStore {
     return options_.delete_on_drop ? Drop(drop) : Status::OK();
   }
 
-  Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) override { return Drop(views); }
+  Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) override {
+    SALVER_RETURN_NOT_OK(Drop(views));
+    if (!options_.packed) return Status::OK();
+    return WithRetry([&](bool* stale) { return AskAboutSchemas({"DEL", SchemasKey()}, stale, nullptr); });
+  }
 
   OnlineCapabilities capabilities() const override {
-    return {.persistent = true, .atomic_rows = true, .drop = true, .time_to_live = true};
+    return {.persistent = true,
+            .created_times = options_.packed,
+            .atomic_rows = true,
+            .drop = true,
+            .time_to_live = true};
   }
   std::string_view durability() const override {
     return "an acknowledged row is in the memory of the Redis server; it survives power loss where the "
@@ -229,10 +247,39 @@ class RedisOnlineStore final : public OnlineStore {
     return counts;
   }
 
+  // Schemas of packed rows: a hash of its own, id -> schema.
+  std::string SchemasKey() const { return "salver:schemas:" + options_.project; }
+
+  Status AskAboutSchemas(std::initializer_list<std::string_view> command, bool* may_be_stale, Reply* reply) {
+    const Deadline deadline = Bounded(Deadline::Never());
+    SALVER_ASSIGN(const auto map, nodes_.Map(deadline));
+    const size_t node = map->NodeOf(SchemasKey());
+    SALVER_ASSIGN(auto connection, Take(*map, node, deadline, may_be_stale));
+    SALVER_ASSIGN(Reply answer, connection->Ask(command, deadline));
+    nodes_.Return(map->servers[node], std::move(connection));
+    if (reply != nullptr) *reply = std::move(answer);
+    return Status::OK();
+  }
+
+  Status LoadSchemas(bool* may_be_stale) {
+    Reply all;
+    SALVER_RETURN_NOT_OK(AskAboutSchemas({"HVALS", SchemasKey()}, may_be_stale, &all));
+    for (const Reply& one : all.elements) SALVER_RETURN_NOT_OK(schemas_.Add(one.text));
+    return Status::OK();
+  }
+
+  // Before the rows: a reader that does not know the schema finds it. Asked for with every call, since a
+  // server may forget it at any time.
+  Status KeepSchema(const StoredSchema& stored, bool* may_be_stale) {
+    return AskAboutSchemas({"HSET", SchemasKey(), std::to_string(stored.schema.id), stored.bytes},
+                           may_be_stale, nullptr);
+  }
+
   Status WriteOnce(const FeatureView& view, const PackedRows& rows, Deadline deadline, WriteCounts* counts,
                    bool* may_be_stale) {
     SALVER_ASSIGN(const auto map, nodes_.Map(deadline));
-    const RowSchema schema = RowSchemaOf(view);
+    const auto schema = schemas_.Of(view);
+    if (options_.packed) SALVER_RETURN_NOT_OK(KeepSchema(*schema, may_be_stale));
     std::vector<std::unique_ptr<ScriptRuns>> runs(map->servers.size());
     std::string key, arguments;
     for (size_t i = 0; i < rows.rows.size(); ++i) {
@@ -243,7 +290,7 @@ class RedisOnlineStore final : public OnlineStore {
         SALVER_ASSIGN(run, Begin(*map, map->NodeOf(key), kWriteScript, deadline, may_be_stale));
       }
       arguments.clear();
-      SALVER_ASSIGN(const size_t count, layout_->AppendRow(view, schema, rows.rows[i], &arguments));
+      SALVER_ASSIGN(const size_t count, layout_->AppendRow(view, schema->schema, rows.rows[i], &arguments));
       SALVER_RETURN_NOT_OK(run->Add(key, arguments, count));
     }
     for (size_t node = 0; node < runs.size(); ++node) {
@@ -302,6 +349,7 @@ class RedisOnlineStore final : public OnlineStore {
   }
 
   const RedisOptions options_;
+  PackedSchemas schemas_;
   const std::unique_ptr<Layout> layout_;
   Nodes nodes_;
 };
@@ -310,7 +358,7 @@ class RedisOnlineStore final : public OnlineStore {
 }  // namespace redis
 
 std::unique_ptr<OnlineStore> NewRedisOnlineStore(const RedisOptions& options) {
-  return std::make_unique<redis::RedisOnlineStore>(options, redis::NewFeastLayout(options.key_ttl_s));
+  return std::make_unique<redis::RedisOnlineStore>(options);
 }
 
 }  // namespace salver

@@ -60,7 +60,7 @@ void ReadTaker::Take(const ReplyValue& value) {
   const ReadPlan::FieldTarget field = group.targets[value.index];
   const bool found = value.kind != ReplyValue::Kind::kNil;
   status_ = plan_.layout_->Take(plan_.reads_[field.read], field.field, found, value.text, target.row,
-                                &(*answers_)[field.read]);
+                                &fillers_[field.read], &(*answers_)[field.read]);
 }
 
 }  // namespace salver::redis

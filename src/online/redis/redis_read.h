@@ -52,7 +52,9 @@ class ReadTaker final : public ReplyTaker {
   // `answers`: one for each read, absent as yet.
   ReadTaker(const ReadPlan& plan, const ReadPlan::Share& share, std::string where,
             std::vector<OnlineRows>* answers)
-      : plan_(plan), share_(share), where_(std::move(where)), answers_(answers) {}
+      : plan_(plan), share_(share), where_(std::move(where)), answers_(answers) {
+    for (const OnlineRead& read : plan.reads_) fillers_.emplace_back(&read);
+  }
 
   void Take(const ReplyValue& value) override;
   void Done() override { ++next_; }
@@ -66,7 +68,8 @@ class ReadTaker final : public ReplyTaker {
   const ReadPlan::Share& share_;
   const std::string where_;
   std::vector<OnlineRows>* const answers_;
-  size_t next_ = 0;  // of the share's targets
+  std::vector<RowFiller> fillers_;  // one a read
+  size_t next_ = 0;                 // of the share's targets
   Status status_;
 };
 

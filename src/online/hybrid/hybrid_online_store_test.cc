@@ -1,0 +1,70 @@
+// The store that routes views to other stores.
+#include "online/online_stores.h"
+#include "online/store_suite.h"
+
+namespace salver {
+namespace {
+
+class HybridStoreTest : public StoreTest {
+ protected:
+  void SetUp() override {
+    std::map<std::string, std::unique_ptr<OnlineStore>> stores;
+    for (const char* name : {"one", "two"}) {
+      auto store = NewMemoryOnlineStore();
+      by_name_[name] = store.get();
+      stores[name] = std::move(store);
+    }
+    store_ = NewHybridOnlineStore("team", std::move(stores));
+  }
+  static ViewPtr Tagged(const std::string& name, const std::string& team) {
+    auto view = std::make_shared<FeatureView>(*MakeView(name, kTwoFeatures));
+    if (!team.empty()) view->tags["team"] = team;
+    return view;
+  }
+  bool Has(const std::string& store, const FeatureView& view) {
+    const std::string key = Key(1);
+    const std::string_view keys[] = {key};
+    const OnlineRead read{&view, keys, {}};
+    const auto rows = by_name_[store]->Read(std::span(&read, 1), Deadline::Never());
+    return rows.ok() && (*rows)[0].present[0];
+  }
+
+  std::map<std::string, OnlineStore*> by_name_;
+};
+
+TEST_F(HybridStoreTest, EachViewIsInTheStoreThatItsTagNames) {
+  const ViewPtr first = Tagged("first", "one"), second = Tagged("second", "Two");
+  Apply({first, second});
+  ASSERT_TRUE(Write(*first, {{1, kSecond, 0, {1, 2}}}).ok());
+  ASSERT_TRUE(Write(*second, {{1, 2 * kSecond, 0, {3, 4}}}).ok());
+  EXPECT_TRUE(Has("one", *first) && Has("two", *second));
+  EXPECT_FALSE(Has("one", *second) || Has("two", *first));
+  // One read over both, in the order asked.
+  const std::string key = Key(1);
+  const std::string_view keys[] = {key};
+  const ColumnId columns[] = {0};
+  const OnlineRead reads[] = {
+      {second.get(), keys, columns}, {first.get(), keys, columns}, {second.get(), keys, columns}};
+  const auto rows = store_->Read(reads, Deadline::Never());
+  ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+  EXPECT_EQ((*rows)[0].at(0, 0).integer, 3);
+  EXPECT_EQ((*rows)[1].at(0, 0).integer, 1);
+  EXPECT_EQ((*rows)[2].at(0, 0).integer, 3);
+  Apply({second}, {first});
+  EXPECT_FALSE(Has("one", *first));
+  EXPECT_TRUE(Has("two", *second));
+}
+
+TEST_F(HybridStoreTest, AViewThatNamesNoStoreIsRefusedByName) {
+  const ViewPtr untagged = Tagged("untagged", ""), astray = Tagged("astray", "tw");
+  for (const ViewPtr& view : {untagged, astray}) {
+    const Status status = store_->Apply(std::span(&view, 1), {});
+    EXPECT_EQ(status.code(), StatusCode::kFailedPrecondition);
+    EXPECT_NE(status.message().find(view->name), std::string::npos) << status.message();
+  }
+  EXPECT_NE(store_->Apply(std::span(&astray, 1), {}).message().find("Did you mean \"two\"?"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace salver
