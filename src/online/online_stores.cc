@@ -4,7 +4,7 @@ namespace salver {
 
 std::vector<std::string> OnlineStoreTypes() {
   return {
-      "lmdb",     "memory",
+      "hybrid",   "lmdb", "memory",
 #ifdef SALVER_WITH_POSTGRES
       "postgres",
 #endif
