@@ -2,6 +2,8 @@
 that is killed and comes back under load."""
 
 import json
+import random
+import re
 import shutil
 import threading
 import time
@@ -14,7 +16,7 @@ from feast_judge_test import ONLINE, QUESTION, RANGE
 from golden_http_test import GOLDEN_ROWS, golden_repository, replay_pairs
 from online_servers import KINDS
 from real_feast import can_import, feast, feast_command
-from salver_command import check, needs_command, run, serving
+from salver_command import check, needs_command, run, serving, start, write_repository
 
 pytestmark = needs_command
 
@@ -107,18 +109,18 @@ items = FeatureView(name="items", entities=[item], ttl=timedelta(0), source=push
 '''
 
 
+def write_items(folder, online_store, definitions=DEFINITIONS):
+    write_repository(folder, {"definitions.py": definitions}, online_store=online_store)
+    (folder / "data" / "items.csv").write_text(
+        "item_id,at,count,word\n" + "".join(f"{i},2026-01-01T00:00:00Z,{i},w{i}\n" for i in range(200)))
+    check(folder, "apply")
+    check(folder, "materialize", "2025-01-01T00:00:00", "2027-01-01T00:00:00")
+    return folder
+
+
 @pytest.fixture
 def items(empty, tmp_path):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "feature_store.yaml").write_text(
-        f"project: p\nregistry: data/registry.db\nprovider: local\nonline_store: {empty.online_store()}\n"
-        "entity_key_serialization_version: 3\n")
-    (tmp_path / "definitions.py").write_text(DEFINITIONS)
-    (tmp_path / "data" / "items.csv").write_text(
-        "item_id,at,count,word\n" + "".join(f"{i},2026-01-01T00:00:00Z,{i},w{i}\n" for i in range(200)))
-    check(tmp_path, "apply")
-    check(tmp_path, "materialize", "2025-01-01T00:00:00", "2027-01-01T00:00:00")
-    return tmp_path
+    return write_items(tmp_path, empty.online_store())
 
 
 def ask(url, path, body):
@@ -138,6 +140,12 @@ def read(url):
     status, body, _ = ask(url, "/get-online-features", READ)
     assert status == 200, body
     return [column["values"] for column in body["results"]]
+
+
+def push(url, rows):
+    """(status, JSON, Retry-After) of a push of (item_id, at, count, word)."""
+    columns = dict(zip(["item_id", "at", "count", "word"], map(list, zip(*rows))))
+    return ask(url, "/push", {"push_source_name": "pushed", "df": columns})
 
 
 def wait_until(condition, what):
@@ -169,7 +177,7 @@ def test_a_store_that_is_down_is_503_with_retry_after_and_comes_back(items, empt
                 wait_until(lambda: seen[-50:].count(200) == 50, "answers")
                 empty.server.stop()
                 wait_until(lambda: seen[-20:].count(503) == 20, "503s")
-                pushed = ask(url, "/push", {"push_source_name": "pushed", "df": {"item_id": [1], "at": ["2026-02-01T00:00:00Z"], "count": [5], "word": ["x"]}})
+                pushed = push(url, [(1, "2026-02-01T00:00:00Z", 5, "x")])
                 assert pushed[0] == 503 and pushed[2], pushed
                 empty.server.start()
         finally:
@@ -178,7 +186,7 @@ def test_a_store_that_is_down_is_503_with_retry_after_and_comes_back(items, empt
                 thread.join()
         assert not wrong, wrong[:3]
         wait_until(lambda: ask(url, "/get-online-features", READ)[0] == 200, "an answer after the restart")
-        status, body, _ = ask(url, "/push", {"push_source_name": "pushed", "df": {"item_id": [7], "at": ["2026-02-01T00:00:00Z"], "count": [70], "word": ["new"]}})
+        status, body, _ = push(url, [(7, "2026-02-01T00:00:00Z", 70, "new")])
         assert status == 200, body
         assert read(url) == [[7, 100, 999], [70, 100, None], ["new", "w100", None]]
 
@@ -199,8 +207,7 @@ def test_a_server_starts_while_its_store_is_down(items, empty):
 def test_an_acknowledged_push_outlives_a_kill_of_the_store(items, empty):
     with serving(items) as url:
         for number in range(20):
-            status, body, _ = ask(url, "/push", {"push_source_name": "pushed", "df": {
-                "item_id": [7], "at": ["2026-03-01T00:00:00Z"], "count": [number], "word": [f"n{number}"]}})
+            status, body, _ = push(url, [(7, "2026-03-01T00:00:00Z", number, f"n{number}")])
             assert status == 200, body
         empty.server.stop()
         empty.server.start()
@@ -215,3 +222,83 @@ def test_faults_name_the_server(items, empty):
         assert code == 1 and f"127.0.0.1:{empty.server.port}" in out + err, out + err
     finally:
         empty.server.start()
+
+
+def test_the_packed_layout_is_materialized_pushed_and_served(empty, tmp_path):
+    items = write_items(tmp_path, empty.online_store(", layout: packed"))
+    with serving(items) as url:
+        assert read(url) == [[7, 100, 999], [7, 100, None], ["w7", "w100", None]]
+        assert push(url, [(7, "2026-02-01T00:00:00Z", 70, "new"), (100, "2020-01-01T00:00:00Z", -1, "old")])[0] == 200
+        assert read(url) == [[7, 100, 999], [70, 100, None], ["new", "w100", None]]
+    # A feature is added: rows that were written without it stay readable.
+    (items / "definitions.py").write_text(DEFINITIONS.replace('Field(name="word"', 'Field(name="more", dtype=Int64), Field(name="word"'))
+    check(items, "apply")
+    got = json.loads(check(items, "--output", "json", "get-online-features", "-e", "item_id=7", "-f", "items:more", "-f", "items:word"))
+    assert got["word"] == ["new"] and got["more"] == [None]
+    check(items, "teardown")
+
+
+def test_a_hybrid_store_keeps_each_view_where_its_tag_says(empty, tmp_path):
+    conf = re.match(r"{type: (\w+), (.*)}$", empty.online_store()).groups()
+    definitions = DEFINITIONS.replace("source=pushed,", f"source=pushed, tags={{'team': '{conf[0]}'}},") + """
+local = FeatureView(name="local", entities=[item], ttl=timedelta(0), source=source, tags={"team": "lmdb"},
+                    schema=[Field(name="count", dtype=Int64)])
+"""
+    items = write_items(tmp_path, f"{{type: hybrid, routing_tag: team, online_stores: [{{type: {conf[0]}, conf: {{{conf[1]}}}}}, "
+                        "{type: lmdb, conf: {path: data/online.lmdb}}]}", definitions)
+    asked = {"features": ["items:count", "local:count"], "entities": {"item_id": [7, 999]}, "full_feature_names": True}
+    with serving(items) as url:
+        status, body, _ = ask(url, "/get-online-features", asked)
+        assert status == 200 and [column["values"] for column in body["results"]] == [[7, 999], [7, None], [7, None]], body
+        empty.server.stop()
+        assert ask(url, "/get-online-features", asked)[0] == 503
+        assert ask(url, "/get-online-features", asked | {"features": ["local:count"]})[0] == 200
+        empty.server.start()
+        wait_until(lambda: ask(url, "/get-online-features", asked)[0] == 200, "an answer")
+    assert (items / "data" / "online.lmdb").exists()
+    if can_import(*empty.modules) and empty.name == "redis":
+        assert len(empty.rows()) == 200
+
+
+def kill_under_pushes(items, seed):
+    """Pushes from four threads until the serving process is killed; every acknowledged one must be there."""
+    chance = random.Random(seed)
+    process = start(items, "serve", "--port", "0")
+    url = re.search(r"http://[^ ]+", process.stdout.readline()).group(0)
+    acknowledged = {}
+
+    def load(thread):
+        for number in range(1_000_000):
+            item = 1000 + thread * 50 + number % 50
+            try:
+                if push(url, [(item, "2026-03-01T00:00:00Z", number, f"n{number}")])[0] == 200:
+                    acknowledged[item] = number
+            except OSError:
+                return
+
+    threads = [threading.Thread(target=load, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    wanted = chance.randrange(50, 400)
+    try:
+        wait_until(lambda: sum(acknowledged.values()) > wanted, "pushes")
+    finally:
+        process.kill()
+        process.wait()
+        for thread in threads:
+            thread.join()
+    with serving(items) as url:
+        status, body, _ = ask(url, "/get-online-features", {"features": ["items:count"], "entities": {"item_id": sorted(acknowledged)}})
+        assert status == 200, body
+        stored = dict(zip(body["results"][0]["values"], body["results"][1]["values"]))
+    lost = {item: (number, stored[item]) for item, number in acknowledged.items() if stored[item] is None or stored[item] < number}
+    assert not lost, (seed, lost)
+
+
+@pytest.mark.parametrize("online_store", ["{type: lmdb, path: data/online.lmdb}", "{type: sqlite, path: data/online.db}"], ids=["lmdb", "sqlite"])
+def test_acknowledged_pushes_survive_a_killed_server(tmp_path, online_store):
+    kill_under_pushes(write_items(tmp_path, online_store), seed=random.randrange(1 << 30))
+
+
+def test_acknowledged_pushes_survive_a_killed_server_on_a_server(items):
+    kill_under_pushes(items, seed=random.randrange(1 << 30))
