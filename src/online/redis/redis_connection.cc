@@ -151,6 +151,9 @@ Status Connection::Receive(size_t count, ReplyTaker* taker, Deadline deadline) {
       if (!*complete) break;
     }
     if (count == 0) return Status::OK();
+    // What was just sent has no answer yet: asking for it first would be a call for nothing. Over TLS OpenSSL may
+    // hold bytes that the socket does not show.
+    if (!tls_) SALVER_RETURN_NOT_OK(WaitFor(/*to_write=*/false, deadline));
     const ssize_t got = tls_ ? tls_->Read(buffer_.get(), kBufferBytes)
                              : Plain(::recv(context_->fd, buffer_.get(), kBufferBytes, 0), /*reading=*/true);
     if (got > 0) {
