@@ -24,8 +24,8 @@ constexpr size_t kIdleMax = 64;
 constexpr size_t kRowsPerStatement = 1000;
 // PostgreSQL cuts longer names without a word, and two views could end in one table.
 constexpr size_t kNameMax = 63;
-// Of a call that has no deadline of its own.
-constexpr std::chrono::seconds kCallTimeout{60};
+// Of a call that has no deadline of its own, and of one call of a load, which writes many rows.
+constexpr std::chrono::seconds kCallTimeout{60}, kLoadTimeout{600};
 
 // Where a user's rights or a database are missing, it is the configuration of the server that is wrong and
 // not the request.
@@ -44,6 +44,7 @@ class PostgresOnlineStore final : public OnlineStore {
                                : NewFeastLayout(options.project, options.server.db_schema)) {}
 
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
+    if (reads.empty()) return std::vector<OnlineRows>();
     if (deadline.Passed()) return DeadlinePassed(*reads[0].view, "reading");
     std::vector<KeyIndex> keys;
     std::vector<Statement> statements;
@@ -95,7 +96,6 @@ class PostgresOnlineStore final : public OnlineStore {
     Connected held;
     SALVER_RETURN_NOT_OK(WithConnection(Deadline::Never(), [&](Connected* connection) {
       SALVER_RETURN_NOT_OK((*connection)->Execute("BEGIN"));
-      (*connection)->SetLimits({});
       held = std::move(*connection);
       return Status::OK();
     }));
@@ -164,15 +164,20 @@ class PostgresOnlineStore final : public OnlineStore {
 
     Result<WriteCounts> Write(const FeatureView& view, const PackedRows& rows) override {
       WriteCounts counts;
+      connection_->SetLimits({.deadline = Deadline::After(kLoadTimeout)});
       SALVER_RETURN_NOT_OK(store_->WriteRows(connection_.get(), view, rows, &counts));
+      for (size_t i = 0; i < rows.rows.size(); ++i)
+        bytes_ += static_cast<int64_t>(rows.keys[i].size() + rows.rows[i].size());
       return counts;
     }
     Status SetMark(const FeatureView& view, std::string_view mark) override {
       const Statement statement = store_->layout_->SetMark(view, mark);
       return AboutView(view, *connection_, connection_->Run(std::span(&statement, 1), NoRows));
     }
-    int64_t bytes_held() const override { return 0; }  // the server holds them, on its disk
+    // The server holds them; what was sent decides when to commit, so that a killed run goes on from there.
+    int64_t bytes_held() const override { return bytes_; }
     Status Commit() override {
+      connection_->SetLimits({.deadline = Deadline::After(kLoadTimeout)});
       SALVER_RETURN_NOT_OK(connection_->Execute("COMMIT"));
       store_->Return(std::move(connection_));
       return Status::OK();
@@ -181,6 +186,7 @@ class PostgresOnlineStore final : public OnlineStore {
    private:
     PostgresOnlineStore* const store_;
     Connected connection_;
+    int64_t bytes_ = 0;
   };
 
   static Status NoRows(size_t, const ResultRow&) { return Status::OK(); }

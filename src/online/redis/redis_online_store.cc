@@ -104,6 +104,7 @@ class RedisOnlineStore final : public OnlineStore {
         nodes_(options) {}
 
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
+    if (reads.empty()) return std::vector<OnlineRows>();
     if (deadline.Passed()) return DeadlinePassed(*reads[0].view, "reading");
     const ReadPlan plan(reads, layout_.get());
     std::vector<OnlineRows> answers;
