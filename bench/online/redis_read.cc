@@ -1,5 +1,5 @@
-// How fast the redis store reads, beside a client in C that sends the same commands in one pipeline and throws the
-// answers away. Rows are written first, in Feast's layout.
+// How fast the redis store reads, beside a client in C that sends the same commands in one pipeline and
+// throws the answers away. Rows are written first, in Feast's layout.
 //
 //   salver_redis_read HOST PORT [views] [keys] [features] [seconds]
 //
@@ -111,8 +111,8 @@ int Main(int count, char** words) {
   const auto read = [&] { Check(store->Read(reads, Deadline::After(std::chrono::seconds(10))).status()); };
   read();
   throw_away();
-  std::printf("%d views, %d keys, %d features: %zu commands of %zu bytes a request\n", view_count, key_count, features,
-              shares[0].targets.size(), shares[0].commands.size());
+  std::printf("%d views, %d keys, %d features: %zu commands of %zu bytes a request\n", view_count, key_count,
+              features, shares[0].targets.size(), shares[0].commands.size());
   for (int round = 0; round < 3; ++round) {
     const double theirs = Rate(seconds, throw_away), ours = Rate(seconds, read);
     std::printf("thrown away %9.0f/s   salver %9.0f/s   ratio %.2f\n", theirs, ours, ours / theirs);

@@ -131,6 +131,9 @@ class FeatureStore {
 
   virtual Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) = 0;
   virtual Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) = 0;
+  // True when GetOnlineFeatures waits for an online store that is a server: then more threads than cores may
+  // ask at the same time with gain.
+  virtual bool WaitsForServers() const { return false; }
 
   // Each view's interval is recorded after its rows are durable. A failed or killed run claims nothing it has
   // not written; the next one goes on behind the rows that are durable.

@@ -17,13 +17,13 @@ namespace salver {
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
-  int port = 6566;                                     // 0: a free one
-  int workers = 0;                                     // event loops; 0: one a core
-  size_t body_bytes_max = 16 << 20;                    // 413 beyond
-  size_t head_bytes_max = 32 << 10;                    // 431 beyond
-  size_t json_depth_max = 32;                          // 422 beyond
-  int connections_max = 10'000;                        // 503 beyond
-  int slow_requests_max = 64;                          // push and materialize, waiting or running; 503 beyond
+  int port = 6566;                   // 0: a free one
+  int workers = 0;                   // event loops; 0: one a core, four where they wait for a store
+  size_t body_bytes_max = 16 << 20;  // 413 beyond
+  size_t head_bytes_max = 32 << 10;  // 431 beyond
+  size_t json_depth_max = 32;        // 422 beyond
+  int connections_max = 10'000;      // 503 beyond
+  int slow_requests_max = 64;        // push and materialize, waiting or running; 503 beyond
   std::chrono::milliseconds request_time_max{10'000};  // for the store to answer
   // Between requests (closed), for all the bytes of a request to come (408), for an answer to be taken
   // (closed).

@@ -196,6 +196,8 @@ class LocalFeatureStore final : public FeatureStore {
         .status();
   }
 
+  bool WaitsForServers() const override { return IsServer(config_.online_store); }
+
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
     SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
     SALVER_ASSIGN(OnlineServing* const serving, Serving());

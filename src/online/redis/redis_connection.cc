@@ -60,8 +60,11 @@ Result<std::unique_ptr<Connection>> Connection::Open(const RedisAddress& address
   const int on = 1;
   ::setsockopt(context->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
   ::setsockopt(context->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
-  if (options.tls) SALVER_RETURN_NOT_OK(connection->StartTls(address, options, deadline));
-  SALVER_RETURN_NOT_OK(connection->Introduce(options, deadline));
+  Status greeted = options.tls ? connection->StartTls(address, options, deadline) : Status();
+  if (greeted.ok()) greeted = connection->Introduce(options, deadline);
+  if (greeted.code() == StatusCode::kDeadlineExceeded && !asked.Passed())
+    return Status::Unavailable(where + " does not answer in time." + advice);
+  if (!greeted.ok()) return greeted;
   return connection;
 }
 
@@ -151,8 +154,8 @@ Status Connection::Receive(size_t count, ReplyTaker* taker, Deadline deadline) {
       if (!*complete) break;
     }
     if (count == 0) return Status::OK();
-    // What was just sent has no answer yet: asking for it first would be a call for nothing. Over TLS OpenSSL may
-    // hold bytes that the socket does not show.
+    // What was just sent has no answer yet: asking for it first would be a call for nothing. Over TLS OpenSSL
+    // may hold bytes that the socket does not show.
     if (!tls_) SALVER_RETURN_NOT_OK(WaitFor(/*to_write=*/false, deadline));
     const ssize_t got = tls_ ? tls_->Read(buffer_.get(), kBufferBytes)
                              : Plain(::recv(context_->fd, buffer_.get(), kBufferBytes, 0), /*reading=*/true);

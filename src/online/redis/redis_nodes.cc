@@ -105,15 +105,19 @@ Result<std::unique_ptr<Connection>> Nodes::Take(const RedisAddress& address, Dea
       pool.idle.pop_back();
       return connection;
     }
-    if (std::chrono::steady_clock::now() < pool.rest_until) return pool.failure;
+    if (!pool.failure.ok()) {
+      if (pool.probed || std::chrono::steady_clock::now() < pool.rest_until) return pool.failure;
+      pool.probed = true;
+    }
   }
   *pooled = false;
   auto connection = Connection::Open(address, options_, deadline);
   std::lock_guard lock(mutex_);
   Pool& pool = pools_[address];
-  if (connection.status().code() != StatusCode::kUnavailable) return connection;
-  pool.failure = connection.status();
-  // Threads that would each wait for a server that hangs are answered at once instead.
+  pool.probed = false;
+  // A caller that was in too much of a hurry has learnt nothing.
+  if (connection.status().code() == StatusCode::kDeadlineExceeded) return connection;
+  pool.failure = connection.status().code() == StatusCode::kUnavailable ? connection.status() : Status();
   pool.rest_until = std::chrono::steady_clock::now() + kRestAfterFailure;
   return connection;
 }

@@ -31,7 +31,9 @@ class Nodes {
   Result<std::shared_ptr<const NodeMap>> Map(Deadline deadline);
 
   // One that is idle, or a new one. `pooled` says which.
-  // Errors: Connection::Open's. A server that did not answer is not asked again for kRestAfterFailure.
+  // Errors: Connection::Open's. A server that did not answer is not asked again for kRestAfterFailure, and
+  // then by one caller at a time: the others get its last error at once, instead of all waiting for a server
+  // that hangs.
   Result<std::unique_ptr<Connection>> Take(const RedisAddress& address, Deadline deadline, bool* pooled);
   // Closes it unless it can be used again.
   void Return(const RedisAddress& address, std::unique_ptr<Connection> connection);
@@ -44,8 +46,9 @@ class Nodes {
 
   struct Pool {
     std::vector<std::unique_ptr<Connection>> idle;
-    Status failure;  // of the last attempt to connect, until `rest_until`
+    Status failure;  // of the last attempt to connect
     std::chrono::steady_clock::time_point rest_until;
+    bool probed = false;  // someone is trying after a failure
   };
 
   Result<NodeMap> Resolve(Deadline deadline);

@@ -1,4 +1,9 @@
 // The Redis store against real servers: what the conformance suite does not ask of every store.
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
 #include <atomic>
 #include <chrono>
 #include <thread>
@@ -164,6 +169,40 @@ TEST_F(RedisStoreTest, AServerThatHangsEndsTheCallAtItsDeadline) {
   sleeper.join();
   // What the server said too late is not taken for the answer to another call.
   EXPECT_EQ(Get(*view_, 1), "1@1");
+}
+
+TEST_F(RedisStoreTest, AServerThatNeverAnswersHoldsUpOneCallerAtATime) {
+  // A socket that is listened on and never accepted from: connections come about, and nothing is said.
+  const int listener = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address{.sin_family = AF_INET, .sin_addr = {htonl(INADDR_LOOPBACK)}};
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(::bind(listener, reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(::listen(listener, 64), 0);
+  ASSERT_EQ(::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &size), 0);
+  RedisOptions options = TestRedis::Shared()->Options();
+  options.nodes = {{"127.0.0.1", ntohs(address.sin_port)}};
+  options.password = Secret("hunter2");  // so that the server has to speak first
+  options.connect_timeout_ms = 400;
+  Open(options);
+  EXPECT_EQ(Read(*view_, {1}, {0}).status().code(), StatusCode::kUnavailable);
+  std::atomic<int> slow{0}, asked{0};
+  std::vector<std::thread> callers;
+  for (int i = 0; i < 4; ++i) {
+    callers.emplace_back([&] {
+      const auto end = Deadline::After(std::chrono::milliseconds(1000));
+      while (!end.Passed()) {
+        const auto start = std::chrono::steady_clock::now();
+        EXPECT_EQ(Read(*view_, {1}, {0}).status().code(), StatusCode::kUnavailable);
+        slow += std::chrono::steady_clock::now() - start > std::chrono::milliseconds(300);
+        ++asked;
+      }
+    });
+  }
+  for (std::thread& caller : callers) caller.join();
+  EXPECT_GE(slow, 1);
+  EXPECT_LE(slow, 3);  // in a second, with a rest of 200 ms between tries of 400 ms
+  EXPECT_GT(asked, 100);
+  ::close(listener);
 }
 
 TEST_F(RedisStoreTest, PasswordsAreAskedForAndNotShown) {

@@ -155,8 +155,11 @@ class AsioHttpServer final : public HttpServer {
     server_.options = options;
     server_.context = {store, &server_.options, &server_.metrics, &server_.materializing,
                        [this](std::function<void()> work) { return RunLater(std::move(work)); }};
+    // A loop that waits for a store's server leaves its core to others.
+    const unsigned loops_per_core = store->WaitsForServers() ? 4 : 1;
     int count = options.workers;
-    if (count <= 0) count = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    if (count <= 0)
+      count = static_cast<int>(loops_per_core * std::max(1u, std::thread::hardware_concurrency()));
     for (int i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(&server_));
     listener_ = std::make_unique<Listener>(&server_, workers_);
   }
