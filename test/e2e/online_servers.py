@@ -30,6 +30,17 @@ def in_feasts_python(program, *arguments):
     return json.loads(done.stdout)
 
 
+# Entries of a map have no order in a serialized message, and Feast's differs from run to run.
+ORDERED = """
+import json, sys
+from feast.protos.feast.types.Value_pb2 import Value
+def ordered(value):
+    message = Value.FromString(value)
+    has_map = (message.WhichOneof("val") or "").startswith(("map", "struct"))
+    return (message.SerializeToString(deterministic=True) if has_map else value).hex()
+"""
+
+
 class Redis:
     name = "redis"
     modules = ("feast", "redis", "mmh3")
@@ -46,10 +57,12 @@ class Redis:
 
     def rows(self):
         """Everything that is stored, byte for byte."""
-        return in_feasts_python("""
-import json, sys, redis
+        return in_feasts_python(ORDERED + """
+import redis
 client = redis.Redis(port=int(sys.argv[1]))
-print(json.dumps({key.hex(): {f.hex(): v.hex() for f, v in sorted(client.hgetall(key).items())} for key in sorted(client.keys("*"))}))
+def text(field, value):
+    return value.hex() if len(field) != 4 else ordered(value)
+print(json.dumps({key.hex(): {f.hex(): text(f, v) for f, v in sorted(client.hgetall(key).items())} for key in sorted(client.keys("*"))}))
 """, self.server.port)
 
     def take_golden_rows(self, database):
@@ -91,14 +104,14 @@ class Postgres:
 
     def rows(self):
         """Everything that is stored, byte for byte, and how the tables are made."""
-        return in_feasts_python("""
-import json, sys, psycopg
-def text(value):
-    return value.hex() if isinstance(value, bytes) else None if value is None else str(value)
+        return in_feasts_python(ORDERED + """
+import psycopg
+def text(at, value):
+    return None if value is None else str(value) if not isinstance(value, bytes) else ordered(value) if at == 2 else value.hex()
 with psycopg.connect(sys.argv[1]) as connection:
     tables = connection.execute("SELECT table_name FROM information_schema.tables WHERE table_schema = 'online' ORDER BY 1").fetchall()
     print(json.dumps({table: {
-        "rows": [[text(v) for v in row] for row in connection.execute(f'SELECT * FROM online."{table}" ORDER BY entity_key, feature_name')],
+        "rows": [[text(at, v) for at, v in enumerate(row)] for row in connection.execute(f'SELECT * FROM online."{table}" ORDER BY entity_key, feature_name')],
         "columns": connection.execute("SELECT column_name, data_type, is_nullable FROM information_schema.columns WHERE table_schema = 'online' AND table_name = %s ORDER BY ordinal_position", [table]).fetchall(),
         "indexes": connection.execute("SELECT indexdef FROM pg_indexes WHERE schemaname = 'online' AND tablename = %s ORDER BY 1", [table]).fetchall(),
     } for (table,) in tables}))
