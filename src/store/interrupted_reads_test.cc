@@ -15,7 +15,7 @@
 #include "salver/feature_store.h"
 #include "test/test_folder.h"
 #ifdef SALVER_WITH_POSTGRES
-#include "offline/test_postgres.h"
+#include "postgres/test_postgres.h"
 #endif
 
 namespace salver {

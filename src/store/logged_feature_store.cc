@@ -59,6 +59,8 @@ class LoggedFeatureStore final : public FeatureStore {
     return store_->GetOnlineFeatures(request, deadline);
   }
 
+  bool WaitsForServers() const override { return store_->WaitsForServers(); }
+
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     return Logged(LogRoom::kMaterialize, "materialize", [&](LogLine* line) -> Result<MaterializeReport> {
       SALVER_ASSIGN(MaterializeReport report, store_->Materialize(options));
