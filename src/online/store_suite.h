@@ -58,6 +58,10 @@ struct StoreCase {
   std::function<bool()> installed = [] { return true; };  // whether this machine has what the store needs
 };
 
+inline void PrintTo(const StoreCase& store, std::ostream* out) {
+  *out << store.name;
+}
+
 std::vector<StoreCase> StoreCases();
 
 // A store, and short words for what is done with it.
