@@ -73,7 +73,17 @@ def label_table(rows: int, entities: int, days: int) -> pa.Table:
     return pa.table({"item_id": random.integers(0, entities, rows), "event_timestamp": pa.array(moments, TIME)})
 
 
-def make(folder: Path, entities: int, views: int, features: int, days: int, labels: int) -> None:
+def write_repositories(folder: Path, definitions: str, sides: dict[str, str]) -> None:
+    for side, stores in sides.items():
+        repository = folder / side
+        repository.mkdir(parents=True, exist_ok=True)
+        (repository / "definitions.py").write_text(definitions)
+        (repository / "feature_store.yaml").write_text(
+            f"project: bench\nprovider: local\nregistry: registry.db\n{stores}entity_key_serialization_version: 3\n"
+        )
+
+
+def make(folder: Path, entities: int, views: int, features: int, days: int, labels: int, sides: dict = SIDES) -> None:
     data = folder / "data"
     data.mkdir(parents=True, exist_ok=True)
     for number in range(views):
@@ -81,13 +91,7 @@ def make(folder: Path, entities: int, views: int, features: int, days: int, labe
     pq.write_table(label_table(labels, entities, days), data / "labels.parquet")
     text = DEFINITIONS.replace("DATA/", f"{data.resolve()}/")
     text = text.replace("FEATURES", str(features)).replace("VIEWS", str(views))
-    for side, stores in SIDES.items():
-        repository = folder / side
-        repository.mkdir(exist_ok=True)
-        (repository / "definitions.py").write_text(text)
-        (repository / "feature_store.yaml").write_text(
-            f"project: bench\nprovider: local\nregistry: registry.db\n{stores}entity_key_serialization_version: 3\n"
-        )
+    write_repositories(folder, text, sides)
 
 
 if __name__ == "__main__":
