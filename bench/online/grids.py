@@ -1,7 +1,7 @@
 """What is asked of the online stores: the data, one repository a side, and the requests, all of them made from seeds.
 
   Plain      Feast's own grid: 25 views of 10 INT64 features, whole numbers as keys, each key as likely as another
-  Mixed      5 views of strings, floats, lists, timestamps and nulls; text keys of which few are asked for often (Zipf), one
+  Mixed      5 views of strings, floats, lists, times and nulls; text keys of which few are asked for often (Zipf), one
              in ten was never written, and one in ten has a row that is older than the views' time to live
   ManyViews  a registry of 1,000 views over one file, to see how long a start takes
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as compute
 import pyarrow.parquet as pq
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -58,9 +59,9 @@ class Plain(Grid):
 
 
 class Mixed(Grid):
-    name, prefix, key_name, range = "mixed", "mixed ", "user", ("2020-01-01T00:00:00", "2026-02-01T00:00:00")
+    name, prefix, key_name, range = "mixed", "mixed_", "user", ("2020-01-01T00:00:00", "2026-02-01T00:00:00")
     title = "5 views of strings, floats, lists, times and nulls; Zipf keys, 10 % of them unknown, 10 % expired"
-    VIEWS, MISSES, NULLS, ZIPF = 5, 0.1, 0.1, 1.1
+    VIEWS, MISSES, NULLS, ZIPF, TIMES = 5, 0.1, 0.1, 1.1, 7  # TIMES: which column
 
     DEFINITIONS = '''from datetime import timedelta
 
@@ -119,8 +120,9 @@ service_5 = FeatureService(name="service_5", features=views[:5])
         table = {"user": pa.array([self.key(at) for at in range(count)]),
                  "event_timestamp": pa.array(day - old * six_years, make_repo.TIME)}
         for at, column in enumerate(columns):
-            present = pa.array(random.random(count) >= self.NULLS)
-            table[f"f{number:02}_{at}"] = pa.compute.if_else(present, column, pa.scalar(None, column.type))
+            # No null times: Feast stores one as the smallest whole number, and answers with that.
+            present = pa.array(random.random(count) >= (0 if at == self.TIMES else self.NULLS))
+            table[f"f{number:02}_{at}"] = compute.if_else(present, column, pa.scalar(None, column.type))
         return pa.table(table)
 
     @staticmethod

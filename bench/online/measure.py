@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -163,6 +164,8 @@ def seconds_to_first_answer(command: list, port: int, body: str, log_path: Path)
                 try:
                     ask(port, body)
                     return time.perf_counter() - began
+                except urllib.error.HTTPError as refusal:
+                    sys.exit(f"error: {command[0]} refused the first request: {refusal} {refusal.read().decode()}")
                 except OSError:
                     if server.poll() is not None or time.perf_counter() - began > 300:
                         log.seek(0)

@@ -1,0 +1,157 @@
+"""The tables of the online measurement, and its bars: what was to be reached, what was."""
+
+import statistics
+from datetime import date
+
+from common import machine, run, table
+
+TITLES = {
+    "feast_sqlite": "Feast, SQLite", "salver_lmdb": "Salver, LMDB", "salver_sqlite": "Salver, SQLite",
+    "sqlite": "SQLite's SELECTs alone", "bare": "bare server", "feast_redis": "Feast, Redis",
+    "salver_redis": "Salver, Redis", "redis": "Redis's commands alone",
+}
+
+# Part, case, number of what was measured, the side above and the side below the line, "at least" or "at most", the bar.
+BARS = [
+    ("throughput", "1x50", "rate", "salver_lmdb", "feast_sqlite", "at least", 300),
+    ("throughput", "100x50", "rate", "salver_lmdb", "feast_sqlite", "at least", 150),
+    ("throughput", "1x50", "rate", "salver_sqlite", "feast_sqlite", "at least", 100),
+    ("throughput", "100x50", "rate", "salver_sqlite", "feast_sqlite", "at least", 40),
+    ("throughput", "1x50", "rate", "salver_sqlite", "sqlite", "at least", 0.7),
+    ("throughput", "100x50", "rate", "salver_sqlite", "sqlite", "at least", 0.7),
+    ("throughput", "1x50", "rate", "salver_redis", "feast_redis", "at least", 50),
+    ("throughput", "100x50", "rate", "salver_redis", "feast_redis", "at least", 15),
+    ("throughput", "1x50", "rate", "salver_redis", "redis", "at least", 0.7),
+    ("throughput", "100x50", "rate", "salver_redis", "redis", "at least", 0.7),
+    ("throughput", "1x50", "rate", "salver_lmdb", "bare", "at least", 0.5),
+    ("latency", "1x50", "p99_ms", "salver_lmdb", "bare", "at most", 2),
+    ("latency", "100x50", "p99_ms", "salver_lmdb", "feast_sqlite", "at most", 1 / 50),
+    ("start", "start", "rate", "feast_sqlite", "salver_lmdb", "at least", 50),
+]
+NUMBERS = {"rate": "requests/s", "p99_ms": "99% latency at half load"}
+MEMORY_GROWTH_MAX = 0.02
+
+
+def ratios(above: list[dict], below: list[dict], number: str) -> list[float]:
+    return [one[number] / other[number] for one, other in zip(above, below)]
+
+
+def with_range(values: list[float]) -> str:
+    show = lambda value: f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
+    return f"{show(statistics.median(values))} ({show(min(values))}-{show(max(values))})"
+
+
+def middle(rounds: list[dict], number: str) -> float:
+    return statistics.median(one[number] for one in rounds)
+
+
+def bar_table(results: dict) -> str:
+    lines = []
+    for part, case, number, above, below, way, bar in BARS:
+        measured = results[part][case]
+        if not measured.get(above) or not measured.get(below):
+            continue
+        values = ratios(measured[above], measured[below], number)
+        value = statistics.median(values)
+        met = value >= bar if way == "at least" else value <= bar
+        what = "seconds to the first answer, 1,000 views" if part == "start" else f"{case}, {NUMBERS[number]}"
+        lines.append([what, f"{TITLES[above]} / {TITLES[below]}", f"{way} {bar:.3g}", with_range(values),
+                      "yes" if met else "no"])
+    for case, measured in results["memory"].items():
+        for one in measured["salver_lmdb"]:
+            lines.append([f"{case}, resident memory under full load", f"{TITLES['salver_lmdb']}, highest / lowest",
+                          f"at most {1 + MEMORY_GROWTH_MAX}", f"{1 + one['growth']:.3f}",
+                          "yes" if one["growth"] <= MEMORY_GROWTH_MAX else "no"])
+    return table(["", "ratio", "bar", "measured", "met"], lines) if lines else ""
+
+
+def throughput_table(results: dict, sides: list[str]) -> str:
+    lines = []
+    for case, measured in results["throughput"].items():
+        for side in sides:
+            if not measured.get(side):
+                continue
+            rounds = measured[side]
+            base = "feast_redis" if "redis" in side else "feast_sqlite"
+            ratio = "1" if side == base else with_range(ratios(rounds, measured[base], "rate")) if measured.get(base) else ""
+            latency = [f"{middle(rounds, name):.3f}" if name in rounds[0] else "" for name in ("p50_ms", "p99_ms")]
+            lines.append([case, TITLES[side], f"{middle(rounds, 'rate'):,.0f}", *latency, f"{middle(rounds, 'cpu_us'):,.1f}", ratio])
+    return table(["entities x features", "", "requests/s", "median ms", "99% ms", "CPU µs a request", "this / Feast"], lines)
+
+
+def latency_table(results: dict, sides: list[str]) -> str:
+    lines = []
+    for case, measured in results["latency"].items():
+        for side in sides:
+            if measured.get(side):
+                rounds = measured[side]
+                lines.append([case, TITLES[side], f"{middle(rounds, 'rate'):,.1f}",
+                              *(f"{middle(rounds, name):.3f}" for name in ("p50_ms", "p99_ms", "p999_ms"))])
+    return table(["entities x features", "", "requests/s", "median ms", "99% ms", "99.9% ms"], lines)
+
+
+def cost_table(results: dict, sides: list[str]) -> str:
+    lines = []
+    for case, measured in results["cost"].items():
+        for side in sides:
+            for one in measured.get(side, []):
+                lines.append([case, TITLES[side], *(f"{one[name]:,.2f}" if name in one else ""
+                                                    for name in ("syscalls", "allocations"))])
+    return table(["entities x features", "", "system calls a request", "allocations a request"], lines)
+
+
+def memory_sentences(results: dict) -> str:
+    return "\n".join(
+        f"{TITLES['salver_lmdb']}, {case}, {one['requests']:,} requests in {one['seconds']:.0f} s: {one['first_mb']:.1f} MB "
+        f"resident after the first tenth, {one['last_mb']:.1f} MB at the end, between {one['low_mb']:.1f} and "
+        f"{one['high_mb']:.1f} MB; of them at most {one['anonymous_mb']:.1f} MB without a file behind (the rest is LMDB's map "
+        f"and the program).\n"
+        for case, measured in results["memory"].items() for one in measured["salver_lmdb"])
+
+
+def start_table(results: dict) -> str:
+    return table(["", "seconds"], [[TITLES[side], with_range([one["rate"] for one in rounds])]
+                                   for side, rounds in results["start"]["start"].items()])
+
+
+def document(bench, day: date, python: str) -> str:
+    from measure import syscall_counter
+
+    arguments, results, sides = bench.arguments, bench.results, bench.sides
+    feast = run([python, "-c", "import feast, platform; print(f'Feast {feast.__version__} on Python {platform.python_version()}')"])
+    text = f"""# Benchmarks of online reads
+
+Written by `scripts/bench --online` on {day}; every number below comes from that one run.
+
+- Machine: {machine()}
+- Beside: {feast.strip()}, installed from packages/pip-feast.txt
+- Data: {arguments.entities:,} entities; 25 views of 10 INT64 features, uniform keys; and `mixed`: 5 views of strings, \
+floats, lists, times and nulls, Zipf keys (1.1), 10 % of them unknown, 10 % of the entities expired
+- HTTP `/get-online-features` on the same machine, one server worker (the bare server: one thread), {arguments.connections} \
+connections of one load generator (bench/online/load.cc), which shares the cores with the server; {arguments.seconds:g} s \
+a measurement, longer where a side is slow
+- On SQLite and Redis, Salver serves the registry and the store that Feast wrote. The bare server answers every request with \
+the bytes of one of Salver's answers. SQLite's SELECTs and Redis's commands alone are C clients without HTTP: those of the \
+same requests, answers thrown away; Redis's with {arguments.connections} requests in flight on one connection
+- The values of {bench.compared} answers a case were compared between the servers before it was measured; \
+expired values, which Feast serves, have to be absent from Salver's
+- Rounds: {arguments.rounds}, the sides in turn; medians; ratios are medians of the rounds' ratios, with their range
+"""
+    if bench.skipped:
+        text += "\n" + "\n".join(bench.skipped) + "\n"
+    if bars := bar_table(results):
+        text += f"\n## Bars\n\n{bars}"
+    if results["throughput"]:
+        text += f"\n## Requests a second\n\nClosed loop. CPU is that of the server, from /proc.\n\n{throughput_table(results, sides)}"
+    if results["latency"]:
+        text += ("\n## Latency at half load\n\nOpen loop at half of the rate that the same side reached in the same round; counted "
+                 f"from the moment a request was due.\n\n{latency_table(results, sides)}")
+    if results["cost"]:
+        text += (f"\n## Cost of a request\n\nSystem calls as {syscall_counter()} counts them; calls of malloc and its kin, in a run "
+                 f"of its own with a counter preloaded. Closed loop.\n\n{cost_table(results, sides)}")
+    if results["memory"]:
+        text += f"\n## Memory under full load\n\n{memory_sentences(results)}"
+    if results["start"]:
+        text += ("\n## Start with a registry of 1,000 views\n\nFrom the start of the process to the first answer.\n\n"
+                 + start_table(results))
+    return text.rstrip() + "\n"
