@@ -48,7 +48,7 @@ def middle(rounds: list[dict], number: str) -> float:
 def bar_table(results: dict) -> str:
     lines = []
     for part, case, number, above, below, way, bar in BARS:
-        measured = results[part][case]
+        measured = results[part].get(case, {})
         if not measured.get(above) or not measured.get(below):
             continue
         values = ratios(measured[above], measured[below], number)
