@@ -156,14 +156,17 @@ class Bench:
         keys = json.loads(body)["entities"][case.grid.key_name]
         if len(columns) != 1 + 10 * case.views:
             sys.exit(f"error: {case.name}: {side} answered with {len(columns) - 1} features, not {10 * case.views}")
-        values = {}
+        values, known = {}, case.known()
         for name, column in columns.items():
             row = []
             for key, value, status in zip(keys, column["values"], column["statuses"], strict=True):
-                expired = name != case.grid.key_name and status != "NOT_FOUND" and case.grid.is_expired(key)
+                unknown = status == "NOT_FOUND"
+                if side == "feast_redis":  # it gives unknown keys another status
+                    unknown = value is None and key not in known
+                expired = name != case.grid.key_name and not unknown and case.grid.is_expired(key)
                 if expired and side.startswith("salver") and (value, status) != (None, "OUTSIDE_MAX_AGE"):
                     sys.exit(f"error: {case.name}: {side} answers {value} with {status} for {key}, which has expired")
-                row.append("expired" if expired else (value, status == "NOT_FOUND"))
+                row.append("expired" if expired else (value, unknown))
             values[name] = row
         if case.grid.prefix == "" and any(value is None for row in values.values() for value, _ in row):
             sys.exit(f"error: {case.name}: {side} misses values that were materialized")
@@ -200,11 +203,11 @@ class Bench:
                     measured = self.throughput(case, side, servers)
                     self.keep("throughput", case, side, number, measured)
             if "latency" in parts and case.name in LATENCY_CASES:
-                for side, (_, port) in servers.items():
-                    rate = self.results["throughput"][case.name][side][number]["rate"] / 2
-                    measured = measure.open_loop(side, port, case.bodies, self.arguments.connections, self.arguments.seconds,
-                                                 rate, self.sizes[case.name])
-                    self.keep("latency", case, side, number, {**measured, "rate": rate})
+                half = {side: self.results["throughput"][case.name][side][number]["rate"] / 2 for side in servers}
+                for side in servers:
+                    self.latency(case, side, number, servers[side][1], half[side])
+                if {"bare", "salver_lmdb"} <= set(servers):
+                    self.latency(case, "bare_at_lmdb", number, servers["bare"][1], half["salver_lmdb"])
         if "cost" in parts:
             self.cost(case, servers)
 
@@ -233,6 +236,11 @@ class Bench:
                                       self.arguments.connections]))
         rate = measured["requests"] / measured["seconds"]
         return {**measured, "rate": rate, "cpu_us": measured["cpu_s"] / measured["requests"] * 1e6}
+
+    def latency(self, case: Case, side: str, number: int, port: int, rate: float) -> None:
+        measured = measure.open_loop(side, port, case.bodies, self.arguments.connections, self.arguments.seconds, rate,
+                                     self.sizes[case.name])
+        self.keep("latency", case, side, number, {**measured, "rate": rate})
 
     def cost(self, case: Case, servers: dict[str, tuple[int, int]]) -> None:
         """System calls of each server; allocations of those that are not Python, each in a server that counts them."""
