@@ -325,7 +325,8 @@ def choice(text: str, known: list[str], what: str) -> list[str]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(prog="scripts/bench --online", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
     sides = ["feast_sqlite", "salver_lmdb", "salver_sqlite", "sqlite", "bare", "feast_redis", "salver_redis", "redis"]
     parser.add_argument("--cases", help="of the grid, with commas between them (all)")
     parser.add_argument("--sides", help="with commas between them (all)")

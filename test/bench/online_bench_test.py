@@ -1,0 +1,182 @@
+"""The programs that measure online reads, against servers that misbehave on purpose: a load that can not see a failure or a
+stall would praise every server."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build/release"
+sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench/online")]
+
+import redis_service  # noqa: E402
+from measure import AllocationCounter  # noqa: E402
+from programs import answers_health, free_port, process  # noqa: E402
+
+GOOD = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n0123456789"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def built_programs():
+    if "SALVER_COMMAND" not in os.environ:
+        pytest.skip("SALVER_COMMAND is not set")
+    subprocess.run([ROOT / "scripts/build", "release", "salver_online_bench"], check=True, capture_output=True)
+
+
+@contextmanager
+def server(answer):
+    """answer(number) gives the bytes for the request of that number on any connection; None closes the connection."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    asked = []
+
+    def serve(connection):
+        received = b""
+        while data := connection.recv(65536):
+            received += data
+            while b"\r\n\r\n{}" in received:  # every body of these tests is {}
+                received = received.partition(b"\r\n\r\n{}")[2]
+                asked.append(None)
+                said = answer(len(asked) - 1)
+                if said is None:
+                    return connection.close()
+                connection.sendall(said)
+
+    def accept():
+        while True:
+            try:
+                connection, _ = listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=serve, args=(connection,), daemon=True).start()
+
+    threading.Thread(target=accept, daemon=True).start()
+    try:
+        yield listener.getsockname()[1], asked
+    finally:
+        listener.close()
+
+
+def load(port: int, folder: Path, connections: int = 1, seconds: float = 0.3, rate: float = 0, answer_bytes: int = 10) -> dict:
+    (folder / "bodies").write_text("{}\n")
+    done = subprocess.run([str(part) for part in (BUILD / "salver_load", port, folder / "bodies", connections, seconds, rate,
+                                                  answer_bytes)], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_every_answer_is_counted_once(tmp_path):
+    with server(lambda number: GOOD) as (port, asked):
+        measured = load(port, tmp_path, connections=4)
+    assert measured["requests"] == len(asked) > 0
+    assert measured["failed"] == 0
+
+
+@pytest.mark.parametrize("answer", [
+    b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 10\r\n\r\n0123456789",
+    b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n012345678",  # shorter than can be
+], ids=["status", "size"])
+def test_a_bad_answer_is_a_failure(tmp_path, answer):
+    with server(lambda number: answer if number % 2 else GOOD) as (port, asked):
+        measured = load(port, tmp_path)
+    assert measured["failed"] == len(asked) // 2 > 0
+
+
+def test_a_connection_that_is_closed_is_one_failure_and_the_load_goes_on(tmp_path):
+    with server(lambda number: None if number == 3 else GOOD) as (port, asked):
+        measured = load(port, tmp_path)
+    assert measured["failed"] == 1
+    assert measured["requests"] == len(asked) > 10
+
+
+def test_a_stall_is_charged_to_every_request_that_was_due_meanwhile(tmp_path):
+    """One request in 200 stalls. By the time each request took, that is under 1 %; by when it was due, it is a half."""
+    def answer(number):
+        if number == 0:
+            threading.Event().wait(0.5)
+        return GOOD
+
+    with server(answer) as (port, asked):
+        measured = load(port, tmp_path, seconds=1, rate=200)
+    assert measured["requests"] == len(asked) == 200
+    assert measured["p99_ms"] > 450
+    with server(answer) as (port, asked):
+        closed = load(port, tmp_path, seconds=1)
+    assert closed["p50_ms"] < 100  # the closed loop does not see it
+
+
+def test_the_open_loop_keeps_its_rate(tmp_path):
+    with server(lambda number: GOOD) as (port, asked):
+        measured = load(port, tmp_path, connections=4, seconds=1, rate=100)
+    assert measured["requests"] == 100
+    assert 0.9 < measured["seconds"] < 3
+
+
+@contextmanager
+def bare_server(folder: Path, answer: bytes):
+    (folder / "answer").write_bytes(answer)
+    port = free_port()
+    with process("bare", [BUILD / "salver_bare_server", port, folder / "answer"], folder / "log", port, answers_health):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            yield connection
+
+
+def read(connection: socket.socket, size: int) -> bytes:
+    received = b""
+    while len(received) < size:
+        received += connection.recv(1 << 16)
+    return received
+
+
+def test_the_bare_server_answers_once_for_each_request_however_they_are_cut(tmp_path):
+    request = b"POST / HTTP/1.1\r\nContent-Length: 5\r\n\r\nhello"
+    with bare_server(tmp_path, GOOD) as connection:
+        connection.sendall(request * 3 + request[:20])
+        assert read(connection, 3 * len(GOOD)) == GOOD * 3
+        connection.sendall(request[20:-2])
+        connection.setblocking(False)
+        with pytest.raises(BlockingIOError):
+            connection.recv(1)  # the body is not complete
+        connection.setblocking(True)
+        connection.sendall(request[-2:])
+        assert read(connection, len(GOOD)) == GOOD
+
+
+def test_the_bare_server_sends_large_answers_whole(tmp_path):
+    large = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % 8_000_000 + b"x" * 8_000_000
+    with bare_server(tmp_path, large) as connection:
+        for _ in range(2):
+            connection.sendall(b"POST / HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}")
+            assert read(connection, len(large)) == large
+
+
+def test_allocations_are_counted(tmp_path):
+    counts = AllocationCounter(tmp_path / "allocations")
+    seen = []
+    for wanted in (0, 50_000):
+        before = counts.read()
+        subprocess.run([sys.executable, "-c", f"kept = [bytearray(3000) for _ in range({wanted})]"], check=True,
+                       env=counts.environment)
+        seen.append(counts.read() - before)
+    assert seen[1] - seen[0] >= 50_000
+
+
+def test_commands_are_read_from_redis_as_they_were_sent(tmp_path):
+    if not redis_service.SERVER.exists():
+        pytest.skip("no Redis here")
+    port = free_port()
+    command = [b"HMGET", bytes(range(256)), b'quoted "\\x41" \\', b"", b"\r\n"]
+    with redis_service.redis(tmp_path, port):
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as monitor, \
+                socket.create_connection(("127.0.0.1", port), timeout=30) as client:
+            monitor.sendall(b"MONITOR\r\n")
+            lines = monitor.makefile("r", encoding="latin-1", newline="\n")
+            assert lines.readline() == "+OK\r\n"
+            client.sendall(redis_service.wire(command))
+            assert redis_service.parts(lines.readline()) == command
