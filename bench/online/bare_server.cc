@@ -29,12 +29,11 @@
 #include <thread>
 #include <vector>
 
+#include "peer.h"
+
 namespace {
 
-[[noreturn]] void Fail(const std::string& what) {
-  std::fprintf(stderr, "error: %s\n", what.c_str());
-  std::exit(1);
-}
+using salver_bench::Fail;
 
 // The size of the request at the front, head and body, or 0 while its end has not come.
 size_t RequestSize(std::string_view received) {

@@ -3,8 +3,7 @@
 //   salver_load PORT BODIES CONNECTIONS SECONDS RATE ANSWER_BYTES_MIN
 //
 //   BODIES            a file with a JSON body a line; they are sent in turn
-//   RATE              0: closed loop, every connection sends its next request when it has its answer.
-//   Otherwise
+//   RATE              0: closed loop, every connection sends its next request when it has its answer; else
 //                     open loop: requests a second that are due at even distances, whatever the server does
 //   ANSWER_BYTES_MIN  a shorter body counts as failed
 //
@@ -21,7 +20,6 @@
 #include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -39,14 +37,13 @@
 #include <string_view>
 #include <vector>
 
+#include "peer.h"
+
 namespace {
 
+using salver_bench::CpuSeconds;
+using salver_bench::Fail;
 using Clock = std::chrono::steady_clock;
-
-[[noreturn]] void Fail(const std::string& what) {
-  std::fprintf(stderr, "error: %s\n", what.c_str());
-  std::exit(1);
-}
 
 int64_t NowNs() {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch()).count();
@@ -140,17 +137,12 @@ class Load {
   }
 
   void Print() const {
-    rusage usage;
-    getrusage(RUSAGE_SELF, &usage);
-    const auto seconds = [](timeval time) {
-      return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-    };
     std::printf(
         "{\"requests\": %llu, \"seconds\": %.6f, \"p50_ms\": %.4f, \"p99_ms\": %.4f, \"p999_ms\": %.4f, "
         "\"failed\": %llu, \"cpu_s\": %.3f}\n",
         static_cast<unsigned long long>(answered_), static_cast<double>(last_ns_ - begin_ns_) / 1e9,
         latencies_.Milliseconds(0.5), latencies_.Milliseconds(0.99), latencies_.Milliseconds(0.999),
-        static_cast<unsigned long long>(failed_), seconds(usage.ru_utime) + seconds(usage.ru_stime));
+        static_cast<unsigned long long>(failed_), CpuSeconds());
   }
 
  private:

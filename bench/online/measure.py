@@ -81,7 +81,8 @@ def cpu_seconds(root: int) -> float:
     return ticks * TICK_S
 
 
-def throughput(what: str, pid: int, port: int, bodies: Path, connections: int, seconds: float, answer_bytes: int) -> dict:
+def throughput(what: str, pid: int, port: int, bodies: Path, connections: int, seconds: float,
+               answer_bytes: int) -> dict:
     """Closed loop for `seconds`, or for as long as a slow side needs to answer often enough for a median."""
     while True:
         before = cpu_seconds(pid)
@@ -95,7 +96,8 @@ def throughput(what: str, pid: int, port: int, bodies: Path, connections: int, s
         seconds *= 2
 
 
-def open_loop(what: str, port: int, bodies: Path, connections: int, seconds: float, rate: float, answer_bytes: int) -> dict:
+def open_loop(what: str, port: int, bodies: Path, connections: int, seconds: float, rate: float,
+              answer_bytes: int) -> dict:
     seconds = min(max(seconds, ENOUGH_LATENCIES / rate), 120)
     return load(what, port, bodies, connections, seconds, rate, answer_bytes)
 
@@ -112,7 +114,8 @@ def syscalls(counter: str, pid: int, log: Path, command: list) -> float:
     """System calls of a server for each request of the load."""
     pids = ",".join(map(str, processes(pid)))
     if counter == "perf":
-        measured = last_json(run(["perf", "stat", "-x,", "-o", log, "-e", "raw_syscalls:sys_enter", "-p", pids, "--", *command]))
+        watched = ["perf", "stat", "-x,", "-o", log, "-e", "raw_syscalls:sys_enter", "-p", pids, "--"]
+        measured = last_json(run([*watched, *command]))
         counts = [line.split(",")[0] for line in log.read_text().splitlines() if "raw_syscalls" in line]
         return int(counts[0]) / measured["requests"]
     tracer = subprocess.Popen(["strace", "-c", "-f", "-o", str(log), "-p", pids], stderr=subprocess.PIPE, text=True)

@@ -4,39 +4,28 @@
 //   salver_redis_hmget PORT COMMANDS SECONDS IN_FLIGHT
 //
 //   COMMANDS   a file with a request a line: each command in Redis's wire format as hexadecimal digits, with
-//   blanks
-//              between them, as Redis's MONITOR showed them
+//              blanks between them, as Redis's MONITOR showed them
 //   IN_FLIGHT  requests whose commands are sent before the answers to the first of them are read
 //
-// One connection. An error as an answer, or a request without any value, ends it with an error, so that a
-// wrong key is not measured as a fast one. Prints one line of JSON: requests, seconds, values, cpu_s.
+// One connection. An error as an answer, or no value in all of them, ends it with an error, so that a wrong
+// key is not measured as a fast one. Prints one line of JSON: requests, seconds, values, cpu_s.
 #include <hiredis/hiredis.h>
-#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <vector>
 
+#include "peer.h"
+
 namespace {
 
+using salver_bench::CpuSeconds;
+using salver_bench::Fail;
+using salver_bench::ReadHexLines;
 using Clock = std::chrono::steady_clock;
-
-[[noreturn]] void Fail(const std::string& what) {
-  std::fprintf(stderr, "error: %s\n", what.c_str());
-  std::exit(1);
-}
-
-std::string FromHex(const std::string& digits) {
-  std::string bytes;
-  for (size_t at = 0; at + 1 < digits.size(); at += 2)
-    bytes.push_back(static_cast<char>(std::stoi(digits.substr(at, 2), nullptr, 16)));
-  return bytes;
-}
 
 struct Request {
   std::string commands;
@@ -44,14 +33,12 @@ struct Request {
 };
 
 std::vector<Request> ReadCommands(const std::string& path) {
-  std::ifstream file(path);
   std::vector<Request> requests;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
+  for (const std::vector<std::string>& commands : ReadHexLines(path)) {
     Request& request = requests.emplace_back();
-    for (std::string word; words >> word; ++request.count) request.commands += FromHex(word);
+    for (const std::string& command : commands) request.commands += command;
+    request.count = static_cast<int>(commands.size());
   }
-  if (requests.empty()) Fail("no request in \"" + path + "\"");
   return requests;
 }
 
@@ -95,11 +82,8 @@ int main(int count, char** arguments) {
     ++done;
   }
   if (values == 0) Fail("Redis has none of the values that were asked for");
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  const double cpu = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                     static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   std::printf("{\"requests\": %llu, \"seconds\": %.6f, \"values\": %llu, \"cpu_s\": %.3f}\n",
-              static_cast<unsigned long long>(done), seconds, static_cast<unsigned long long>(values), cpu);
+              static_cast<unsigned long long>(done), seconds, static_cast<unsigned long long>(values),
+              CpuSeconds());
   redisFree(redis);
 }

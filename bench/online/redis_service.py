@@ -22,7 +22,7 @@ def is_up(port: int) -> None:
 @contextmanager
 def redis(folder: Path, port: int):
     """Redis in memory, with what `save` left in `folder`; writes nothing of its own accord."""
-    command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", "", "--appendonly", "no"]
+    command = ["redis-server", "--port", port, "--bind", "127.0.0.1", "--dir", folder, "--save", ""]
     with process("Redis", command, folder / "redis.log", port, is_up, executable=SERVER) as running:
         yield running
 

@@ -75,10 +75,14 @@ def throughput_table(results: dict, sides: list[str]) -> str:
                 continue
             rounds = measured[side]
             base = "feast_redis" if "redis" in side else "feast_sqlite"
-            ratio = "1" if side == base else with_range(ratios(rounds, measured[base], "rate")) if measured.get(base) else ""
+            ratio = "1" if side == base else ""
+            if side != base and measured.get(base):
+                ratio = with_range(ratios(rounds, measured[base], "rate"))
             latency = [f"{middle(rounds, name):.3f}" if name in rounds[0] else "" for name in ("p50_ms", "p99_ms")]
-            lines.append([case, TITLES[side], f"{middle(rounds, 'rate'):,.0f}", *latency, f"{middle(rounds, 'cpu_us'):,.1f}", ratio])
-    return table(["entities x features", "", "requests/s", "median ms", "99% ms", "CPU µs a request", "this / Feast"], lines)
+            lines.append([case, TITLES[side], f"{middle(rounds, 'rate'):,.0f}", *latency,
+                          f"{middle(rounds, 'cpu_us'):,.1f}", ratio])
+    return table(["entities x features", "", "requests/s", "median ms", "99% ms", "CPU µs a request", "this / Feast"],
+                 lines)
 
 
 def latency_table(results: dict, sides: list[str]) -> str:
@@ -104,10 +108,10 @@ def cost_table(results: dict, sides: list[str]) -> str:
 
 def memory_sentences(results: dict) -> str:
     return "\n".join(
-        f"{TITLES['salver_lmdb']}, {case}, {one['requests']:,} requests in {one['seconds']:.0f} s: {one['first_mb']:.1f} MB "
-        f"resident after the first tenth, {one['last_mb']:.1f} MB at the end, between {one['low_mb']:.1f} and "
-        f"{one['high_mb']:.1f} MB; of them at most {one['anonymous_mb']:.1f} MB without a file behind (the rest is LMDB's map "
-        f"and the program).\n"
+        f"{TITLES['salver_lmdb']}, {case}, {one['requests']:,} requests in {one['seconds']:.0f} s: "
+        f"{one['first_mb']:.1f} MB resident after the first tenth, {one['last_mb']:.1f} MB at the end, between "
+        f"{one['low_mb']:.1f} and {one['high_mb']:.1f} MB; of them at most {one['anonymous_mb']:.1f} MB without a file "
+        f"behind (the rest is LMDB's map and the program).\n"
         for case, measured in results["memory"].items() for one in measured["salver_lmdb"])
 
 
@@ -120,7 +124,8 @@ def document(bench, day: date, python: str) -> str:
     from measure import syscall_counter
 
     arguments, results, sides = bench.arguments, bench.results, bench.sides
-    feast = run([python, "-c", "import feast, platform; print(f'Feast {feast.__version__} on Python {platform.python_version()}')"])
+    feast = run([python, "-c",
+                 "import feast, platform; print('Feast', feast.__version__, 'on Python', platform.python_version())"])
     text = f"""# Benchmarks of online reads
 
 Written by `scripts/bench --online` on {day}; every number below comes from that one run.
@@ -132,9 +137,9 @@ floats, lists, times and nulls, Zipf keys (1.1), 10 % of them unknown, 10 % of t
 - HTTP `/get-online-features` on the same machine, one server worker (the bare server: one thread), {arguments.connections} \
 connections of one load generator (bench/online/load.cc), which shares the cores with the server; {arguments.seconds:g} s \
 a measurement, longer where a side is slow
-- On SQLite and Redis, Salver serves the registry and the store that Feast wrote. The bare server answers every request with \
-the bytes of one of Salver's answers. SQLite's SELECTs and Redis's commands alone are C clients without HTTP: those of the \
-same requests, answers thrown away; Redis's with {arguments.connections} requests in flight on one connection
+- On SQLite and Redis, Salver serves the registry and the store that Feast wrote. The bare server answers every \
+request with the bytes of one of Salver's answers. SQLite's SELECTs and Redis's commands alone are C clients without \
+HTTP: those of the same requests, answers thrown away; Redis's with {arguments.connections} requests in flight on one connection
 - The values of {bench.compared} answers a case were compared between the servers before it was measured; \
 expired values, which Feast serves, have to be absent from Salver's
 - Rounds: {arguments.rounds}, the sides in turn; medians; ratios are medians of the rounds' ratios, with their range
@@ -144,13 +149,14 @@ expired values, which Feast serves, have to be absent from Salver's
     if bars := bar_table(results):
         text += f"\n## Bars\n\n{bars}"
     if results["throughput"]:
-        text += f"\n## Requests a second\n\nClosed loop. CPU is that of the server, from /proc.\n\n{throughput_table(results, sides)}"
+        text += "\n## Requests a second\n\nClosed loop. CPU is that of the server, from /proc.\n\n"
+        text += throughput_table(results, sides)
     if any(results["latency"].values()):
-        text += ("\n## Latency at half load\n\nOpen loop at half of the rate that the same side reached in the same round; counted "
-                 f"from the moment a request was due.\n\n{latency_table(results, sides)}")
+        text += ("\n## Latency at half load\n\nOpen loop at half of the rate that the same side reached in the same round; "
+                 f"counted from the moment a request was due.\n\n{latency_table(results, sides)}")
     if results["cost"]:
-        text += (f"\n## Cost of a request\n\nSystem calls as {syscall_counter()} counts them; calls of malloc and its kin, in a run "
-                 f"of its own with a counter preloaded. Closed loop.\n\n{cost_table(results, sides)}")
+        text += (f"\n## Cost of a request\n\nSystem calls as {syscall_counter()} counts them; calls of malloc and its kin, "
+                 f"in a run of its own with a counter preloaded. Closed loop.\n\n{cost_table(results, sides)}")
     if results["memory"]:
         text += f"\n## Memory under full load\n\n{memory_sentences(results)}"
     if results["start"].get("start"):

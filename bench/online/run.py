@@ -47,7 +47,8 @@ COMPARED_BODIES = 5
 
 def made_by() -> str:
     """Names the programs that make the data, so that data which others made is not kept."""
-    return hashlib.sha256(b"".join((ROOT / "bench" / name).read_bytes() for name in ("make_repo.py", "online/grids.py"))).hexdigest()
+    programs = [ROOT / "bench" / name for name in ("make_repo.py", "online/grids.py")]
+    return hashlib.sha256(b"".join(program.read_bytes() for program in programs)).hexdigest()
 
 
 class Bench:

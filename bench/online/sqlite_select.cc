@@ -9,25 +9,23 @@
 // Every request is one read transaction, so that its tables are seen at one moment, as a server must. Prints
 // one line of JSON: requests, seconds, rows, cpu_s.
 #include <sqlite3.h>
-#include <sys/resource.h>
 
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <sstream>
 #include <string>
 #include <vector>
 
+#include "peer.h"
+
 namespace {
 
+using salver_bench::CpuSeconds;
+using salver_bench::Fail;
+using salver_bench::ReadHexLines;
 using Clock = std::chrono::steady_clock;
-
-[[noreturn]] void Fail(const std::string& what) {
-  std::fprintf(stderr, "error: %s\n", what.c_str());
-  std::exit(1);
-}
 
 void Check(sqlite3* db, int code, const std::string& what) {
   if (code != SQLITE_OK && code != SQLITE_DONE && code != SQLITE_ROW) Fail(what + ": " + sqlite3_errmsg(db));
@@ -42,25 +40,6 @@ sqlite3_stmt* Prepare(sqlite3* db, const std::string& sql) {
 void Step(sqlite3* db, sqlite3_stmt* statement) {
   Check(db, sqlite3_step(statement), sqlite3_sql(statement));
   sqlite3_reset(statement);
-}
-
-std::string FromHex(const std::string& digits) {
-  std::string bytes;
-  for (size_t at = 0; at + 1 < digits.size(); at += 2)
-    bytes.push_back(static_cast<char>(std::stoi(digits.substr(at, 2), nullptr, 16)));
-  return bytes;
-}
-
-std::vector<std::vector<std::string>> ReadKeys(const std::string& path) {
-  std::ifstream file(path);
-  std::vector<std::vector<std::string>> requests;
-  for (std::string line; std::getline(file, line);) {
-    std::istringstream words(line);
-    requests.emplace_back();
-    for (std::string word; words >> word;) requests.back().push_back(FromHex(word));
-  }
-  if (requests.empty()) Fail("no request in \"" + path + "\"");
-  return requests;
 }
 
 // Every column is fetched, as a server must to know what a row holds. Returns the rows.
@@ -95,7 +74,7 @@ int main(int count, char** arguments) {
   }
   sqlite3_stmt* const begin = Prepare(db, "BEGIN");
   sqlite3_stmt* const commit = Prepare(db, "COMMIT");
-  const auto requests = ReadKeys(arguments[3]);
+  const auto requests = ReadHexLines(arguments[3]);
   const double wanted = std::atof(arguments[4]);
   const auto began = Clock::now();
   double seconds = 0;
@@ -108,12 +87,9 @@ int main(int count, char** arguments) {
     Step(db, commit);
     ++done;
   }
-  rusage usage;
-  getrusage(RUSAGE_SELF, &usage);
-  const double cpu = static_cast<double>(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
-                     static_cast<double>(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
   std::printf("{\"requests\": %llu, \"seconds\": %.6f, \"rows\": %llu, \"cpu_s\": %.3f}\n",
-              static_cast<unsigned long long>(done), seconds, static_cast<unsigned long long>(rows), cpu);
+              static_cast<unsigned long long>(done), seconds, static_cast<unsigned long long>(rows),
+              CpuSeconds());
   for (sqlite3_stmt* statement : statements) sqlite3_finalize(statement);
   sqlite3_finalize(begin);
   sqlite3_finalize(commit);

@@ -130,7 +130,9 @@ def bare_server(folder: Path, answer: bytes):
 def read(connection: socket.socket, size: int) -> bytes:
     received = b""
     while len(received) < size:
-        received += connection.recv(1 << 16)
+        data = connection.recv(1 << 16)
+        assert data, f"closed after {len(received)} of {size} bytes"
+        received += data
     return received
 
 
