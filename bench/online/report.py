@@ -134,12 +134,13 @@ Written by `scripts/bench --online` on {day}; every number below comes from that
 - Beside: {feast.strip()}, installed from packages/pip-feast.txt
 - Data: {arguments.entities:,} entities; 25 views of 10 INT64 features, uniform keys; and `mixed`: 5 views of strings, \
 floats, lists, times and nulls, Zipf keys (1.1), 10 % of them unknown, 10 % of the entities expired
-- HTTP `/get-online-features` on the same machine, one server worker (the bare server: one thread), {arguments.connections} \
-connections of one load generator (bench/online/load.cc), which shares the cores with the server; {arguments.seconds:g} s \
-a measurement, longer where a side is slow
+- HTTP `/get-online-features` on the same machine, one server worker (the bare server: one thread), \
+{arguments.connections} connections of one load generator (bench/online/load.cc), which shares the cores with the \
+server; {arguments.seconds:g} s a measurement, longer where a side is slow
 - On SQLite and Redis, Salver serves the registry and the store that Feast wrote. The bare server answers every \
 request with the bytes of one of Salver's answers. SQLite's SELECTs and Redis's commands alone are C clients without \
-HTTP: those of the same requests, answers thrown away; Redis's with {arguments.connections} requests in flight on one connection
+HTTP: those of the same requests, answers thrown away; Redis's with {arguments.connections} requests in flight on \
+one connection
 - The values of {bench.compared} answers a case were compared between the servers before it was measured; \
 expired values, which Feast serves, have to be absent from Salver's
 - Rounds: {arguments.rounds}, the sides in turn; medians; ratios are medians of the rounds' ratios, with their range

@@ -258,7 +258,8 @@ class Bench:
                     options = {"env": counts.environment}
                     _, port = (self.serve_bare(stack, case, **options) if side == "bare"
                                else self.serve(stack, side, case.grid, **options))
-                    command = measure.load_command(port, case.bodies, self.arguments.connections, 1, 0, self.sizes[case.name])
+                    command = measure.load_command(port, case.bodies, self.arguments.connections, 1, 0,
+                                                   self.sizes[case.name])
                     run(command)  # what is allocated once, was
                     before = counts.read()
                     requests = last_json(run(command))["requests"]
