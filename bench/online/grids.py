@@ -196,7 +196,8 @@ class Case:
 
     def stored_keys(self, answered: int) -> int:
         """How many of the keys of the first `answered` requests (taken in turn) were ever written."""
-        counts = [sum(key in self.known() for key in keys) for keys in self.grid.keys(self)]
+        known = self.known()
+        counts = [sum(key in known for key in keys) for keys in self.grid.keys(self)]
         return sum(counts) * (answered // len(counts)) + sum(counts[:answered % len(counts)])
 
     def known(self):
