@@ -58,6 +58,7 @@ class Feast(Side):
 
 class Salver(Side):
     command = ROOT / "build/release/salver"
+    workers = 1  # event loops
 
     def start(self) -> float:
         return statistics.median(wall_time([self.command, "version"]) for _ in range(20))
@@ -74,7 +75,7 @@ class Salver(Side):
         return self.timed("materialize", start, end)
 
     def serve(self, port: int) -> list:
-        return [self.command, "-c", self.repository, "serve", "--port", port, "--workers", 1]
+        return [self.command, "-c", self.repository, "serve", "--port", port, "--workers", self.workers]
 
 
 def free_port() -> int:

@@ -134,7 +134,8 @@ Written by `scripts/bench --online` on {day}; every number below comes from that
 - Beside: {feast.strip()}, installed from packages/pip-feast.txt
 - Data: {arguments.entities:,} entities; 25 views of 10 INT64 features, uniform keys; and `mixed`: 5 views of strings, \
 floats, lists, times and nulls, Zipf keys (1.1), 10 % of them unknown, 10 % of the entities expired
-- HTTP `/get-online-features` on the same machine, one server worker (the bare server: one thread), \
+- HTTP `/get-online-features` on the same machine, one server worker (the bare server: one thread; \
+Salver on Redis: the four event loops that it gives a core by itself), \
 {arguments.connections} connections of one load generator (bench/online/load.cc), which shares the cores with the \
 server; {arguments.seconds:g} s a measurement, longer where a side is slow
 - On SQLite and Redis, Salver serves the registry and the store that Feast wrote. The bare server answers every \

@@ -119,7 +119,10 @@ class Bench:
         if side.startswith("feast"):
             return Feast(side, grid.folder / side, self.python)
         # On SQLite and Redis Salver serves what Feast wrote, registry and all.
-        return Salver(side, grid.folder / (side if side == "salver_lmdb" else side.replace("salver", "feast")))
+        salver = Salver(side, grid.folder / (side if side == "salver_lmdb" else side.replace("salver", "feast")))
+        if side == "salver_redis":
+            salver.workers = 4  # a core's worth where loops wait for a server, as without --workers
+        return salver
 
     def serve(self, stack: ExitStack, side: str, grid: Grid, **options) -> tuple[int, int]:
         """Starts a side's server; returns its process and port."""
