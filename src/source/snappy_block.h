@@ -28,7 +28,7 @@ class SnappyBlock {
   // Copies [offset, offset + to.size()) of the uncompressed bytes; cheapest in ascending order. False when
   // that lies outside of the block, or is a copy of a copy of a copy beyond reason: then decompress.
   bool Read(size_t offset, std::span<uint8_t> to) {
-    if (offset < run_begin_ || offset + to.size() > run_end_) return Search(offset, to);
+    if (to.empty() || offset < run_begin_ || offset + to.size() > run_end_) return Search(offset, to);
     std::memcpy(to.data(), run_ + (offset - run_begin_), to.size());
     return true;
   }
