@@ -18,7 +18,7 @@ struct TlsApi {
 #undef SALVER_TLS_FUNCTION
 };
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if defined(SALVER_SANITIZED)
 constexpr int kOwnFunctionsFirst = 0;  // the sanitizer takes no library that would not see its malloc
 #else
 constexpr int kOwnFunctionsFirst = RTLD_DEEPBIND;
