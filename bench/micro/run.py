@@ -54,7 +54,7 @@ def main() -> None:
     order = [name for name in TITLES if name in times] + [name for name in times if name not in TITLES]
     rows = []
     for name in order:
-        title = TITLES.get(name) or f"window: {name.removeprefix('Aggregate/')} over 7 days"
+        title = TITLES.get(name) or f"window: {name.removeprefix('Aggregate/')} over 1, 7 and 30 days"
         bandwidth = middle(name, "touched_bytes")
         rows.append([title, f"{middle(name, 'cpu_time'):.2f}", f"{bandwidth / 2**30:.2f}", f"{bandwidth / memory:.0%}"])
     arguments.output.write_text(f"""# Microbenchmarks
