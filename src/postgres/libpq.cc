@@ -4,14 +4,10 @@
 
 #include <string>
 
+#include "base/late_library.h"
+
 namespace salver::postgres {
 namespace {
-
-#if defined(SALVER_SANITIZED)
-constexpr int kOwnFunctionsFirst = 0;  // the sanitizer takes no library that would not see its malloc
-#else
-constexpr int kOwnFunctionsFirst = RTLD_DEEPBIND;
-#endif
 
 Status LibraryFault(const std::string& found) {
   return Status::Unavailable("libpq, which PostgreSQL is reached through, is not here: " + found +
@@ -19,7 +15,7 @@ Status LibraryFault(const std::string& found) {
 }
 
 Result<LibpqApi> Load() {
-  void* library = dlopen("libpq.so.5", RTLD_NOW | RTLD_LOCAL | kOwnFunctionsFirst);
+  void* const library = OpenLibraryApart("libpq.so.5");
   if (library == nullptr) return LibraryFault(dlerror());
   LibpqApi api;
 #define SALVER_LIBPQ_FUNCTION(name)                                            \

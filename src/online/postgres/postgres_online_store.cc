@@ -150,8 +150,7 @@ class PostgresOnlineStore final : public OnlineStore {
   }
   std::string_view durability() const override {
     return "an acknowledged row was committed by the PostgreSQL server; it survives power loss where the "
-           "server runs "
-           "with fsync and synchronous_commit on, as it does by default";
+           "server runs with fsync and synchronous_commit on, as it does by default";
   }
   std::string_view type() const override { return "postgres"; }
 

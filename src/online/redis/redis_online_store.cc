@@ -158,8 +158,7 @@ class RedisOnlineStore final : public OnlineStore {
   }
   std::string_view durability() const override {
     return "an acknowledged row is in the memory of the Redis server; it survives power loss where the "
-           "server runs "
-           "with appendonly yes and appendfsync always";
+           "server runs with appendonly yes and appendfsync always";
   }
   std::string_view type() const override { return "redis"; }
 

@@ -9,6 +9,8 @@
 #include <algorithm>
 #include <climits>
 
+#include "base/late_library.h"
+
 namespace salver::redis {
 namespace {
 
@@ -18,19 +20,13 @@ struct TlsApi {
 #undef SALVER_TLS_FUNCTION
 };
 
-#if defined(SALVER_SANITIZED)
-constexpr int kOwnFunctionsFirst = 0;  // the sanitizer takes no library that would not see its malloc
-#else
-constexpr int kOwnFunctionsFirst = RTLD_DEEPBIND;
-#endif
-
 Status LibraryFault(const std::string& found) {
   return Status::Unavailable("OpenSSL, which TLS to Redis needs, is not here: " + found +
                              ". Install it: apt-get install libssl3.");
 }
 
 Result<TlsApi> Load() {
-  void* const library = dlopen("libssl.so.3", RTLD_NOW | RTLD_LOCAL | kOwnFunctionsFirst);
+  void* const library = OpenLibraryApart("libssl.so.3");
   if (library == nullptr) return LibraryFault(dlerror());
   TlsApi api;
   // dlsym looks in what libssl brings too, which has the functions of certificates and errors.
