@@ -1,10 +1,10 @@
 // Runs a plan in this process, in steps that each share out their work to threads:
 //
 //   index   the entity rows by key and time
-//   scan    a row group a task: keys and times, once for all joins on the source; rows pass by the entity
-//   rows join    the winner of each entity row, a row number, when the last row group of its source has
-//   passed by windows aggregates that end with each label, over sources whose views ask for them
-//   (window_features.h) gather  a column of a row group a task: feature values, only where a winner lies
+//   scan    a row group a task: keys and times, once for all joins on the source
+//   join    the winner of each entity row, a row number, when the last row group has passed by
+//   windows aggregates that end with each label, for views that ask for them (window_features.h)
+//   gather  a column of a row group a task: feature values, only where a winner lies
 //
 // Every task writes a place of its own, so the answer does not depend on the number of threads.
 #include "engine/plan_run.h"
