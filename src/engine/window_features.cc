@@ -8,7 +8,9 @@
 #include <arrow/util/bit_util.h>
 
 #include <algorithm>
+#include <bit>
 #include <chrono>
+#include <numeric>
 
 #include "base/arrow_status.h"
 #include "base/parallel.h"
@@ -70,7 +72,7 @@ class WindowRun {
     int64_t rows = 0;
     for (const int group : groups_) rows += source_.reader->row_groups()[static_cast<size_t>(group)].rows;
     const int64_t row_bytes =
-        40 + (source_.scan->created_column.empty() ? 0 : 16) + 9 * static_cast<int64_t>(names_.size());
+        32 + (source_.scan->created_column.empty() ? 0 : 16) + 9 * static_cast<int64_t>(names_.size());
     const int64_t memory = context_.memory_limit_bytes / 2;
     if (context_.memory_limit_bytes == 0 || rows * row_bytes <= memory) return 1;
     return static_cast<size_t>(std::min<int64_t>(rows * row_bytes / memory + 1, kMaxShares));
@@ -126,104 +128,148 @@ class WindowRun {
     return "data source \"" + source_.scan->source.name + "\", column \"" + column + "\"";
   }
 
-  // Keys and times, of rows that a window can hold.
+  // Rows that a window can hold, by key and time.
   Status ReadRuns() {
+    std::vector<size_t> rooms;
+    for (const int group : groups_)
+      rooms.push_back(static_cast<size_t>(source_.reader->row_groups()[static_cast<size_t>(group)].rows));
+    KeyRunsBuilder builder(rooms, !source_.scan->created_column.empty());
+    std::vector<Kept> kept(groups_.size());
     std::vector<Memory> memory(static_cast<size_t>(ThreadCount(context_.threads)));
-    std::vector<BuildRows> parts(groups_.size());
-    std::vector<Nulls> nulls(groups_.size());
-    SALVER_RETURN_NOT_OK(
-        ParallelForWorkers(groups_.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
-          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
-          auto& [rows, ids, places] = memory[worker];
-          SALVER_RETURN_NOT_OK(
-              ScanKeysAndTimes(source_.reader, *source_.scan, source_.keys, groups_[i], &rows));
-          dictionary_.Find(rows.keys, static_cast<int64_t>(rows.event_us.size()), &ids);
-          parts[i] = RowsInRange(rows, ids);
-          return ReadCarried(groups_[i], &memory[worker], &parts[i], &nulls[i]);
-        }));
+    SALVER_RETURN_NOT_OK(ReadKeysAndTimes(&builder, kept, memory));
+    SALVER_RETURN_NOT_OK(builder.Place(dictionary_.size(), context_.threads));
+    carried_values_.resize(carried_.size());
+    carried_validity_.resize(carried_.size());
+    value_columns_ = 0;
+    for (size_t i = 0; i < carried_.size(); ++i) {
+      SALVER_RETURN_NOT_OK(ReadCarried(i, kept, memory, &builder));
+    }
+    if (!gathered_.empty()) AddPositions(kept, &memory[0], &builder);
     memory.clear();
-    CarryNulls(nulls, &parts);
-    SALVER_ASSIGN(runs_, KeyRuns::Make(parts, dictionary_.size(), context_.threads));
+    SALVER_ASSIGN(runs_, builder.Finish(context_.threads));
     work_->rows_kept += static_cast<int64_t>(runs_.row_count());
     return Status::OK();
   }
 
-  BuildRows RowsInRange(const ScannedRows& rows, std::span<const int32_t> ids) const {
-    BuildRows kept{.first_position = rows.first_position};
-    const auto wanted = [&](size_t row) {
-      return ids[row] >= 0 && InShare(ids[row]) && rows.event_us[row] >= source_.min_us &&
-             rows.event_us[row] <= source_.max_us && rows.event_us[row] != kNoTime;
-    };
+  // The rows of a row group that a window can hold: a bit for each row of the group; no bits: all.
+  struct Kept {
+    int64_t first_position = 0;
     size_t count = 0;
-    for (size_t row = 0; row < ids.size(); ++row) count += wanted(row);
-    kept.keys.reserve(count);
-    kept.event_us.reserve(count);
-    kept.rows.reserve(count);
-    if (!rows.created_us.empty()) kept.created_us.reserve(count);
-    for (size_t row = 0; row < ids.size(); ++row) {
-      if (!wanted(row)) continue;
-      kept.keys.push_back(ids[row]);
-      kept.event_us.push_back(rows.event_us[row]);
-      if (!rows.created_us.empty()) kept.created_us.push_back(rows.created_us[row]);
-      kept.rows.push_back(static_cast<uint32_t>(row));
-    }
-    return kept;
-  }
+    LargeVector<uint64_t> bits;
+  };
 
   // A thread's memory, used again from row group to row group.
   struct Memory {
     ScannedRows rows;
     std::vector<int32_t> ids;
-    LargeVector<uint32_t> places;  // 0, 1, 2, ...
+    LargeVector<uint32_t> numbers;
+    bool counts_up = false;  // numbers are 0, 1, 2, ...
   };
-  using Nulls =
-      std::vector<std::vector<uint32_t>>;  // of each carried column, which of a part's rows are null
 
-  // Columns of 8 bytes a value go with their rows, others are gathered when the rows are in order.
+  // Their numbers in the group, which `memory` holds.
+  static std::span<const uint32_t> NumbersOf(const Kept& kept, Memory* memory) {
+    LargeVector<uint32_t>& numbers = memory->numbers;
+    if (memory->counts_up && kept.bits.empty() && kept.count <= numbers.size())
+      return std::span(numbers).first(kept.count);
+    memory->counts_up = kept.bits.empty();
+    MakeRoom(kept.count, &numbers);
+    if (kept.bits.empty()) {
+      std::iota(numbers.begin(), numbers.end(), 0);
+    } else {
+      uint32_t* to = numbers.data();
+      for (size_t word = 0; word < kept.bits.size(); ++word) {
+        for (uint64_t bits = kept.bits[word]; bits != 0; bits &= bits - 1)
+          *to++ = static_cast<uint32_t>(word * 64 + static_cast<size_t>(std::countr_zero(bits)));
+      }
+    }
+    return std::span(numbers).first(kept.count);
+  }
+
+  Status ReadKeysAndTimes(KeyRunsBuilder* builder, std::span<Kept> kept, std::span<Memory> memory) {
+    return ParallelForWorkers(groups_.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
+      SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+      ScannedRows& rows = memory[worker].rows;
+      std::vector<int32_t>& ids = memory[worker].ids;
+      SALVER_RETURN_NOT_OK(ScanKeysAndTimes(source_.reader, *source_.scan, source_.keys, groups_[i], &rows));
+      dictionary_.Find(rows.keys, static_cast<int64_t>(rows.event_us.size()), &ids);
+      kept[i] = KeepRows(rows, ids, builder->part(i));
+      builder->SetRows(i, kept[i].count);
+      return Status::OK();
+    });
+  }
+
+  // Writes the rows that a window can hold to `part`.
+  Kept KeepRows(const ScannedRows& rows, std::span<const int32_t> ids,
+                const KeyRunsBuilder::Part& part) const {
+    Kept kept{.first_position = rows.first_position};
+    kept.bits.resize((ids.size() + 63) / 64);
+    size_t count = 0;
+    for (size_t row = 0; row < ids.size(); ++row) {
+      const int64_t event = rows.event_us[row];
+      part.keys[count] = static_cast<uint32_t>(ids[row]);
+      part.event_us[count] = event;
+      if (!part.created_us.empty()) part.created_us[count] = rows.created_us[row];
+      const bool keep = ids[row] >= 0 && event >= source_.min_us && event <= source_.max_us &&
+                        event != kNoTime && InShare(ids[row]);
+      count += keep;
+      uint64_t& word = kept.bits[row / 64];
+      word = (row % 64 == 0 ? 0 : word) | uint64_t{keep} << row % 64;
+    }
+    kept.count = count;
+    if (count == ids.size()) kept.bits = {};
+    return kept;
+  }
+
+  // Columns of 8 bytes a value are read to where their rows lie in the runs, others are gathered when the
+  // rows are in order.
   bool IsCarried(const std::string& column) const {
     const auto field = source_.reader->schema()->GetFieldByName(column);
     return field != nullptr && source_.reader->IsFixedWidth(column) && field->type()->byte_width() == 8;
   }
 
-  Status ReadCarried(int group, Memory* memory, BuildRows* part, Nulls* nulls) const {
-    const size_t count = part->rows.size();
-    for (size_t place = memory->places.size(); place < count; ++place)
-      memory->places.push_back(static_cast<uint32_t>(place));
-    nulls->resize(carried_.size());
-    part->values.resize(carried_.size());
-    for (size_t i = 0; i < carried_.size(); ++i) {
-      part->values[i].resize(count);
-      SALVER_RETURN_NOT_OK(source_.reader->GatherFixed(
-          group, carried_[i], {part->rows, std::span(memory->places).first(count)}, &memory->rows.scratch,
-          part->values[i].data(), &(*nulls)[i]));
+  Status ReadCarried(size_t column, std::span<const Kept> kept, std::span<Memory> memory,
+                     KeyRunsBuilder* builder) {
+    carried_values_[column] = value_columns_++;
+    const std::span<int64_t> values = builder->AddValues();
+    std::vector<std::vector<uint32_t>> nulls(groups_.size());
+    SALVER_RETURN_NOT_OK(
+        ParallelForWorkers(groups_.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
+          SALVER_RETURN_NOT_OK(CheckCancelled(context_));
+          return source_.reader->GatherFixed(groups_[i], carried_[column],
+                                             {NumbersOf(kept[i], &memory[worker]), builder->slots(i)},
+                                             &memory[worker].rows.scratch, values.data(), &nulls[i]);
+        }));
+    carried_validity_[column] = 0;
+    if (std::all_of(nulls.begin(), nulls.end(), [](const auto& slots) { return slots.empty(); }))
+      return Status::OK();
+    // Whether each value is there moves with the rows too.
+    carried_validity_[column] = value_columns_++;
+    const std::span<int64_t> valid = builder->AddValues();
+    std::fill(valid.begin(), valid.end(), 1);
+    for (const auto& slots : nulls) {
+      for (const uint32_t slot : slots) valid[slot] = 0;
     }
-    if (carried_.size() == names_.size()) part->rows = {};  // nobody asks where they were
     return Status::OK();
   }
 
-  // Of a column with nulls, whether each value is there goes with the rows too.
-  void CarryNulls(const std::vector<Nulls>& nulls, std::vector<BuildRows>* parts) {
-    validity_.assign(carried_.size(), 0);
-    size_t next = carried_.size();
-    for (size_t i = 0; i < carried_.size(); ++i) {
-      const bool some =
-          std::any_of(nulls.begin(), nulls.end(), [&](const Nulls& of) { return !of[i].empty(); });
-      if (!some) continue;
-      validity_[i] = next++;
-      for (size_t part = 0; part < parts->size(); ++part) {
-        BuildRows& rows = (*parts)[part];
-        auto& valid = rows.values.emplace_back(rows.keys.size(), uint64_t{1});
-        for (const uint32_t row : nulls[part][i]) valid[row] = 0;
-      }
+  // Where the rows are in the source.
+  void AddPositions(std::span<const Kept> kept, Memory* memory, KeyRunsBuilder* builder) {
+    positions_ = value_columns_++;
+    const std::span<int64_t> positions = builder->AddValues();
+    for (size_t i = 0; i < kept.size(); ++i) {
+      const auto rows = NumbersOf(kept[i], memory);
+      const auto slots = builder->slots(i);
+      for (size_t row = 0; row < rows.size(); ++row)
+        positions[slots[row]] = kept[i].first_position + rows[row];
     }
   }
 
   // Points into the runs.
   Result<ArrayPtr> CarriedArray(size_t i) const {
-    const auto values = runs_.values(i);
+    const auto values = runs_.values(carried_values_[i]);
     std::shared_ptr<arrow::Buffer> bits;
-    if (validity_[i] > 0) {
-      const auto valid = runs_.values(validity_[i]);
+    if (carried_validity_[i] > 0) {
+      const auto valid = runs_.values(carried_validity_[i]);
       SALVER_ASSIGN(bits,
                     FromArrow(arrow::AllocateEmptyBitmap(static_cast<int64_t>(valid.size())), "windows"));
       for (size_t row = 0; row < valid.size(); ++row) {
@@ -261,7 +307,7 @@ class WindowRun {
     };
     if (!gathered_.empty()) {
       SALVER_ASSIGN(auto arrays,
-                    GatherColumns(source_.reader, gathered_, runs_.positions(), context_.threads));
+                    GatherColumns(source_.reader, gathered_, runs_.values(positions_), context_.threads));
       for (size_t i = 0; i < arrays.size(); ++i) values_of(gathered_[i]) = std::move(arrays[i]);
     }
     for (size_t i = 0; i < carried_.size(); ++i) {
@@ -286,7 +332,10 @@ class WindowRun {
   KeyRuns runs_;
   std::vector<std::string> names_;               // of values_
   std::vector<std::string> carried_, gathered_;  // of names_
-  std::vector<size_t> validity_;                 // of each of carried_, among the runs' values; 0: no nulls
+  // Places among the runs' values: of the carried columns, of what says where they are not null (0: nothing
+  // is null), and of the rows' positions in the source, for gathered columns.
+  std::vector<size_t> carried_values_, carried_validity_;
+  size_t positions_ = 0, value_columns_ = 0;
   std::vector<WindowColumn> values_;
   std::vector<std::pair<size_t, size_t>>
       places_;  // of each column's answer: among values_, and its functions

@@ -33,9 +33,9 @@ struct WindowWork {
 
 // One array for each of `columns`, of its field's type, a value a label.
 //   dictionary, labels  the keys that are asked for, and of whom when; created_cut as in WindowOptions.
-// Holds the rows of the windows in memory: 24 bytes each (32 with created times) and 9 a value column, and as
-// much again for moments. What would pass half of the memory limit is done a share of the keys at a time,
-// each of which reads the source again. Errors: as AggregateWindows and the source; Cancelled.
+// Holds the rows of the windows in memory: 32 bytes each at most (48 with created times) and 9 a value
+// column. What would pass half of the memory limit is done a share of the keys at a time, each of which reads
+// the source again. Errors: as AggregateWindows and the source; Cancelled.
 Result<std::vector<std::shared_ptr<arrow::Array>>> AggregateFeatures(
     const WindowSource& source, const KeyDictionary& dictionary, const WindowLabels& labels, bool created_cut,
     std::span<const AggregateNode::Column> columns, const ExecutionContext& context, WindowWork* work);

@@ -98,7 +98,7 @@ class KeyWindows {
     if (first_label == labels_end) return Status::OK();
     std::tie(begin_, end_) = std::pair(rows_.run(key).begin, rows_.run(key).end);
     label_us_ = labels_.event_us().subspan(first_label, labels_end - first_label);
-    label_rows_ = labels_.positions().subspan(first_label, labels_end - first_label);
+    label_rows_ = labels_.values(0).subspan(first_label, labels_end - first_label);
     has_whole_ = false;
     for (Column& column : columns) {
       frame_ = FrameOf(column);
@@ -385,24 +385,23 @@ bool CountsNothing(Function function) {
   return function == Function::kCount || function == Function::kCountDistinct;
 }
 
-Result<std::shared_ptr<arrow::Array>> Finish(const Column& column, Function function,
-                                             const Answers& answers) {
+Result<std::shared_ptr<arrow::Array>> Finish(const Column& column, Function function, Answers answers) {
   switch (function) {
     case Function::kSum:
-      return AnswerArray(column.values.is_float() ? arrow::float64() : arrow::int64(), answers.bits,
-                         answers.valid);
+      return AnswerArray(column.values.is_float() ? arrow::float64() : arrow::int64(),
+                         std::move(answers.bits), answers.valid);
     case Function::kMean:
     case Function::kStd:
     case Function::kVar:
-      return AnswerArray(arrow::float64(), answers.bits, answers.valid);
+      return AnswerArray(arrow::float64(), std::move(answers.bits), answers.valid);
     case Function::kCount:
     case Function::kCountDistinct:
-      return AnswerArray(arrow::int64(), answers.bits, answers.valid);
+      return AnswerArray(arrow::int64(), std::move(answers.bits), answers.valid);
     case Function::kFirst:
     case Function::kLast:
-      return column.values.FromRows(answers.bits, answers.valid);
+      return column.values.FromRows(std::move(answers.bits), answers.valid);
     default:
-      return column.values.FromCodes(answers.bits, answers.valid);
+      return column.values.FromCodes(std::move(answers.bits), answers.valid);
   }
 }
 
@@ -421,19 +420,27 @@ std::vector<size_t> KeyShares(const KeyRuns& rows, const KeyRuns& labels) {
   return shares;
 }
 
-// The labels that have a key and a time, by key and time.
+// The labels that have a key and a time, by key and time; the value of each is its row.
 Result<KeyRuns> LabelRuns(const WindowLabels& labels, size_t key_count, int threads) {
-  BuildRows parts;
-  parts.keys.reserve(labels.keys.size());
-  parts.event_us.reserve(labels.keys.size());
-  parts.rows.reserve(labels.keys.size());
-  for (size_t row = 0; row < labels.keys.size(); ++row) {
-    if (labels.keys[row] < 0 || labels.times[row] == kNoTime) continue;
-    parts.keys.push_back(labels.keys[row]);
-    parts.event_us.push_back(labels.times[row]);
-    parts.rows.push_back(static_cast<uint32_t>(row));
-  }
-  return KeyRuns::Make({std::move(parts)}, static_cast<int32_t>(key_count), threads);
+  const size_t room = labels.keys.size();
+  KeyRunsBuilder builder({&room, 1}, /*has_created=*/false);
+  const auto part = builder.part(0);
+  size_t count = 0;
+  const auto each = [&](const auto& use) {
+    for (size_t row = 0; row < room; ++row) {
+      if (labels.keys[row] >= 0 && labels.times[row] != kNoTime) use(row);
+    }
+  };
+  each([&](size_t row) {
+    part.keys[count] = static_cast<uint32_t>(labels.keys[row]);
+    part.event_us[count++] = labels.times[row];
+  });
+  builder.SetRows(0, count);
+  SALVER_RETURN_NOT_OK(builder.Place(static_cast<int32_t>(key_count), threads));
+  const auto rows = builder.AddValues();
+  const uint32_t* slot = builder.slots(0).data();
+  each([&](size_t row) { rows[*slot++] = static_cast<int64_t>(row); });
+  return builder.Finish(threads);
 }
 
 }  // namespace
@@ -471,8 +478,8 @@ Result<std::vector<arrow::ArrayVector>> AggregateWindows(const KeyRuns& rows,
   std::vector<arrow::ArrayVector> arrays(columns.size());
   for (size_t i = 0; i < columns.size(); ++i) {
     for (size_t k = 0; k < answers[i].size(); ++k) {
-      SALVER_ASSIGN(auto array, Finish(prepared[i], columns[i].functions[k].kind.function, answers[i][k]));
-      answers[i][k] = {};
+      SALVER_ASSIGN(auto array,
+                    Finish(prepared[i], columns[i].functions[k].kind.function, std::move(answers[i][k])));
       arrays[i].push_back(std::move(array));
     }
   }

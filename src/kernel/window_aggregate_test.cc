@@ -44,23 +44,33 @@ struct Labels {
   std::vector<int64_t> times;
 };
 
-std::vector<BuildRows> InParts(const Rows& rows, size_t size) {
-  std::vector<BuildRows> parts;
+// The rows in parts of `part_rows`, none of which fills its room; the column of values is their place in
+// `rows`.
+KeyRuns Runs(const Rows& rows, size_t part_rows, int32_t key_count, int threads) {
+  const std::vector<size_t> rooms((rows.size() + part_rows - 1) / part_rows, part_rows + 3);
+  KeyRunsBuilder builder(rooms, !rows.created_us.empty());
   for (size_t i = 0; i < rows.size(); ++i) {
-    if (i % size == 0) parts.push_back({.first_position = static_cast<int64_t>(i)});
-    parts.back().keys.push_back(rows.keys[i]);
-    parts.back().event_us.push_back(rows.event_us[i]);
-    if (!rows.created_us.empty()) parts.back().created_us.push_back(rows.created_us[i]);
-    parts.back().rows.push_back(static_cast<uint32_t>(i % size));
+    const size_t at = i % part_rows;
+    const auto part = builder.part(i / part_rows);
+    part.keys[at] = static_cast<uint32_t>(rows.keys[i]);
+    part.event_us[at] = rows.event_us[i];
+    if (!rows.created_us.empty()) part.created_us[at] = rows.created_us[i];
+    builder.SetRows(i / part_rows, at + 1);
   }
-  return parts;
+  EXPECT_TRUE(builder.Place(key_count, threads).ok());
+  const auto positions = builder.AddValues();
+  int64_t position = 0;
+  for (size_t part = 0; part < rooms.size(); ++part) {
+    for (const uint32_t slot : builder.slots(part)) positions[slot] = position++;
+  }
+  return builder.Finish(threads).value();
 }
 
 enum class As { kDouble, kFloat, kInt64, kInt32, kBool, kTime, kText, kLargeText };
 
 template <typename Builder, typename Make>
 ArrayPtr Build(Builder&& builder, const KeyRuns& runs, const Rows& rows, const Make& make) {
-  for (const int64_t position : runs.positions()) {
+  for (const int64_t position : runs.values(0)) {
     const auto& value = rows.values[static_cast<size_t>(position)];
     EXPECT_TRUE((value ? builder.Append(make(*value)) : builder.AppendNull()).ok());
   }
@@ -227,9 +237,8 @@ bool Fits(As as, AggregateKind kind) {
 // All functions of one column over these windows, against the oracle.
 void Check(const Rows& rows, int32_t key_count, const Labels& labels, const std::vector<int64_t>& windows,
            As as, bool cut, size_t part_rows, int threads) {
-  const auto runs = KeyRuns::Make(InParts(rows, part_rows), key_count, threads);
-  ASSERT_TRUE(runs.ok());
-  WindowColumn column{"column", Column(*runs, rows, as), {}};
+  const KeyRuns runs = Runs(rows, part_rows, key_count, threads);
+  WindowColumn column{"column", Column(runs, rows, as), {}};
   std::vector<std::string> names;
   for (const int64_t window : windows) {
     for (const std::string& name : kFunctions) {
@@ -238,7 +247,7 @@ void Check(const Rows& rows, int32_t key_count, const Labels& labels, const std:
       names.push_back(name);
     }
   }
-  const auto answers = AggregateWindows(*runs, {&column, 1}, {labels.keys, labels.times}, {cut, threads});
+  const auto answers = AggregateWindows(runs, {&column, 1}, {labels.keys, labels.times}, {cut, threads});
   ASSERT_TRUE(answers.ok()) << answers.status().ToString();
   for (size_t label = 0; label < labels.keys.size(); ++label) {
     for (size_t f = 0; f < names.size(); ++f) {
@@ -316,11 +325,11 @@ TEST(WindowAggregate, EqualsTheOracleOnRandomRows) {
 // The answers of one function over one window for labels of key 0.
 ArrayPtr Ask(const Rows& rows, As as, const std::string& function, int64_t window, std::vector<int64_t> times,
              bool cut = false, int threads = 2) {
-  const auto runs = KeyRuns::Make(InParts(rows, 1'000'000),
-                                  1 + *std::max_element(rows.keys.begin(), rows.keys.end()), threads);
-  const WindowColumn column{"column \"x\"", Column(*runs, rows, as), {{Kind(function), window}}};
+  const KeyRuns runs =
+      Runs(rows, 1'000'000, 1 + *std::max_element(rows.keys.begin(), rows.keys.end()), threads);
+  const WindowColumn column{"column \"x\"", Column(runs, rows, as), {{Kind(function), window}}};
   const std::vector<int32_t> keys(times.size(), 0);
-  return AggregateWindows(*runs, {&column, 1}, {keys, times}, {cut, threads}).value()[0][0];
+  return AggregateWindows(runs, {&column, 1}, {keys, times}, {cut, threads}).value()[0][0];
 }
 
 std::vector<int64_t> Integers(const arrow::Array& array) {
@@ -348,11 +357,11 @@ TEST(WindowAggregate, ASumBeyondInt64IsAnErrorAndNotAnotherNumber) {
   Rows rows{{0, 0, 0}, {1, 2, 3}, {}, {large, large, -large}};
   EXPECT_EQ(Integers(*Ask(rows, As::kInt64, "sum", 10, {1, 3})),
             (std::vector<int64_t>{int64_t{1} << 62, int64_t{1} << 62}));
-  const auto runs = KeyRuns::Make(InParts(rows, 10), 1, 1);
-  const WindowColumn column{"column \"x\"", Column(*runs, rows, As::kInt64), {{Kind("sum"), 10}}};
+  const KeyRuns runs = Runs(rows, 10, 1, 1);
+  const WindowColumn column{"column \"x\"", Column(runs, rows, As::kInt64), {{Kind("sum"), 10}}};
   const std::vector<int32_t> keys = {0, 0};
   const std::vector<int64_t> times = {1, 2};
-  const auto answers = AggregateWindows(*runs, {&column, 1}, {keys, times}, {});
+  const auto answers = AggregateWindows(runs, {&column, 1}, {keys, times}, {});
   ASSERT_FALSE(answers.ok());
   EXPECT_EQ(answers.status().reason(), Reason::kBadFeatureValue);
   EXPECT_NE(
@@ -363,11 +372,11 @@ TEST(WindowAggregate, ASumBeyondInt64IsAnErrorAndNotAnotherNumber) {
 
 TEST(WindowAggregate, AFunctionThatIsNotForAColumnIsRefused) {
   const Rows rows{{0}, {1}, {}, {1}};
-  const auto runs = KeyRuns::Make(InParts(rows, 10), 1, 1);
-  const WindowColumn column{"column \"x\"", Column(*runs, rows, As::kText), {{Kind("sum"), 10}}};
+  const KeyRuns runs = Runs(rows, 10, 1, 1);
+  const WindowColumn column{"column \"x\"", Column(runs, rows, As::kText), {{Kind("sum"), 10}}};
   const std::vector<int32_t> keys = {0};
   const std::vector<int64_t> times = {1};
-  const auto answers = AggregateWindows(*runs, {&column, 1}, {keys, times}, {});
+  const auto answers = AggregateWindows(runs, {&column, 1}, {keys, times}, {});
   ASSERT_FALSE(answers.ok());
   EXPECT_NE(answers.status().message().find("column \"x\" holds string"), std::string::npos);
 }
@@ -422,13 +431,13 @@ TEST(WindowAggregate, IsTheSameForAnyNumberOfThreads) {
   }
   std::vector<ArrayPtr> expected;
   for (const int threads : {1, 2, 3}) {
-    const auto runs = KeyRuns::Make(InParts(rows, 50'000), 500, threads);
-    WindowColumn column{"column", Column(*runs, rows, As::kDouble), {}};
+    const KeyRuns runs = Runs(rows, 50'000, 500, threads);
+    WindowColumn column{"column", Column(runs, rows, As::kDouble), {}};
     for (const std::string& name : kFunctions) {
       column.functions.push_back({Kind(name), 10'000});
       column.functions.push_back({Kind(name), 100});
     }
-    const auto answers = AggregateWindows(*runs, {&column, 1}, {labels.keys, labels.times}, {true, threads});
+    const auto answers = AggregateWindows(runs, {&column, 1}, {labels.keys, labels.times}, {true, threads});
     ASSERT_TRUE(answers.ok());
     if (threads == 1) expected = (*answers)[0];
     for (size_t i = 0; i < expected.size(); ++i) EXPECT_TRUE((*answers)[0][i]->Equals(*expected[i])) << i;

@@ -54,6 +54,17 @@ void Append(const arrow::Array& array, size_t begin, size_t end, std::vector<To>
   }
 }
 
+class VectorBuffer final : public arrow::Buffer {
+ public:
+  explicit VectorBuffer(LargeVector<int64_t> values)
+      : Buffer(nullptr, static_cast<int64_t>(values.size() * sizeof(int64_t))), values_(std::move(values)) {
+    data_ = reinterpret_cast<const uint8_t*>(values_.data());
+  }
+
+ private:
+  const LargeVector<int64_t> values_;
+};
+
 Result<std::shared_ptr<arrow::Buffer>> Bitmap(const LargeVector<uint8_t>& valid) {
   return FromArrow(arrow::internal::BytesToBits({valid.data(), valid.size()}), "answers of windows");
 }
@@ -72,17 +83,15 @@ Result<ArrayPtr> Narrow(const LargeVector<int64_t>& codes, const LargeVector<uin
 
 }  // namespace
 
-Result<ArrayPtr> AnswerArray(const std::shared_ptr<arrow::DataType>& type, const LargeVector<int64_t>& bits,
+Result<ArrayPtr> AnswerArray(const std::shared_ptr<arrow::DataType>& type, LargeVector<int64_t> bits,
                              const LargeVector<uint8_t>& valid) {
   const int64_t count = static_cast<int64_t>(bits.size());
-  SALVER_ASSIGN(std::shared_ptr<arrow::Buffer> buffer,
-                FromArrow(arrow::AllocateBuffer(count * 8), "answers of windows"));
-  if (count > 0) std::memcpy(buffer->mutable_data(), bits.data(), bits.size() * 8);
   const int64_t nulls = std::count(valid.begin(), valid.end(), 0);
   std::shared_ptr<arrow::Buffer> bitmap;
   if (nulls > 0) {
     SALVER_ASSIGN(bitmap, Bitmap(valid));
   }
+  auto buffer = std::make_shared<VectorBuffer>(std::move(bits));
   return arrow::MakeArray(arrow::ArrayData::Make(type, count, {std::move(bitmap), std::move(buffer)}, nulls));
 }
 
@@ -174,7 +183,7 @@ void WindowValues::Floats(size_t begin, size_t end, std::vector<double>* values)
   Append<double>(*numbers_, begin, end, values);
 }
 
-Result<ArrayPtr> WindowValues::FromCodes(const LargeVector<int64_t>& codes,
+Result<ArrayPtr> WindowValues::FromCodes(LargeVector<int64_t> codes,
                                          const LargeVector<uint8_t>& valid) const {
   switch (column_->type_id()) {
     case Type::INT32:
@@ -186,20 +195,20 @@ Result<ArrayPtr> WindowValues::FromCodes(const LargeVector<int64_t>& codes,
       return Narrow<arrow::FloatBuilder>(codes, valid,
                                          [](int64_t code) { return static_cast<float>(OfOrderCode(code)); });
     case Type::DOUBLE:
-      return Narrow<arrow::DoubleBuilder>(codes, valid, OfOrderCode);
+      for (int64_t& code : codes) code = std::bit_cast<int64_t>(OfOrderCode(code));
+      return AnswerArray(column_->type(), std::move(codes), valid);
     case Type::INT64:
     case Type::TIMESTAMP:
-      return AnswerArray(column_->type(), codes, valid);
+      return AnswerArray(column_->type(), std::move(codes), valid);
     default: {
-      SALVER_ASSIGN(const auto indices, AnswerArray(arrow::int64(), codes, valid));
+      SALVER_ASSIGN(const auto indices, AnswerArray(arrow::int64(), std::move(codes), valid));
       return FromArrow(arrow::compute::Take(*texts_, *indices), "answers of windows");
     }
   }
 }
 
-Result<ArrayPtr> WindowValues::FromRows(const LargeVector<int64_t>& rows,
-                                        const LargeVector<uint8_t>& valid) const {
-  SALVER_ASSIGN(const auto indices, AnswerArray(arrow::int64(), rows, valid));
+Result<ArrayPtr> WindowValues::FromRows(LargeVector<int64_t> rows, const LargeVector<uint8_t>& valid) const {
+  SALVER_ASSIGN(const auto indices, AnswerArray(arrow::int64(), std::move(rows), valid));
   return FromArrow(arrow::compute::Take(*column_, *indices), "answers of windows");
 }
 

@@ -51,10 +51,10 @@ class WindowValues {
   void Floats(size_t begin, size_t end, std::vector<double>* values) const;
 
   // One value of the column's type for each code: an integer of AppendIntegers, an OrderCode of floats.
-  Result<std::shared_ptr<arrow::Array>> FromCodes(const LargeVector<int64_t>& codes,
+  Result<std::shared_ptr<arrow::Array>> FromCodes(LargeVector<int64_t> codes,
                                                   const LargeVector<uint8_t>& valid) const;
   // The column's values at `rows`.
-  Result<std::shared_ptr<arrow::Array>> FromRows(const LargeVector<int64_t>& rows,
+  Result<std::shared_ptr<arrow::Array>> FromRows(LargeVector<int64_t> rows,
                                                  const LargeVector<uint8_t>& valid) const;
 
  private:
@@ -66,9 +66,9 @@ class WindowValues {
   bool is_float_ = false;
 };
 
-// Answers of 8 bytes as an array of that type: INT64, DOUBLE or a timestamp.
+// Answers of 8 bytes as an array of that type, which keeps their memory: INT64, DOUBLE or a timestamp.
 Result<std::shared_ptr<arrow::Array>> AnswerArray(const std::shared_ptr<arrow::DataType>& type,
-                                                  const LargeVector<int64_t>& bits,
+                                                  LargeVector<int64_t> bits,
                                                   const LargeVector<uint8_t>& valid);
 
 }  // namespace salver
