@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 
 def last_json(text: str) -> dict:
@@ -41,3 +42,9 @@ def machine() -> str:
     memory = int(open("/proc/meminfo").readline().split()[1]) / 2**20
     name = platform.freedesktop_os_release()["PRETTY_NAME"]
     return f"{model}, {os.cpu_count()} cores, {memory:.0f} GiB of memory, {name}, Linux {platform.release()}"
+
+
+def resident_mb(pid: int) -> tuple[float, float]:
+    """Resident memory, all of it and that which no file stands behind; nothing of a process that has ended."""
+    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return tuple(int(lines.get(name, "0").split()[0]) / 1000 for name in ("VmRSS", "RssAnon"))

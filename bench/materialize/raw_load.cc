@@ -6,7 +6,7 @@
 //   table
 //
 // Durability is that of Salver's own stores: LMDB without MDB_NOSYNC, so every commit is synced; SQLite with
-// journal_mode WAL and synchronous FULL. Both commit every 64 MB, as Salver does. The clock starts when the
+// journal_mode WAL and synchronous FULL. Both commit every 16 MB, as Salver does. The clock starts when the
 // rows are in memory and the store is open, and stops after the last commit. One line of JSON.
 #include <lmdb.h>
 #include <sqlite3.h>
@@ -20,7 +20,7 @@
 
 namespace {
 
-constexpr size_t kCommitBytes = 64 << 20;
+constexpr size_t kCommitBytes = 16 << 20;
 using Clock = std::chrono::steady_clock;
 
 [[noreturn]] void Fail(const std::string& what) {

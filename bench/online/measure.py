@@ -13,7 +13,7 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
-from common import last_json, run
+from common import last_json, resident_mb, run
 
 BUILD = Path(__file__).resolve().parents[2] / "build/release"
 ENOUGH_REQUESTS = 40
@@ -138,12 +138,6 @@ class AllocationCounter:
 
     def read(self) -> int:
         return struct.unpack("=Q", self.path.read_bytes())[0]
-
-
-def resident_mb(pid: int) -> tuple[float, float]:
-    """Resident memory, all of it and that which no file stands behind."""
-    lines = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
-    return tuple(int(lines[name].split()[0]) / 1000 for name in ("VmRSS", "RssAnon"))
 
 
 def memory_under_load(pid: int, command: list, warm_seconds: float) -> tuple[list[tuple[float, float]], dict]:

@@ -109,7 +109,8 @@ Status LoadViews(const RegistrySnapshot& snapshot, std::vector<ViewRun>* runs,
   const auto show = [&](const ViewRun& run) { progress.Show(run); };
   std::vector<ViewPtr> views;
   for (const ViewRun& run : *runs) views.push_back(run.view);
-  constexpr int64_t kLoadMin = 1 << 20, kLoadMax = 64 << 20;
+  // Small enough that a transaction is on its way to the disk while rows of the next are read.
+  constexpr int64_t kLoadMin = 1 << 20, kLoadMax = 16 << 20;
   StoreWriter writer(context, std::move(views),
                      {.load_bytes = std::clamp(limit / 8, kLoadMin, kLoadMax), .on_progress = show});
   const ViewLoadOptions load{.threads = std::max(1, threads / lanes),

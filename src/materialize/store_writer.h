@@ -38,7 +38,7 @@ struct ViewRun {
 class StoreWriter {
  public:
   struct Options {
-    int64_t load_bytes = int64_t{64} << 20;  // what a transaction may hold
+    int64_t load_bytes = int64_t{16} << 20;  // what a transaction may hold
     size_t chunks_waiting = 4;
     std::function<void(const ViewRun&)> on_progress;  // from the writer's thread
   };
