@@ -14,7 +14,7 @@
 namespace salver {
 namespace {
 
-constexpr size_t kBlockRows = 512;
+constexpr size_t kBlockRows = 512, kSlabBlocks = 256;
 constexpr int kRecentBits = 15;                // a worker's table: 1.3 MB, about a core's cache
 constexpr int64_t kPartitionRows = 64 * 1024;  // small enough to be worked on in a core's cache
 constexpr size_t kMaxPartitions = 4096;
@@ -23,7 +23,7 @@ constexpr size_t kMaxPartitions = 4096;
 
 // Candidates of one partition: in memory, or at an offset of the worker's file.
 struct NewestRows::Block {
-  std::unique_ptr<Candidate[]> rows;
+  Candidate* rows = nullptr;  // in a slab of the worker
   size_t count = 0;
   int64_t offset = -1;
 };
@@ -31,6 +31,10 @@ struct NewestRows::Block {
 struct NewestRows::Worker {
   std::vector<Candidate> recent;
   std::vector<std::vector<Block>> partitions;  // the last block of each is open
+  // Memory of blocks, many at a time: asked for one by one they would be strewn among what others hold, and
+  // the allocator could give little of it back.
+  std::vector<LargeVector<Candidate>> slabs;
+  std::vector<Candidate*> free;
   std::unique_ptr<TemporaryFile> file;
   int64_t rows_in_range = 0, rows_without_key = 0, bytes_spilled = 0;
   LargeVector<KeyHash> hashes;
@@ -88,12 +92,23 @@ Status NewestRows::Deal(Worker* worker, const Candidate& candidate) {
   std::vector<Block>& blocks = worker->partitions[candidate.key.low & (partitions_ - 1)];
   if (blocks.empty() || blocks.back().count == kBlockRows) {
     if (!blocks.empty()) SALVER_RETURN_NOT_OK(Store(worker, &blocks.back()));
-    blocks.emplace_back().rows = std::make_unique_for_overwrite<Candidate[]>(kBlockRows);
+    blocks.emplace_back().rows = NewBlock(worker);
     block_bytes_ += kBlockRows * sizeof(Candidate);
   }
   Block& block = blocks.back();
   block.rows[block.count++] = candidate;
   return Status::OK();
+}
+
+NewestRows::Candidate* NewestRows::NewBlock(Worker* worker) {
+  if (worker->free.empty()) {
+    // A small source does not fill a slab: its pages are touched only where blocks are.
+    auto& slab = worker->slabs.emplace_back(kSlabBlocks * kBlockRows);
+    for (size_t block = kSlabBlocks; block-- > 0;) worker->free.push_back(slab.data() + block * kBlockRows);
+  }
+  Candidate* const rows = worker->free.back();
+  worker->free.pop_back();
+  return rows;
 }
 
 // A full block stays in memory while there is room.
@@ -104,9 +119,9 @@ Status NewestRows::Store(Worker* worker, Block* block) {
     SALVER_ASSIGN(worker->file, files->CreateTemporary(options_.spill_folder));
   }
   block->offset = worker->file->size();
-  SALVER_RETURN_NOT_OK(worker->file->Append(
-      {reinterpret_cast<const char*>(block->rows.get()), block->count * sizeof(Candidate)}));
-  block->rows.reset();
+  SALVER_RETURN_NOT_OK(
+      worker->file->Append({reinterpret_cast<const char*>(block->rows), block->count * sizeof(Candidate)}));
+  worker->free.push_back(std::exchange(block->rows, nullptr));
   block_bytes_ -= kBlockRows * sizeof(Candidate);
   return Status::OK();
 }
@@ -116,7 +131,7 @@ Status NewestRows::ForEachCandidate(size_t partition,
   std::vector<Candidate> read;
   for (const auto& worker : workers_) {
     for (const Block& block : worker->partitions[partition]) {
-      const Candidate* rows = block.rows.get();
+      const Candidate* rows = block.rows;
       if (rows == nullptr) {
         read.resize(block.count);
         SALVER_RETURN_NOT_OK(worker->file->ReadAt(
@@ -150,9 +165,6 @@ Status NewestRows::FinishPartition(size_t partition) {
     std::atomic_ref(bits_[static_cast<size_t>(newest.position) / 64])
         .fetch_or(uint64_t{1} << (newest.position % 64), std::memory_order_relaxed);
   }
-  for (const auto& worker : workers_) {  // what is done needs no memory
-    for (Block& block : worker->partitions[partition]) block.rows.reset();
-  }
   return Status::OK();
 }
 
@@ -168,6 +180,8 @@ Status NewestRows::Finish(int threads) {
   for (const auto& worker : workers_) {
     worker->bytes_spilled = worker->file != nullptr ? worker->file->size() : 0;
     worker->partitions.clear();
+    worker->free.clear();
+    worker->slabs.clear();
     worker->file.reset();
   }
   count_ = CountIn(0, positions_);

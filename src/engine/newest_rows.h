@@ -60,6 +60,7 @@ class NewestRows {
   struct Worker;
 
   static bool Replaces(const Candidate& a, const Candidate& b);
+  static Candidate* NewBlock(Worker* worker);
   Status Deal(Worker* worker, const Candidate& candidate);
   Status Store(Worker* worker, Block* block);
   Status FinishPartition(size_t partition);

@@ -33,9 +33,10 @@ size_t SizeOf(const char* record) {
 }  // namespace
 
 struct RowSorter::Worker {
-  std::vector<LargeVector<char>> blocks;
-  size_t used = 0;  // of the last block
-  int64_t bytes = 0;
+  std::vector<LargeVector<char>> blocks;  // of a run; those of the run before are filled again
+  size_t filled = 0;                      // of the blocks
+  size_t used = 0;                        // of the block that is being filled
+  int64_t bytes = 0;                      // of the filled blocks and of that one
   LargeVector<Entry> entries;
   std::unique_ptr<TemporaryFile> file;
   std::vector<int64_t> run_ends;  // in the file
@@ -135,15 +136,20 @@ Status RowSorter::MakeRoom(size_t index) {
   return worker.bytes + entries < share ? Status::OK() : Spill(&worker);
 }
 
+void RowSorter::OpenBlock(Worker* worker, size_t size) {
+  if (worker->bytes > 0) ++worker->filled;
+  if (worker->filled == worker->blocks.size()) worker->blocks.emplace_back();
+  LargeVector<char>& block = worker->blocks[worker->filled];
+  salver::MakeRoom(std::max(kBlock, size), &block);
+  worker->bytes += static_cast<int64_t>(block.size());
+  worker->used = 0;
+}
+
 char* RowSorter::Add(size_t index, std::string_view key, size_t row_size) {
   Worker& worker = *workers_[index];
   const size_t size = kRecordHeader + key.size() + row_size;
-  if (worker.blocks.empty() || worker.used + size > worker.blocks.back().size()) {
-    worker.blocks.emplace_back(std::max(kBlock, size));
-    worker.bytes += static_cast<int64_t>(worker.blocks.back().size());
-    worker.used = 0;
-  }
-  char* const record = worker.blocks.back().data() + worker.used;
+  if (worker.bytes == 0 || worker.used + size > worker.blocks[worker.filled].size()) OpenBlock(&worker, size);
+  char* const record = worker.blocks[worker.filled].data() + worker.used;
   worker.used += size;
   const auto key_size = static_cast<uint32_t>(key.size()), value_size = static_cast<uint32_t>(row_size);
   std::memcpy(record, &key_size, 4);
@@ -183,7 +189,7 @@ Status RowSorter::Spill(Worker* worker) {
   SALVER_RETURN_NOT_OK(worker->file->Append(buffer));
   worker->run_ends.push_back(worker->file->size());
   worker->entries.clear();
-  worker->blocks.clear();
+  worker->filled = worker->used = 0;
   worker->bytes = 0;
   return Status::OK();
 }

@@ -61,6 +61,7 @@ class RowSorter {
 
   static bool Before(const Entry& a, const Entry& b);
   static void Sort(LargeVector<Entry>* entries);
+  static void OpenBlock(Worker* worker, size_t size);
   Status Spill(Worker* worker);
   Status OpenRuns();
   uint64_t PrefixOf(std::string_view key) const;
