@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -44,10 +45,10 @@ const char* FieldStatusName(FieldStatus status);
 struct OnlineColumn {
   std::string_view name;  // owned by OnlineResponse::names
   ValueType type = ValueType::kInvalid;
-  const OnlineCell* cells = nullptr;  // N cells; expired ones are already null (config `expired_values`)
-  std::vector<FieldStatus> statuses;  // N
-  const int64_t* event_us = nullptr;  // N; null: all 1970-01-01 (join keys)
-  std::string_view struct_schema;     // of a STRUCT: its fields, as Field has them; owned by OnlineResponse
+  const OnlineCell* cells = nullptr;      // N cells; expired ones are already null (config `expired_values`)
+  std::span<const FieldStatus> statuses;  // N
+  const int64_t* event_us = nullptr;      // N; null: all 1970-01-01 (join keys)
+  std::string_view struct_schema;  // of a STRUCT: its fields, as Field has them; owned by OnlineResponse
 };
 
 // Join keys first, then features in request (or service) order.

@@ -91,9 +91,9 @@ struct OnlineRows {
   std::vector<uint8_t> present;      // per row: 1 when the key was ever written
   std::vector<int64_t> event_us;     // per row; 0 when absent
   std::vector<int64_t> created_us;   // per row; kNoCreatedTime when absent or unknown
-  std::shared_ptr<ByteArena> arena;  // owns what cells point to
+  std::shared_ptr<ByteArena> arena;  // owns what cells point to; several OnlineRows may share one
 
-  static OnlineRows Absent(size_t rows, size_t columns) {
+  static OnlineRows Absent(size_t rows, size_t columns, std::shared_ptr<ByteArena> arena) {
     OnlineRows r;
     r.row_count = rows;
     r.column_count = columns;
@@ -101,7 +101,7 @@ struct OnlineRows {
     r.present.resize(rows);
     r.event_us.resize(rows);
     r.created_us.resize(rows, INT64_MIN);
-    r.arena = std::make_shared<ByteArena>();
+    r.arena = std::move(arena);
     return r;
   }
   OnlineCell& at(size_t row, size_t column) { return cells[column * row_count + row]; }

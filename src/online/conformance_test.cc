@@ -125,6 +125,22 @@ TEST_P(OnlineStoreSuite, DroppedViewIsGoneAndComesBackEmpty) {
   EXPECT_EQ(Get(*other, 1), "3@5");
 }
 
+TEST_P(OnlineStoreSuite, AViewThatOthersDroppedAndMadeAnewIsReadAsItIsNow) {
+  if (!can_.persistent) GTEST_SKIP() << "the rows are of this process";
+  const auto before = MakeView("v", kTwoFeatures);
+  const auto after = MakeView("v", {kTwoFeatures[1], kTwoFeatures[0]});
+  Apply({before});
+  ASSERT_TRUE(Write(*before, {{1, 5 * kSecond, 1, {10, 20}}}).ok());
+  EXPECT_EQ(Get(*before, 1, 0), "10@5");
+  auto reader = std::exchange(store_, GetParam().open(folder_, /*empty=*/false));
+  Apply({}, {before});
+  Apply({after});
+  ASSERT_TRUE(Write(*after, {{1, 6 * kSecond, 1, {21, 11}}}).ok());
+  store_ = std::move(reader);
+  EXPECT_EQ(Get(*after, 1, 0), "21@6");
+  EXPECT_EQ(Get(*after, 1, 1), "11@6");
+}
+
 TEST_P(OnlineStoreSuite, TeardownRemovesEverythingAndMayBeRepeated) {
   const auto view = MakeView("v", kTwoFeatures);
   Apply({view});

@@ -13,6 +13,11 @@ class RowFiller {
  public:
   // What `read` points at must outlive it.
   explicit RowFiller(const OnlineRead* read) : read_(read) {}
+  // Begins another read with the memory of the one before.
+  void Start(const OnlineRead* read) {
+    read_ = read;
+    mapped_ = nullptr;
+  }
 
   // Row `row` of `rows` becomes what `stored` says; cells point into `stored`. `schema` is that of the stored
   // row and stays where it is. Columns that the row was written without, or with another type, are null.
@@ -23,7 +28,7 @@ class RowFiller {
  private:
   void MapColumns(const RowSchema& schema);
 
-  const OnlineRead* const read_;
+  const OnlineRead* read_;
   const RowSchema* mapped_ = nullptr;
   std::vector<int> slots_;  // per column, in rows of `mapped_`; or -1
 };

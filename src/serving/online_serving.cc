@@ -16,16 +16,23 @@ struct ServingPlan {
   struct KeyColumn {
     std::string name;  // column of the entity rows
     ValueType type;
+    bool operator==(const KeyColumn&) const = default;
+  };
+  // Views with the same join keys share the encoded keys.
+  struct KeySet {
+    std::string prefix;           // of every key
+    std::vector<size_t> columns;  // of ServingPlan::key_columns, in the encoder's order
+    bool operator==(const KeySet&) const = default;
   };
   struct View {
     std::shared_ptr<const FeatureView> view;
-    EntityKeyEncoder encoder;
-    std::vector<size_t> key_columns;  // of ServingPlan::key_columns, in the encoder's order
-    std::vector<ColumnId> columns;    // to read
-    std::vector<size_t> positions;    // of each, among the answer's features
+    size_t key_set;
+    std::vector<ColumnId> columns;  // to read
+    std::vector<size_t> positions;  // of each, among the answer's features
     std::vector<std::string> names;
   };
   std::vector<KeyColumn> key_columns;
+  std::vector<KeySet> key_sets;
   std::vector<View> views;
   size_t feature_count = 0;
 };
@@ -37,9 +44,10 @@ constexpr size_t kCachedPlansMax = 1024;
 // Everything an answer points into.
 struct AnswerData {
   std::shared_ptr<const ServingPlan> plan;
-  std::vector<std::vector<OnlineCell>> keys;  // per key column
-  std::vector<OnlineRows> rows;               // per view
-  ByteArena arena;                            // of the keys
+  std::vector<OnlineCell> keys;       // [key column * rows + row]
+  std::vector<OnlineRows> rows;       // per view
+  std::vector<FieldStatus> statuses;  // [view * rows + row], and those of the keys behind them
+  ByteArena arena;                    // of the keys
 };
 
 Status CheckServable(const FeatureView& view) {
@@ -51,6 +59,14 @@ Status CheckServable(const FeatureView& view) {
                                     Reason::kViewState);
 }
 
+// Where `item` is in `items`; it is put at the end when it is not there.
+template <typename T>
+size_t IndexOf(T item, std::vector<T>* items) {
+  const size_t at = static_cast<size_t>(std::find(items->begin(), items->end(), item) - items->begin());
+  if (at == items->size()) items->push_back(std::move(item));
+  return at;
+}
+
 Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snapshot,
                                                    const OnlineRequest& request, int key_version) {
   SALVER_ASSIGN(auto requested, ResolveFeatures(snapshot, request.features, request.feature_service,
@@ -58,18 +74,14 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
   auto plan = std::make_shared<ServingPlan>();
   for (RequestedView& from : requested) {
     SALVER_RETURN_NOT_OK(CheckServable(*from.view));
-    SALVER_ASSIGN(auto encoder, EntityKeyEncoder::Make(from.view->join_keys, key_version));
-    ServingPlan::View view{from.view, std::move(encoder), {}, {}, {}, {}};
-    for (const size_t key : view.encoder.order()) {
+    SALVER_ASSIGN(const auto encoder, EntityKeyEncoder::Make(from.view->join_keys, key_version));
+    ServingPlan::KeySet keys{std::string(encoder.prefix()), {}};
+    for (const size_t key : encoder.order()) {
       const Field& join_key = from.view->join_keys[key];
       const std::string& name = from.EntityColumn(join_key.name);
-      const auto same = [&](const ServingPlan::KeyColumn& c) {
-        return c.name == name && c.type == join_key.type;
-      };
-      const auto found = std::find_if(plan->key_columns.begin(), plan->key_columns.end(), same);
-      view.key_columns.push_back(static_cast<size_t>(found - plan->key_columns.begin()));
-      if (found == plan->key_columns.end()) plan->key_columns.push_back({name, join_key.type});
+      keys.columns.push_back(IndexOf(ServingPlan::KeyColumn{name, join_key.type}, &plan->key_columns));
     }
+    ServingPlan::View view{from.view, IndexOf(std::move(keys), &plan->key_sets), {}, {}, {}};
     for (RequestedFeature& feature : from.features) {
       view.columns.push_back(feature.column);
       view.positions.push_back(feature.position);
@@ -81,14 +93,10 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
   return std::shared_ptr<const ServingPlan>(std::move(plan));
 }
 
-std::string CacheKey(const OnlineRequest& request) {
-  std::string key(request.full_feature_names ? "f" : "s");
-  key += request.feature_service;
-  for (const std::string_view feature : request.features) {
-    key += '\n';
-    key += feature;
-  }
-  return key;
+void WriteCacheKey(const OnlineRequest& request, std::string* key) {
+  *key = request.full_feature_names ? 'f' : 's';
+  *key += request.feature_service;
+  for (const std::string_view feature : request.features) (*key += '\n') += feature;
 }
 
 Result<size_t> CountRows(const OnlineRequest& request) {
@@ -113,7 +121,8 @@ Result<size_t> CountRows(const OnlineRequest& request) {
   return rows;
 }
 
-Status ConvertKeys(const ServingPlan& plan, const OnlineRequest& request, AnswerData* data) {
+Status ConvertKeys(const ServingPlan& plan, const OnlineRequest& request, size_t rows, AnswerData* data) {
+  data->keys.reserve(plan.key_columns.size() * rows);
   for (const ServingPlan::KeyColumn& key : plan.key_columns) {
     const auto found = std::find_if(request.entities.begin(), request.entities.end(),
                                     [&](const EntityColumn& column) { return column.name == key.name; });
@@ -125,38 +134,53 @@ Status ConvertKeys(const ServingPlan& plan, const OnlineRequest& request, Answer
                                          NearestNameHint(key.name, names),
                                      Reason::kMissingJoinKey);
     }
-    std::vector<OnlineCell>& cells = data->keys.emplace_back();
-    cells.reserve(found->values.size());
     for (size_t row = 0; row < found->values.size(); ++row) {
       SALVER_ASSIGN(const OnlineCell cell,
                     KeyCell(found->values[row], key.type, key.name, row, &data->arena));
-      cells.push_back(cell);
+      data->keys.push_back(cell);
     }
   }
   return Status::OK();
 }
 
-// The encoded keys of one view, one a row; `bytes` owns them.
-void EncodeKeys(const ServingPlan::View& view, const ServingPlan& plan, const AnswerData& data, size_t rows,
-                std::string* bytes, std::vector<std::string_view>* keys) {
-  std::vector<size_t> ends;
-  ends.reserve(rows);
-  for (size_t row = 0; row < rows; ++row) {
-    *bytes += view.encoder.prefix();
-    for (const size_t column : view.key_columns)
-      AppendKeyCell(data.keys[column][row], plan.key_columns[column].type, bytes);
-    ends.push_back(bytes->size());
+// The encoded keys of one request.
+class EncodedKeys {
+ public:
+  EncodedKeys(const ServingPlan& plan, const AnswerData& data, size_t rows) : rows_(rows) {
+    std::vector<size_t> ends;
+    ends.reserve(plan.key_sets.size() * rows);
+    for (const ServingPlan::KeySet& set : plan.key_sets) {
+      for (size_t row = 0; row < rows; ++row) {
+        bytes_ += set.prefix;
+        for (const size_t column : set.columns)
+          AppendKeyCell(data.keys[column * rows + row], plan.key_columns[column].type, &bytes_);
+        ends.push_back(bytes_.size());
+      }
+    }
+    keys_.reserve(ends.size());
+    size_t start = 0;
+    for (const size_t end : ends) {
+      keys_.push_back(std::string_view(bytes_).substr(start, end - start));
+      start = end;
+    }
   }
-  for (size_t row = 0, start = 0; row < rows; start = ends[row++]) {
-    keys->push_back(std::string_view(*bytes).substr(start, ends[row] - start));
+  EncodedKeys(const EncodedKeys&) = delete;
+
+  // One a row.
+  std::span<const std::string_view> of(size_t key_set) const {
+    return std::span(keys_).subspan(key_set * rows_, rows_);
   }
-}
+
+ private:
+  const size_t rows_;
+  std::string bytes_;
+  std::vector<std::string_view> keys_;  // in bytes_
+};
 
 // Status of each row of a view, by the one rule of visibility; an expired row's cells are emptied if so
 // configured.
-std::vector<FieldStatus> JudgeRows(const FeatureView& view, int64_t now_us, bool serve_expired,
-                                   OnlineRows* rows) {
-  std::vector<FieldStatus> statuses(rows->row_count, FieldStatus::kPresent);
+void JudgeRows(const FeatureView& view, int64_t now_us, bool serve_expired, OnlineRows* rows,
+               std::span<FieldStatus> statuses) {
   for (size_t row = 0; row < rows->row_count; ++row) {
     if (!rows->present[row]) {
       statuses[row] = FieldStatus::kNotFound;
@@ -166,7 +190,6 @@ std::vector<FieldStatus> JudgeRows(const FeatureView& view, int64_t now_us, bool
       for (size_t column = 0; column < rows->column_count; ++column) rows->at(row, column) = OnlineCell();
     }
   }
-  return statuses;
 }
 
 OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, int64_t now_us,
@@ -176,15 +199,19 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
   response.row_count = rows;
   response.owner = data;
   response.columns.resize(plan.key_columns.size() + plan.feature_count);
-  const std::vector<FieldStatus> present(rows, FieldStatus::kPresent);
+  response.views.reserve(plan.views.size());
+  data->statuses.resize((plan.views.size() + 1) * rows, FieldStatus::kPresent);
+  const auto statuses_of = [&](size_t view) { return std::span(data->statuses).subspan(view * rows, rows); };
   for (size_t i = 0; i < plan.key_columns.size(); ++i) {
-    response.columns[i] = {plan.key_columns[i].name, plan.key_columns[i].type, data->keys[i].data(), present,
+    const ServingPlan::KeyColumn& key = plan.key_columns[i];
+    response.columns[i] = {key.name, key.type, data->keys.data() + i * rows, statuses_of(plan.views.size()),
                            nullptr};
   }
   for (size_t v = 0; v < plan.views.size(); ++v) {
     const ServingPlan::View& view = plan.views[v];
     OnlineRows& read = data->rows[v];
-    const auto statuses = JudgeRows(*view.view, now_us, serve_expired, &read);
+    const auto statuses = statuses_of(v);
+    JudgeRows(*view.view, now_us, serve_expired, &read, statuses);
     for (size_t i = 0; i < view.columns.size(); ++i) {
       const Field& feature = view.view->features[view.columns[i]];
       response.columns[plan.key_columns.size() + view.positions[i]] = {
@@ -216,7 +243,8 @@ const char* FieldStatusName(FieldStatus status) {
 
 Result<std::shared_ptr<const ServingPlan>> OnlineServing::PlanFor(
     const std::shared_ptr<const RegistrySnapshot>& snapshot, const OnlineRequest& request) {
-  const std::string key = CacheKey(request);
+  thread_local std::string key;
+  WriteCacheKey(request, &key);
   {
     std::shared_lock lock(mutex_);
     if (cached_for_ == snapshot) {
@@ -243,14 +271,12 @@ Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySn
   }
   auto data = std::make_shared<AnswerData>();
   data->plan = plan;
-  SALVER_RETURN_NOT_OK(ConvertKeys(*plan, request, data.get()));
-  std::vector<std::string> bytes(plan->views.size());
-  std::vector<std::vector<std::string_view>> keys(plan->views.size());
+  SALVER_RETURN_NOT_OK(ConvertKeys(*plan, request, rows, data.get()));
+  const EncodedKeys keys(*plan, *data, rows);
   std::vector<OnlineRead> reads;
-  for (size_t i = 0; i < plan->views.size(); ++i) {
-    EncodeKeys(plan->views[i], *plan, *data, rows, &bytes[i], &keys[i]);
-    reads.push_back({plan->views[i].view.get(), keys[i], plan->views[i].columns});
-  }
+  reads.reserve(plan->views.size());
+  for (const ServingPlan::View& view : plan->views)
+    reads.push_back({view.view.get(), keys.of(view.key_set), view.columns});
   SALVER_ASSIGN(data->rows, store_->Read(reads, deadline));
   return Assemble(data, rows, now_us, options_.serve_expired_values);
 }

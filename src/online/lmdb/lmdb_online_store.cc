@@ -33,17 +33,21 @@ class LmdbOnlineStore final : public OnlineStore {
 
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
     std::vector<OnlineRows> answers;
+    const auto arena = std::make_shared<ByteArena>();
     if (!environment_->is_open())
       return reads.empty() ? Result(answers) : UnknownView(*reads[0].view, type());
     LmdbEnvironment::Reader reader(environment_.get());
     std::vector<LmdbTables::TablePtr> tables;
     SALVER_RETURN_NOT_OK(BeginRead(reads, &reader, &tables));
     answers.reserve(reads.size());
+    RowFiller filler(nullptr);
     for (size_t i = 0; i < reads.size(); ++i) {
       const OnlineRead& read = reads[i];
       if (deadline.Passed()) return DeadlinePassed(*read.view, "reading");
-      OnlineRows& rows = answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size()));
-      SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[i]), &rows));
+      OnlineRows& rows =
+          answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
+      filler.Start(&read);
+      SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[i]), &filler, &rows));
     }
     return answers;
   }
@@ -110,14 +114,9 @@ class LmdbOnlineStore final : public OnlineStore {
   Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) override {
     if (!environment_->is_open()) return Status::OK();
     SALVER_RETURN_NOT_OK(Apply({}, views));
-    bool empty = false;
-    SALVER_RETURN_NOT_OK(environment_->InWrite([&](MDB_txn* txn) {
-      MDB_stat about;
-      const int error = mdb_stat(txn, environment_->main(), &about);
-      empty = error == 0 && about.ms_entries == 0;
-      return error;
-    }));
-    if (!empty) return Status::OK();  // another project keeps rows here
+    size_t records = 0;
+    SALVER_RETURN_NOT_OK(environment_->InWrite([&](MDB_txn* txn) { return tables_->Count(txn, &records); }));
+    if (records > 0) return Status::OK();  // another project keeps rows here
     environment_->Close();
     tables_->Forget();
     SALVER_RETURN_NOT_OK(Files::System()->Remove(options_.path + "/data.mdb"));
@@ -145,23 +144,16 @@ class LmdbOnlineStore final : public OnlineStore {
                    std::vector<LmdbTables::TablePtr>* tables) {
     for (;;) {
       SALVER_RETURN_NOT_OK(reader->Begin());
-      tables->clear();
-      const FeatureView* missing = nullptr;
-      for (const OnlineRead& read : reads) {
-        SALVER_ASSIGN(auto table, tables_->Find(reader->get(), *read.view));
-        if (table == nullptr) missing = read.view;
-        if (missing != nullptr) break;
-        tables->push_back(std::move(table));
-      }
+      SALVER_ASSIGN(const FeatureView* const missing, tables_->Find(reader->get(), reads, tables));
       if (missing == nullptr) return Status::OK();
       reader->End();
       SALVER_RETURN_NOT_OK(tables_->Open(*missing));
     }
   }
 
-  Status ReadView(MDB_txn* txn, const OnlineRead& read, LmdbTables::TablePtr table, OnlineRows* rows) {
+  Status ReadView(MDB_txn* txn, const OnlineRead& read, LmdbTables::TablePtr table, RowFiller* filler,
+                  OnlineRows* rows) {
     std::string key_scratch;
-    RowFiller filler(&read);
     std::vector<LmdbTables::TablePtr> reloaded;
     for (size_t row = 0; row < read.keys.size(); ++row) {
       if (read.keys[row].empty()) continue;
@@ -180,7 +172,7 @@ class LmdbOnlineStore final : public OnlineStore {
         }
       }
       const RowSchema& schema = table->schemas[header.schema_id];
-      SALVER_RETURN_NOT_OK(filler.Fill(rows->arena->Copy(ToView(value)), header, schema, row, rows));
+      SALVER_RETURN_NOT_OK(filler->Fill(rows->arena->Copy(ToView(value)), header, schema, row, rows));
     }
     return Status::OK();
   }

@@ -45,17 +45,30 @@ int DeletePrefix(MDB_txn* txn, MDB_dbi main, const std::string& prefix) {
 }
 
 // One more than the largest id that any table record holds.
-int NextId(MDB_txn* txn, MDB_dbi main, uint32_t* next) {
-  *next = 1;
+int IdAfterAll(MDB_txn* txn, MDB_dbi main, uint32_t* id) {
+  *id = 1;
   MDB_cursor* cursor;
   if (const int error = mdb_cursor_open(txn, main, &cursor); error != 0) return error;
   MDB_val key = ToVal("T"), value;
   for (int error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
        error == 0 && ToView(key).starts_with('T'); error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    *next = std::max(*next, ReadBigEndian(ToView(value)) + 1);
+    *id = std::max(*id, ReadBigEndian(ToView(value)) + 1);
   }
   mdb_cursor_close(cursor);
   return 0;
+}
+
+// Takes the id of a new table. Environments of earlier versions have no 'N'.
+int TakeId(MDB_txn* txn, MDB_dbi main, uint32_t* id) {
+  MDB_val key = ToVal("N"), value;
+  int error = mdb_get(txn, main, &key, &value);
+  if (error == 0) *id = ReadBigEndian(ToView(value));
+  if (error == MDB_NOTFOUND) error = IdAfterAll(txn, main, id);
+  if (error != 0) return error;
+  std::string next;
+  AppendBigEndian(*id + 1, &next);
+  value = ToVal(next);
+  return mdb_put(txn, main, &key, &value, 0);
 }
 
 }  // namespace
@@ -76,6 +89,30 @@ Result<LmdbTables::TablePtr> LmdbTables::Find(MDB_txn* txn, const FeatureView& v
   std::shared_lock lock(mutex_);
   const auto found = tables_.find(view.name);
   return found != tables_.end() && found->second->id == id ? found->second : nullptr;
+}
+
+// A view has the same table for as long as nothing is committed: a reader that sees the same commit as one
+// before needs no look at the table of tables.
+Result<const FeatureView*> LmdbTables::Find(MDB_txn* txn, std::span<const OnlineRead> reads,
+                                            std::vector<TablePtr>* tables) {
+  const size_t commit = mdb_txn_id(txn);
+  tables->clear();
+  tables->reserve(reads.size());
+  {
+    std::shared_lock lock(mutex_);
+    for (const OnlineRead& read : reads) {
+      const auto found = tables_.find(read.view->name);
+      if (found == tables_.end() || found->second->seen_in != commit) break;
+      tables->push_back(found->second);
+    }
+  }
+  for (const OnlineRead& read : reads.subspan(tables->size())) {
+    SALVER_ASSIGN(TablePtr table, Find(txn, *read.view));
+    if (table == nullptr) return read.view;
+    table->seen_in = commit;
+    tables->push_back(std::move(table));
+  }
+  return nullptr;
 }
 
 Status LmdbTables::Open(const FeatureView& view) {
@@ -121,7 +158,9 @@ Result<std::vector<RowSchema>> LmdbTables::ReadSchemas(MDB_txn* txn, uint32_t id
 
 Result<LmdbTables::TablePtr> LmdbTables::Reload(MDB_txn* txn, const FeatureView& view,
                                                 const LmdbTable& table) {
-  auto again = std::make_shared<LmdbTable>(table);
+  auto again = std::make_shared<LmdbTable>();
+  again->id = table.id;
+  again->rows = table.rows;
   SALVER_ASSIGN(again->schemas, ReadSchemas(txn, table.id));
   std::unique_lock lock(mutex_);
   tables_[view.name] = again;
@@ -149,7 +188,7 @@ int LmdbTables::Add(MDB_txn* txn, const std::string& view) {
   uint32_t id;
   const int found = FindId(txn, view, &id);
   if (found != MDB_NOTFOUND) return found;
-  if (const int error = NextId(txn, environment_->main(), &id); error != 0) return error;
+  if (const int error = TakeId(txn, environment_->main(), &id); error != 0) return error;
   std::string id_bytes;
   AppendBigEndian(id, &id_bytes);
   const std::string key_bytes = "T" + project_ + '\0' + view;
@@ -175,6 +214,15 @@ int LmdbTables::Drop(MDB_txn* txn, const std::string& view) {
   MDB_dbi rows;
   if ((error = mdb_dbi_open(txn, RowsName(id).c_str(), 0, &rows)) != 0) return error;
   return mdb_drop(txn, rows, 1);
+}
+
+int LmdbTables::Count(MDB_txn* txn, size_t* records) const {
+  MDB_stat about;
+  const int error = mdb_stat(txn, environment_->main(), &about);
+  MDB_val key = ToVal("N"), value;
+  *records = error != 0 ? 0 : about.ms_entries;
+  if (error == 0 && mdb_get(txn, environment_->main(), &key, &value) == 0) --*records;
+  return error;
 }
 
 void LmdbTables::Forget() {

@@ -1,10 +1,12 @@
 // Which table of an LMDB environment holds the rows of a view, and with which features they were written.
 //
-// The table of tables has three kinds of record, told apart by the first byte of the key:
+// The table of tables has four kinds of record, told apart by the first byte of the key:
 //
 //   'T' project 0 view           -> u32 table id                      a table of a view
 //   'S' table id, schema id      -> the features the id stands for    (packed_row.h)
 //   'M' table id                 -> the mark of OnlineLoad::SetMark
+//   'N'                          -> u32, the id of the next table: ids are not used twice, so that who knows
+//                                   a table by its id never takes another for it
 //
 // Ids are big-endian. The rows are in a table of their own, named 'R' and the id in hex: entity key -> one
 // packed row. So a table is appended to in key order whatever else is loaded meanwhile, and dropped in one
@@ -13,14 +15,16 @@
 // Thread safety: all methods from any thread.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <shared_mutex>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "online/lmdb/lmdb_environment.h"
-#include "salver/feature_view.h"
+#include "salver/online_store.h"
 #include "salver/packed_row.h"
 
 namespace salver {
@@ -29,6 +33,8 @@ struct LmdbTable {
   uint32_t id = 0;
   MDB_dbi rows = 0;
   std::vector<RowSchema> schemas;  // by id
+  // The newest commit as of which the view was seen to have this table.
+  mutable std::atomic<size_t> seen_in{0};
 };
 
 class LmdbTables {
@@ -38,8 +44,11 @@ class LmdbTables {
 
   using TablePtr = std::shared_ptr<const LmdbTable>;
 
-  // The table of `view` as `txn` sees it; null when Open must be called first, with no transaction open.
-  // Errors: NotFound (kViewNotFound).
+  // The tables of the reads' views as `txn` sees them, one each. Not null: the view for which Open must be
+  // called first, with no transaction open. Errors: NotFound (kViewNotFound).
+  Result<const FeatureView*> Find(MDB_txn* txn, std::span<const OnlineRead> reads,
+                                  std::vector<TablePtr>* tables);
+  // The same for one view, in a transaction that may write.
   Result<TablePtr> Find(MDB_txn* txn, const FeatureView& view);
   Status Open(const FeatureView& view);
   // The table with all its schemas: a row with a schema that the known table lacks was written by another
@@ -53,6 +62,8 @@ class LmdbTables {
   int Add(MDB_txn* txn, const std::string& view);
   int Drop(MDB_txn* txn, const std::string& view);
   void Forget();
+  // How much all projects keep here: records of the table of tables but the next id.
+  int Count(MDB_txn* txn, size_t* records) const;
 
   std::string MarkKey(const LmdbTable& table) const;
 

@@ -41,10 +41,12 @@ class MemoryOnlineStore final : public OnlineStore {
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline) override {
     std::shared_lock lock(mutex_);
     std::vector<OnlineRows> answers;
+    const auto arena = std::make_shared<ByteArena>();
     for (const OnlineRead& read : reads) {
       const auto table = tables_.find(read.view->name);
       if (table == tables_.end()) return UnknownView(*read.view, type());
-      OnlineRows& rows = answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size()));
+      OnlineRows& rows =
+          answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
       for (size_t row = 0; row < read.keys.size(); ++row) {
         const auto found = table->second.find(std::string(read.keys[row]));
         if (found != table->second.end()) Fill(found->second, read, row, &rows);

@@ -53,12 +53,13 @@ class PostgresOnlineStore final : public OnlineStore {
       statements.push_back(layout_->Read(read, keys.back()));
     }
     std::vector<OnlineRows> answers;
+    const auto arena = std::make_shared<ByteArena>();
     size_t failed = 0;
     const auto read_all = [&](Connection* connection) {
       answers.clear();
       std::vector<RowFiller> fillers;
       for (const OnlineRead& read : reads) {
-        answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size()));
+        answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
         fillers.emplace_back(&read);
       }
       const auto take = [&](size_t i, const ResultRow& row) {

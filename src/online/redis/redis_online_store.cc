@@ -108,10 +108,11 @@ class RedisOnlineStore final : public OnlineStore {
     if (deadline.Passed()) return DeadlinePassed(*reads[0].view, "reading");
     const ReadPlan plan(reads, layout_.get());
     std::vector<OnlineRows> answers;
+    const auto arena = std::make_shared<ByteArena>();
     const auto read_all = [&](bool* may_be_stale) {
       answers.clear();
       for (const OnlineRead& read : reads)
-        answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size()));
+        answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
       return ReadOnce(plan, Bounded(deadline), &answers, may_be_stale);
     };
     Status status = WithRetry(read_all);

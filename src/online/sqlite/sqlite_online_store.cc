@@ -37,9 +37,10 @@ class SqliteOnlineStore final : public OnlineStore {
     SALVER_ASSIGN(auto connection, Take());
     SALVER_RETURN_NOT_OK(connection->Run("BEGIN"));  // one moment for all views
     std::vector<OnlineRows> answers;
+    const auto arena = std::make_shared<ByteArena>();
     Status status;
     for (const OnlineRead& read : reads) {
-      answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size()));
+      answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
       status = ReadView(connection.get(), read, deadline, &answers.back());
       if (!status.ok()) break;
     }

@@ -151,7 +151,8 @@ bool ReadEntities(const object& entities, OnlineRequest* request, HttpResponse* 
 class StateWriter {
  public:
   void Append(const OnlineColumn& column, size_t rows, std::string* out) {
-    if (before_ != nullptr && before_->event_us == column.event_us && before_->statuses == column.statuses) {
+    if (before_ != nullptr && before_->event_us == column.event_us &&
+        before_->statuses.data() == column.statuses.data()) {
       out->append(*out, start_, size_);
       start_ = out->size() - size_;
       return;
