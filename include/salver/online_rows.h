@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -67,6 +68,13 @@ class ByteArena {
     if (!bytes.empty()) std::memcpy(to, bytes.data(), bytes.size());
     return {to, bytes.size()};
   }
+  // Room for `count` values, none of which is set.
+  template <typename T>
+  std::span<T> AllocateSpan(size_t count) {
+    const size_t over = blocks_.empty() ? 0 : (alignof(T) - used_ % alignof(T)) % alignof(T);
+    if (used_ + over + count * sizeof(T) <= capacity_) used_ += over;  // a new block is aligned
+    return {reinterpret_cast<T*>(Allocate(count * sizeof(T))), count};
+  }
   char* Allocate(size_t size) {
     if (blocks_.empty() || used_ + size > capacity_) {
       capacity_ = size > kBlock ? size : kBlock;
@@ -87,25 +95,34 @@ class ByteArena {
 struct OnlineRows {
   size_t row_count = 0;
   size_t column_count = 0;
-  std::vector<OnlineCell> cells;     // [column * row_count + row]
-  std::vector<uint8_t> present;      // per row: 1 when the key was ever written
-  std::vector<int64_t> event_us;     // per row; 0 when absent
-  std::vector<int64_t> created_us;   // per row; kNoCreatedTime when absent or unknown
-  std::shared_ptr<ByteArena> arena;  // owns what cells point to; several OnlineRows may share one
+  std::span<OnlineCell> cells;    // [column * row_count + row]
+  std::span<uint8_t> present;     // per row: 1 when the key was ever written
+  std::span<int64_t> event_us;    // per row; 0 when absent
+  std::span<int64_t> created_us;  // per row; kNoCreatedTime when absent or unknown
+  std::shared_ptr<ByteArena>
+      arena;  // owns all of this and what cells point to; several OnlineRows may share one
 
   static OnlineRows Absent(size_t rows, size_t columns, std::shared_ptr<ByteArena> arena) {
     OnlineRows r;
     r.row_count = rows;
     r.column_count = columns;
-    r.cells.resize(rows * columns);
-    r.present.resize(rows);
-    r.event_us.resize(rows);
-    r.created_us.resize(rows, INT64_MIN);
+    r.cells = Filled(rows * columns, OnlineCell(), arena.get());
+    r.event_us = Filled<int64_t>(rows, 0, arena.get());
+    r.created_us = Filled<int64_t>(rows, INT64_MIN, arena.get());
+    r.present = Filled<uint8_t>(rows, 0, arena.get());
     r.arena = std::move(arena);
     return r;
   }
   OnlineCell& at(size_t row, size_t column) { return cells[column * row_count + row]; }
   const OnlineCell& at(size_t row, size_t column) const { return cells[column * row_count + row]; }
+
+ private:
+  template <typename T>
+  static std::span<T> Filled(size_t count, T value, ByteArena* arena) {
+    const std::span<T> values = arena->AllocateSpan<T>(count);
+    std::uninitialized_fill(values.begin(), values.end(), value);
+    return values;
+  }
 };
 
 }  // namespace salver

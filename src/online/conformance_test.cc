@@ -14,6 +14,11 @@
 namespace salver {
 namespace {
 
+template <typename T>
+std::vector<T> Listed(std::span<T> values) {
+  return {values.begin(), values.end()};
+}
+
 TEST_P(OnlineStoreSuite, ReadsBackWhatWasWrittenInTheOrderAsked) {
   const auto view = MakeView("v", kTwoFeatures);
   Apply({view});
@@ -23,8 +28,8 @@ TEST_P(OnlineStoreSuite, ReadsBackWhatWasWrittenInTheOrderAsked) {
             2);
   const auto rows = Read(*view, {2, 99, 1, 2}, {1, 0});
   ASSERT_TRUE(rows.ok()) << rows.status().ToString();
-  EXPECT_EQ(rows->present, (std::vector<uint8_t>{1, 0, 1, 1}));
-  EXPECT_EQ(rows->event_us, (std::vector<int64_t>{7 * kSecond, 0, 5 * kSecond, 7 * kSecond}));
+  EXPECT_EQ(Listed(rows->present), (std::vector<uint8_t>{1, 0, 1, 1}));
+  EXPECT_EQ(Listed(rows->event_us), (std::vector<int64_t>{7 * kSecond, 0, 5 * kSecond, 7 * kSecond}));
   EXPECT_EQ(rows->created_us[2], can_.created_times ? 6 * kSecond : kNoCreatedTime);
   EXPECT_EQ(rows->at(0, 0).integer, 40);
   EXPECT_TRUE(rows->at(0, 1).null());

@@ -30,6 +30,7 @@ struct ServingPlan {
     std::vector<ColumnId> columns;  // to read
     std::vector<size_t> positions;  // of each, among the answer's features
     std::vector<std::string> names;
+    std::vector<std::string_view> struct_schemas;  // in `view`
   };
   std::vector<KeyColumn> key_columns;
   std::vector<KeySet> key_sets;
@@ -81,11 +82,12 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
       const std::string& name = from.EntityColumn(join_key.name);
       keys.columns.push_back(IndexOf(ServingPlan::KeyColumn{name, join_key.type}, &plan->key_columns));
     }
-    ServingPlan::View view{from.view, IndexOf(std::move(keys), &plan->key_sets), {}, {}, {}};
+    ServingPlan::View view{from.view, IndexOf(std::move(keys), &plan->key_sets), {}, {}, {}, {}};
     for (RequestedFeature& feature : from.features) {
       view.columns.push_back(feature.column);
       view.positions.push_back(feature.position);
       view.names.push_back(std::move(feature.name));
+      view.struct_schemas.push_back(from.view->features[feature.column].struct_schema());
       plan->feature_count = std::max(plan->feature_count, feature.position + 1);
     }
     plan->views.push_back(std::move(view));
@@ -213,10 +215,13 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
     const auto statuses = statuses_of(v);
     JudgeRows(*view.view, now_us, serve_expired, &read, statuses);
     for (size_t i = 0; i < view.columns.size(); ++i) {
-      const Field& feature = view.view->features[view.columns[i]];
       response.columns[plan.key_columns.size() + view.positions[i]] = {
-          view.names[i], feature.type,         read.cells.data() + i * rows,
-          statuses,      read.event_us.data(), feature.struct_schema()};
+          view.names[i],
+          view.view->features[view.columns[i]].type,
+          read.cells.data() + i * rows,
+          statuses,
+          read.event_us.data(),
+          view.struct_schemas[i]};
     }
     response.views.push_back({view.view->name, view.view->version_number});
   }

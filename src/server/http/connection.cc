@@ -312,9 +312,16 @@ void Connection::Answer(HttpResponse response) {
   body_ = request_.method == "HEAD" ? std::string() : std::move(response.body);
   SetDeadline(Clock::now() +
               (server_->stopping ? server_->options.stop_time_max : server_->options.idle_time_max));
-  auto self = shared_from_this();
+  // Written after the requests that are waiting already have been handled: a client that sleeps until its
+  // answer comes is woken once for all of them. With nothing waiting it is written at once.
+  asio::post(socket_.get_executor(),
+             [self = shared_from_this(), go_on, drain = response.close] { self->Write(go_on, drain); });
+}
+
+void Connection::Write(bool go_on, bool drain) {
+  if (stage_ != Stage::kWriting) return;  // closed by the clock meanwhile
   const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head_), asio::buffer(body_)};
-  asio::async_write(socket_, buffers, [self, go_on, drain = response.close](error_code error, size_t) {
+  asio::async_write(socket_, buffers, [self = shared_from_this(), go_on, drain](error_code error, size_t) {
     if (self->stage_ != Stage::kWriting) return;
     self->begun_ = false;
     self->route_ = nullptr;

@@ -66,6 +66,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Handle();
   HttpResponse RunHandler() noexcept;
   void Answer(HttpResponse response);
+  void Write(bool go_on, bool drain);
   void LogAnswer(const HttpResponse& response) const;
   void Drain();
   void Close();

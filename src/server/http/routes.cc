@@ -181,7 +181,7 @@ class StateWriter {
 // {"results": [{"values", "statuses", "event_timestamps"}...], "metadata": {...}}, straight into one string.
 std::string EncodeOnline(const OnlineResponse& response, bool with_versions) {
   std::string out;
-  out.reserve(256 + response.row_count * response.columns.size() * 64);
+  out.reserve(256 + response.columns.size() * (96 + response.row_count * 48));
   out += "{\"results\":[";
   StateWriter states;
   for (size_t c = 0; c < response.columns.size(); ++c) {
