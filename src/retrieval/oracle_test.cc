@@ -6,7 +6,6 @@
 #include <gtest/gtest.h>
 
 #include <cstdio>
-#include <cstdlib>
 #include <random>
 #include <set>
 
@@ -15,6 +14,7 @@
 #include "plan/optimizer.h"
 #include "retrieval/test_repository.h"
 #include "salver/online_store.h"
+#include "test/dice.h"
 
 namespace salver {
 namespace {
@@ -43,20 +43,9 @@ struct Label {
 constexpr int64_t kStart = 1'700'000'000'000'000;
 constexpr int kLabelKeys = 3;  // columns a, b, c of the label rows
 
-class Dice {
- public:
-  explicit Dice(uint64_t seed) : engine_(seed) {}
-  int64_t Below(int64_t bound) { return static_cast<int64_t>(engine_() % static_cast<uint64_t>(bound)); }
-  bool OneIn(int64_t count) { return Below(count) == 0; }
-  template <typename T>
-  const T& Pick(const std::vector<T>& from) {
-    return from[static_cast<size_t>(Below(static_cast<int64_t>(from.size())))];
-  }
-  Number MaybeNull(int64_t value) { return OneIn(12) ? Number() : Number(value); }
-
- private:
-  std::mt19937_64 engine_;
-};
+Number MaybeNull(Dice* dice, int64_t value) {
+  return dice->OneIn(12) ? Number() : Number(value);
+}
 
 // Physical types a column may have for a join key of that type.
 std::vector<TypePtr> SourceTypes(ValueType type) {
@@ -166,10 +155,10 @@ void MakeSources(Case* c) {
     const bool in_time_order = dice.OneIn(2);
     for (int64_t i = 0; i < rows; ++i) {
       SourceRow& row = source.rows.emplace_back();
-      for (size_t k = 0; k < source.keys.size(); ++k) row.keys.push_back(dice.MaybeNull(dice.Below(4)));
+      for (size_t k = 0; k < source.keys.size(); ++k) row.keys.push_back(MaybeNull(&dice, dice.Below(4)));
       const int64_t step = in_time_order ? i * 20 / rows : dice.Below(20);
       row.event_us = dice.OneIn(25) ? Number() : Number(kStart + step);
-      row.created_us = dice.MaybeNull(kStart + dice.Below(25));
+      row.created_us = MaybeNull(&dice, kStart + dice.Below(25));
     }
     WriteSource(c, source, s * 1000);
     c->sources.push_back(std::move(source));
@@ -204,7 +193,7 @@ void MakeLabels(Case* c) {
       continue;
     }
     Label& label = c->labels.emplace_back();
-    for (int k = 0; k < kLabelKeys; ++k) label.keys.push_back(dice.MaybeNull(dice.Below(5)));
+    for (int k = 0; k < kLabelKeys; ++k) label.keys.push_back(MaybeNull(&dice, dice.Below(5)));
     label.time_us = dice.OneIn(15) ? Number() : Number(kStart + dice.Below(24));
   }
   arrow::FieldVector fields;
@@ -366,11 +355,6 @@ void RunCase(uint64_t seed) {
   ASSERT_TRUE(as_built.ok()) << as_built.status().ToString();
   ASSERT_TRUE((*answer)->Equals(**as_built)) << "the plan as it was built gives another answer";
   CheckLatest(&c, 0);
-}
-
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? otherwise : std::strtoull(text, nullptr, 10);
 }
 
 TEST(HistoricalOracle, EqualsBruteForceOnRandomRepositories) {
