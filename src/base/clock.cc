@@ -128,7 +128,8 @@ void AppendTime(int64_t micros, std::string* out) {
   using namespace std::chrono;
   const auto day_point = floor<days>(sys_time<microseconds>{microseconds{micros}});
   const year_month_day date{day_point};
-  int64_t rest = micros - duration_cast<microseconds>(day_point.time_since_epoch()).count();
+  constexpr int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
+  int64_t rest = (micros % kMicrosPerDay + kMicrosPerDay) % kMicrosPerDay;
   const int year_number = static_cast<int>(date.year());
   if (year_number < 0 || year_number > 9999) {  // outside what four digits can say
     *out += std::to_string(year_number);

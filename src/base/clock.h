@@ -12,6 +12,16 @@ namespace salver {
 
 inline constexpr int64_t kMicrosPerSecond = 1'000'000;
 
+// As many as microseconds can say, with some to spare for a fraction.
+inline constexpr int64_t kMostSeconds = INT64_MAX / kMicrosPerSecond - 3;
+// Times further away than that, 292,000 years from 1970, are kept at the edge rather than wrapped.
+inline constexpr int64_t SecondsToMicros(int64_t seconds) {
+  const int64_t kept = seconds > kMostSeconds    ? kMostSeconds
+                       : seconds < -kMostSeconds ? -kMostSeconds
+                                                 : seconds;
+  return kept * kMicrosPerSecond;
+}
+
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -8,7 +8,9 @@
 
 #include "feast/core/Registry.pb.h"
 #include "model/intervals.h"
+#include "model/proto_time.h"
 #include "model/value_codec.h"
+#include "model/wire.h"
 #include "salver/entity_key.h"
 #include "salver/registry_snapshot.h"
 #include "test/source_dir.h"
@@ -211,6 +213,46 @@ TEST(ValueCodec, AnyBytesGiveAValueOrAnErrorNeverAReadPastTheEnd) {
       std::string json;
       if (DecodeValue({exact.data(), exact.size()}, type, &cell).ok()) AppendJson(cell, type, &json);
     }
+  }
+}
+
+// A double in the field of an integer, text in that of a number: each has the wire type of its field, or is
+// damage.
+TEST(ValueCodec, AWireTypeThatIsNotItsFieldsIsDamage) {
+  for (const auto& [bytes, type] :
+       {std::pair(FromHex("194000070000001200"), ValueType::kBool),  // INT32 with 8 bytes
+        std::pair(FromHex("2d00000000"), ValueType::kDouble),        // DOUBLE with 4
+        std::pair(FromHex("1001"), ValueType::kString),              // STRING with a number
+        std::pair(FromHex("3a0161"), ValueType::kBool),              // BOOL with text
+        std::pair(FromHex("7001"), ValueType::kInt64List)}) {
+    OnlineCell cell;
+    EXPECT_EQ(DecodeValue(bytes, type, &cell).code(), StatusCode::kDataLoss) << Hex(bytes);
+  }
+}
+
+TEST(ValueCodec, TimesThatMicrosecondsCanNotSayAreKeptAtTheEdge) {
+  for (const int64_t seconds : {INT64_MAX, INT64_MIN}) {
+    std::string bytes = "\x40";
+    wire::AppendVarint(static_cast<uint64_t>(seconds), &bytes);
+    OnlineCell cell;
+    ASSERT_TRUE(DecodeValue(bytes, ValueType::kUnixTimestamp, &cell).ok());
+    EXPECT_EQ(cell.integer < 0, seconds < 0);
+    google::protobuf::Timestamp time;
+    time.set_seconds(seconds);
+    time.set_nanos(999'999'999);
+    EXPECT_EQ(MicrosOf(time) < 0, seconds < 0);
+    // Inside a ZONED_TIMESTAMP, to JSON and to an array.
+    std::string zoned = "\x08";
+    wire::AppendVarint(static_cast<uint64_t>(seconds), &zoned);
+    bytes.clear();
+    wire::AppendBytes(static_cast<uint32_t>(ValueType::kZonedTimestamp), zoned, &bytes);
+    ASSERT_TRUE(DecodeValue(bytes, ValueType::kZonedTimestamp, &cell).ok());
+    std::string json;
+    AppendJson(cell, ValueType::kZonedTimestamp, &json);
+    EXPECT_EQ(json.starts_with("\"-"), seconds < 0) << json;
+    const auto array = CellsToArray(std::span(&cell, 1), {.name = "t", .type = ValueType::kZonedTimestamp});
+    ASSERT_TRUE(array.ok());
+    EXPECT_EQ(static_cast<const arrow::TimestampArray&>(**array).Value(0) < 0, seconds < 0);
   }
 }
 

@@ -6,14 +6,16 @@
 
 #include <cstdint>
 
+#include "base/clock.h"
+
 namespace salver {
 
-// Fractions past microseconds are cut. An absent message is 0.
+// Fractions past microseconds are cut. An absent message is 0. Any message gives a time (SecondsToMicros).
 inline int64_t MicrosOf(const google::protobuf::Timestamp& t) {
-  return t.seconds() * 1'000'000 + t.nanos() / 1000;
+  return SecondsToMicros(t.seconds()) + t.nanos() / 1000;
 }
 inline int64_t MicrosOf(const google::protobuf::Duration& d) {
-  return d.seconds() * 1'000'000 + d.nanos() / 1000;
+  return SecondsToMicros(d.seconds()) + d.nanos() / 1000;
 }
 
 inline void SetMicros(int64_t micros, google::protobuf::Timestamp* t) {

@@ -3,6 +3,7 @@
 #include <arrow/array.h>
 #include <arrow/builder.h>
 
+#include "base/clock.h"
 #include "feast/types/Value.pb.h"
 #include "model/value_codec.h"
 
@@ -94,7 +95,7 @@ Status AppendReal(double value, arrow::ArrayBuilder* builder) {
 
 Status AppendSeconds(int64_t seconds, arrow::ArrayBuilder* builder) {
   if (builder->type()->id() != arrow::Type::TIMESTAMP) return Misfit(*builder->type());
-  return FromArrow(static_cast<arrow::TimestampBuilder*>(builder)->Append(seconds * 1'000'000));
+  return FromArrow(static_cast<arrow::TimestampBuilder*>(builder)->Append(SecondsToMicros(seconds)));
 }
 
 Status AppendMessage(const Value& value, arrow::ArrayBuilder* builder) {

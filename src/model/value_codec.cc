@@ -4,6 +4,7 @@
 
 #include <arrow/array.h>
 
+#include "base/clock.h"
 #include "model/wire.h"
 
 namespace salver {
@@ -379,19 +380,20 @@ Status DecodeValue(std::string_view value, ValueType type, OnlineCell* cell) {
                              .c_str());
   }
   const bool timestamp = type == ValueType::kUnixTimestamp;
+  // The wire type is that of the field; a cell of another kind than its column's would be read as what it is
+  // not.
+  const ValueType stored = static_cast<ValueType>(reader.field());
+  if (reader.type() != (IsFixedWidth(stored) ? ScalarWireType(stored) : wire::kBytes))
+    return Corrupt(type, "has a wire type that is not its field's");
   switch (reader.type()) {
     case wire::kVarint: {
       uint64_t number;
       if (!reader.Varint(&number)) return Corrupt(type, "ends inside a number");
       const int64_t integer = static_cast<int64_t>(number);
-      if (!IsFixedWidth(type)) return Corrupt(type, "holds a number");
       if (type == ValueType::kFloat || type == ValueType::kDouble) {
         *cell = OnlineCell::Real(static_cast<double>(integer));
       } else {
-        // Seconds beyond what microseconds can say are kept at the edge rather than wrapped.
-        constexpr int64_t kMost = INT64_MAX / 1'000'000;
-        *cell = OnlineCell::Integer(!timestamp ? integer
-                                               : std::min(std::max(integer, -kMost), kMost) * 1'000'000);
+        *cell = OnlineCell::Integer(timestamp ? SecondsToMicros(integer) : integer);
       }
       break;
     }
@@ -410,7 +412,6 @@ Status DecodeValue(std::string_view value, ValueType type, OnlineCell* cell) {
     case wire::kBytes: {
       std::string_view bytes;
       if (!reader.Bytes(&bytes)) return Corrupt(type, "ends inside its bytes");
-      if (IsFixedWidth(type)) return Corrupt(type, "holds bytes");
       *cell = OnlineCell::Bytes(IsStringLike(type) ? bytes : value);
       break;
     }

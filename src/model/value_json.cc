@@ -161,7 +161,7 @@ bool AppendZonedJson(std::string_view message, std::string* out) {
     }
   }
   *out += '"';
-  AppendTime(static_cast<int64_t>(seconds) * kMicrosPerSecond, out);
+  AppendTime(SecondsToMicros(static_cast<int64_t>(seconds)), out);
   *out += '"';
   return true;
 }

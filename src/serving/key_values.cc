@@ -70,7 +70,7 @@ Result<OnlineCell> KeyCell(const EntityValue& value, ValueType type, std::string
         if (!time.ok()) return BadValue(value, type, column, row);
         return OnlineCell::Integer(time->micros);
       }
-      if (!ToInteger(value, &integer) || std::abs(integer) > INT64_MAX / kMicrosPerSecond)
+      if (!ToInteger(value, &integer) || integer > kMostSeconds || integer < -kMostSeconds)
         return BadValue(value, type, column, row);
       return OnlineCell::Integer(integer * kMicrosPerSecond);
     default:

@@ -42,11 +42,15 @@ std::vector<ReadPlan::Share> ReadPlan::Compose(const NodeMap& map, std::string_v
   return shares;
 }
 
+Status ReadTaker::OtherShape() const {
+  return Status::DataLoss(where_ + ": the answer to HMGET is of another shape than was asked for.");
+}
+
 Status ReadTaker::TakeHead(const ReplyValue& value, size_t expected) const {
   if (value.kind == ReplyValue::Kind::kError) return ErrorOf(where_, value.text);
   if (value.kind == ReplyValue::Kind::kArray && static_cast<size_t>(value.integer) == expected)
     return Status::OK();
-  return Status::DataLoss(where_ + ": the answer to HMGET is of another shape than was asked for.");
+  return OtherShape();
 }
 
 void ReadTaker::Take(const ReplyValue& value) {
@@ -57,8 +61,13 @@ void ReadTaker::Take(const ReplyValue& value) {
     status_ = TakeHead(value, group.targets.size());
     return;
   }
+  // Each value is a string or nothing. The elements of an array in its place would have numbers of their own.
+  const bool found = value.kind == ReplyValue::Kind::kString;
+  if (value.depth != 1 || (!found && value.kind != ReplyValue::Kind::kNil)) {
+    status_ = OtherShape();
+    return;
+  }
   const ReadPlan::FieldTarget field = group.targets[value.index];
-  const bool found = value.kind != ReplyValue::Kind::kNil;
   status_ = plan_.layout_->Take(plan_.reads_[field.read], field.field, found, value.text, target.row,
                                 &fillers_[field.read], &(*answers_)[field.read]);
 }

@@ -62,6 +62,7 @@ class ReadTaker final : public ReplyTaker {
   const Status& status() const { return status_; }
 
  private:
+  Status OtherShape() const;
   Status TakeHead(const ReplyValue& value, size_t expected) const;
 
   const ReadPlan& plan_;
