@@ -44,7 +44,7 @@ void Read(std::string_view row, const RowSchema& schema) {
   static const ColumnId kColumns[] = {0, 1, 2, 3, 4, 1};
   const std::string_view keys[] = {"k"};
   const OnlineRead read{&View(), keys, kColumns};
-  OnlineRows rows = OnlineRows::Absent(1, std::size(kColumns));
+  OnlineRows rows = OnlineRows::Absent(1, std::size(kColumns), std::make_shared<ByteArena>());
   (void)RowFiller(&read).Fill(row, *header, schema, 0, &rows);
   if (!whole) return;
   std::string again;

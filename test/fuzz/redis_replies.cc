@@ -46,7 +46,8 @@ class Asked {
   void Answer(std::string_view bytes, size_t piece) const {
     std::vector<OnlineRows> answers;
     for (const OnlineRead& read : reads_)
-      answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size()));
+      answers.push_back(
+          OnlineRows::Absent(read.keys.size(), read.columns.size(), std::make_shared<ByteArena>()));
     ReadTaker taker(plan_, shares_[0], "redis", &answers);
     Take(bytes, piece, shares_[0].targets.size(), &taker);
   }
