@@ -22,6 +22,9 @@ struct Field {
   ValueType type = ValueType::kInvalid;
   std::string description;
   std::map<std::string, std::string> tags;  // "feast:struct_schema" holds a STRUCT's fields
+  bool vector_index = false;                // rows are searched by this vector
+  int vector_length = 0;                    // elements of each; 0: not said
+  std::string vector_search_metric;         // online_search.h has the names; "": the caller's
 
   // The tag "feast:struct_schema", or "" when there is none.
   std::string_view struct_schema() const;
@@ -72,6 +75,8 @@ struct FeatureView {
   int64_t last_updated_us = 0;
 
   bool entityless() const { return join_keys.empty(); }
+  // Position of the feature with a vector index, of which there is one at most; or -1.
+  int FindVector() const;
   // Position of `feature` in features, or -1.
   int FindFeature(std::string_view feature) const;
 };

@@ -16,6 +16,7 @@
 #include "salver/deadline.h"
 #include "salver/feature_view.h"
 #include "salver/online_rows.h"
+#include "salver/online_search.h"
 #include "salver/status.h"
 
 namespace arrow {
@@ -97,6 +98,12 @@ class OnlineStore {
   //         DataLoss                  a stored row can not be decoded; the message names view and key.
   //         Unavailable, DeadlineExceeded  nothing changed, retry is safe.
   virtual Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) = 0;
+
+  // The rows nearest to a vector or with words in them, as online_search.h has it: exact, or with an index
+  // that misses few. Finds every row that was acknowledged before it began, and answers only rows that are
+  // there, from one moment of the store. Errors: Unimplemented where capabilities() lack it; InvalidArgument
+  // for a search that does not fit the view; those of Read.
+  virtual Result<OnlineHits> Search(const OnlineSearch& search, Deadline deadline);
 
   // Atomic per key, not per batch: after an error some keys hold their new row; writing again is safe.
   // Acknowledged (OK) means what durability() says.

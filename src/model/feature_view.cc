@@ -23,6 +23,13 @@ const char* FeatureViewStateName(FeatureViewState state) {
   return "STATE_UNSPECIFIED";
 }
 
+int FeatureView::FindVector() const {
+  for (size_t i = 0; i < features.size(); ++i) {
+    if (features[i].vector_index) return static_cast<int>(i);
+  }
+  return -1;
+}
+
 int FeatureView::FindFeature(std::string_view feature) const {
   for (size_t i = 0; i < features.size(); ++i) {
     if (features[i].name == feature) return static_cast<int>(i);

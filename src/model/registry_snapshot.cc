@@ -26,6 +26,9 @@ Field FieldOf(const FeatureSpecV2& spec) {
   field.type = static_cast<ValueType>(spec.value_type());
   field.description = spec.description();
   field.tags = MapOf(spec.tags());
+  field.vector_index = spec.vector_index();
+  field.vector_length = spec.vector_length();
+  field.vector_search_metric = spec.vector_search_metric();
   return field;
 }
 

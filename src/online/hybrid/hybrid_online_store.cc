@@ -36,6 +36,11 @@ class HybridOnlineStore final : public OnlineStore {
     return answers;
   }
 
+  Result<OnlineHits> Search(const OnlineSearch& search, Deadline deadline) override {
+    SALVER_ASSIGN(OnlineStore* const store, StoreOf(*search.view));
+    return store->Search(search, deadline);
+  }
+
   Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline deadline) override {
     SALVER_ASSIGN(OnlineStore* const store, StoreOf(view));
     return store->Write(view, batch, deadline);

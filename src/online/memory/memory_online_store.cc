@@ -8,6 +8,7 @@
 
 #include "model/value_codec.h"
 #include "online/batch_rows.h"
+#include "online/nearest_rows.h"
 #include "online/online_stores.h"
 #include "salver/write_rule.h"
 
@@ -40,19 +41,28 @@ class MemoryOnlineStore final : public OnlineStore {
  public:
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline) override {
     std::shared_lock lock(mutex_);
-    std::vector<OnlineRows> answers;
-    const auto arena = std::make_shared<ByteArena>();
-    for (const OnlineRead& read : reads) {
-      const auto table = tables_.find(read.view->name);
-      if (table == tables_.end()) return UnknownView(*read.view, type());
-      OnlineRows& rows =
-          answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
-      for (size_t row = 0; row < read.keys.size(); ++row) {
-        const auto found = table->second.find(std::string(read.keys[row]));
-        if (found != table->second.end()) Fill(found->second, read, row, &rows);
-      }
+    return ReadLocked(reads);
+  }
+
+  Result<OnlineHits> Search(const OnlineSearch& search, Deadline deadline) override {
+    if (!search.text.empty()) return OnlineStore::Search(search, deadline);
+    SALVER_ASSIGN(NearestRows nearest, NearestRows::Make(search));
+    std::shared_lock lock(mutex_);
+    const auto table = tables_.find(search.view->name);
+    if (table == tables_.end()) return UnknownView(*search.view, type());
+    const OnlineRead looked_at{search.view, {}, nearest.columns()};
+    for (const auto& [key, stored] : table->second) {
+      if (deadline.Passed()) return DeadlinePassed(*search.view, "searching");
+      OnlineRows row = OnlineRows::Absent(1, nearest.columns().size());
+      Fill(stored, looked_at, 0, &row);
+      nearest.Offer(key, stored.event_us, row.cells);
     }
-    return answers;
+    OnlineHits hits = nearest.Take();
+    const std::vector<std::string_view> keys(hits.keys.begin(), hits.keys.end());
+    const OnlineRead read{search.view, keys, search.columns};
+    SALVER_ASSIGN(auto rows, ReadLocked(std::span(&read, 1)));
+    hits.rows = std::move(rows[0]);
+    return hits;
   }
 
   Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline) override {
@@ -88,12 +98,28 @@ class MemoryOnlineStore final : public OnlineStore {
   }
 
   OnlineCapabilities capabilities() const override {
-    return {.views = true, .created_times = true, .atomic_rows = true, .drop = true};
+    return {.views = true, .created_times = true, .atomic_rows = true, .drop = true, .vectors = true};
   }
   std::string_view durability() const override { return "an acknowledged row lives as long as this process"; }
   std::string_view type() const override { return "memory"; }
 
  private:
+  Result<std::vector<OnlineRows>> ReadLocked(std::span<const OnlineRead> reads) const {
+    std::vector<OnlineRows> answers;
+    const auto arena = std::make_shared<ByteArena>();
+    for (const OnlineRead& read : reads) {
+      const auto table = tables_.find(read.view->name);
+      if (table == tables_.end()) return UnknownView(*read.view, type());
+      OnlineRows& rows =
+          answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
+      for (size_t row = 0; row < read.keys.size(); ++row) {
+        const auto found = table->second.find(std::string(read.keys[row]));
+        if (found != table->second.end()) Fill(found->second, read, row, &rows);
+      }
+    }
+    return answers;
+  }
+
   static void Fill(const StoredRow& stored, const OnlineRead& read, size_t row, OnlineRows* rows) {
     rows->present[row] = 1;
     rows->event_us[row] = stored.event_us;
