@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "salver/deadline.h"
+#include "salver/document_request.h"
 #include "salver/log.h"
 #include "salver/online_request.h"
 #include "salver/registry_snapshot.h"
@@ -131,6 +132,11 @@ class FeatureStore {
 
   virtual Result<std::unique_ptr<RetrievalJob>> GetHistoricalFeatures(const HistoricalRequest& request) = 0;
   virtual Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) = 0;
+  // The rows of a view that are nearest to a vector, or hold words. Expired rows are not found, unless
+  // expired_values is serve. Errors: those of GetOnlineFeatures and OnlineStore::Search; InvalidArgument for
+  // features of several views, and for a view without a vector index.
+  virtual Result<OnlineResponse> RetrieveOnlineDocuments(const DocumentRequest& request,
+                                                         Deadline deadline) = 0;
   // True when GetOnlineFeatures waits for an online store that is a server: then more threads than cores may
   // ask at the same time with gain.
   virtual bool WaitsForServers() const { return false; }

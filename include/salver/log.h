@@ -23,8 +23,8 @@
 namespace salver {
 
 enum class LogLevel { kDebug, kInfo, kWarn, kError, kOff };
-enum class LogRoom { kEngine, kGroups, kMaterialize, kRegistry, kRetrieval, kServer };
-inline constexpr int kLogRoomCount = 6;
+enum class LogRoom { kEngine, kGroups, kMaterialize, kOnline, kRegistry, kRetrieval, kServer };
+inline constexpr int kLogRoomCount = 7;
 
 struct LogConfig {
   bool json = true;

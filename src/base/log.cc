@@ -16,7 +16,7 @@ namespace salver {
 namespace {
 
 constexpr const char* kLevelNames[] = {"debug", "info", "warn", "error", "off"};
-constexpr const char* kRoomNames[kLogRoomCount] = {"engine",   "groups",    "materialize",
+constexpr const char* kRoomNames[kLogRoomCount] = {"engine",   "groups",    "materialize", "online",
                                                    "registry", "retrieval", "server"};
 static_assert(static_cast<int>(LogRoom::kServer) == kLogRoomCount - 1);
 
@@ -97,7 +97,8 @@ void AppendText(std::string_view name, std::string_view value, std::string* out)
 namespace internal {
 constinit std::atomic<int> log_levels[kLogRoomCount] = {
     static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn),
-    static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn)};
+    static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn), static_cast<int>(LogLevel::kWarn),
+    static_cast<int>(LogLevel::kWarn)};
 }  // namespace internal
 
 Result<LogLevel> LogLevelNamed(std::string_view name) {

@@ -21,6 +21,7 @@ struct LmdbOptions {
   std::string project;
   size_t map_bytes = size_t{1} << 28;  // first size of the map; it grows by itself
   bool sync = true;                    // false: an OK write survives a crash of the process, not power loss
+  size_t vector_index_from = 4096;     // changes of a table; with fewer, searches look at every row
 };
 // Packed rows (row_codec.h) in LMDB. Any number of processes read while one writes.
 // Errors: Unavailable when the folder can not be created or opened.

@@ -204,6 +204,12 @@ class LocalFeatureStore final : public FeatureStore {
     return serving->Get(snapshot, request, Clock::System()->NowMicros(), deadline);
   }
 
+  Result<OnlineResponse> RetrieveOnlineDocuments(const DocumentRequest& request, Deadline deadline) override {
+    SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
+    SALVER_ASSIGN(OnlineServing* const serving, Serving());
+    return serving->Search(snapshot, request, Clock::System()->NowMicros(), deadline);
+  }
+
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     SALVER_ASSIGN(const SnapshotPtr snapshot, Reload());
     SALVER_ASSIGN(const MaterializeContext context, WriteContext());

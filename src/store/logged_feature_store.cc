@@ -58,6 +58,9 @@ class LoggedFeatureStore final : public FeatureStore {
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
     return store_->GetOnlineFeatures(request, deadline);
   }
+  Result<OnlineResponse> RetrieveOnlineDocuments(const DocumentRequest& request, Deadline deadline) override {
+    return store_->RetrieveOnlineDocuments(request, deadline);
+  }
 
   bool WaitsForServers() const override { return store_->WaitsForServers(); }
 

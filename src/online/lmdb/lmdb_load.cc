@@ -28,6 +28,10 @@ std::string_view LmdbRowKey(std::string_view entity_key, std::string* scratch) {
   return *scratch;
 }
 
+bool IsHashedRowKey(std::string_view row_key) {
+  return row_key.size() == kMaxKey;
+}
+
 Status LmdbLoad::Begin(std::span<const std::shared_ptr<const FeatureView>> views, size_t reserve) {
   for (;;) {
     SALVER_RETURN_NOT_OK(writer_.Begin(reserve));
@@ -73,6 +77,16 @@ void LmdbLoad::Fill(const Table& table, std::string_view row, const MDB_val& to)
   last_page_ = page;
 }
 
+int LmdbLoad::PutAndLog(Table* table, std::string_view entity_key, std::string_view row) {
+  const std::string_view key = LmdbRowKey(entity_key, &key_);
+  const int64_t pages_before = pages_touched_;
+  const int error = Put(table, key, row);
+  const LmdbChangeLog& log = table->about->changes;
+  if (error != 0 || !log) return error;
+  pages_touched_ += pages_touched_ - pages_before;  // about as many for the log
+  return log.Append(writer_.get(), key, entity_key, &table->next_change);
+}
+
 int LmdbLoad::Put(Table* table, std::string_view key, std::string_view row) {
   // Behind the last key pages are filled to the end and nothing is searched.
   const bool append = table->last_key < key;
@@ -102,7 +116,7 @@ Result<WriteCounts> LmdbLoad::Write(const FeatureView& view, const PackedRows& r
   WriteCounts counts;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
     if (i + kAhead < rows.rows.size()) Prefetch(rows.rows[i + kAhead]);
-    const int error = Put(table, LmdbRowKey(rows.keys[i], &key_), rows.rows[i]);
+    const int error = PutAndLog(table, rows.keys[i], rows.rows[i]);
     if (error == MDB_CORRUPTED) {
       return Status::DataLoss("feature view \"" + view.name +
                               "\": a stored row can not be decoded. Restore the store, or drop the view and "

@@ -36,10 +36,12 @@ class LmdbLoad final : public OnlineLoad {
     uint32_t schema_id = 0;
     MDB_cursor* cursor = nullptr;  // ends with the transaction
     std::string last_key;          // of the table; "" while it is empty
+    uint64_t next_change = 0;      // number of the next entry of its log; 0: not known yet
   };
 
   Result<Table*> TableOf(const FeatureView& view);
   // 0, MDB_KEYEXIST for a row that is older, or an error.
+  int PutAndLog(Table* table, std::string_view entity_key, std::string_view row);
   int Put(Table* table, std::string_view key, std::string_view row);
   int Replace(Table* table, std::string_view key, std::string_view row, const MDB_val& stored);
   void Fill(const Table& table, std::string_view row, const MDB_val& to);
@@ -58,5 +60,7 @@ class LmdbLoad final : public OnlineLoad {
 // The key that a row is stored under. LMDB's are at most 511 bytes: a longer one becomes its first bytes and
 // the 128-bit hash of all of it. `scratch` keeps what had to be made.
 std::string_view LmdbRowKey(std::string_view entity_key, std::string* scratch);
+// True for a key of which a part may be a hash: only the log of changes has the entity key.
+bool IsHashedRowKey(std::string_view row_key);
 
 }  // namespace salver

@@ -9,9 +9,11 @@
 #include "online/batch_rows.h"
 #include "online/lmdb/lmdb_environment.h"
 #include "online/lmdb/lmdb_load.h"
+#include "online/lmdb/lmdb_row_reader.h"
+#include "online/lmdb/lmdb_search.h"
 #include "online/lmdb/lmdb_tables.h"
+#include "online/lmdb/vector_indexes.h"
 #include "online/online_stores.h"
-#include "online/row_filler.h"
 #include "online/row_packer.h"
 #include "salver/packed_row.h"
 
@@ -27,7 +29,9 @@ class LmdbOnlineStore final : public OnlineStore {
 
   Status Open() {
     SALVER_ASSIGN(environment_, LmdbEnvironment::OpenShared(options_));
+    indexes_.reset();
     tables_ = std::make_unique<LmdbTables>(environment_.get(), options_.project);
+    indexes_ = std::make_unique<VectorIndexes>(environment_.get(), tables_.get(), options_);
     return Status::OK();
   }
 
@@ -46,10 +50,36 @@ class LmdbOnlineStore final : public OnlineStore {
       if (deadline.Passed()) return DeadlinePassed(*read.view, "reading");
       OnlineRows& rows =
           answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
-      filler.Start(&read);
       SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[i]), &filler, &rows));
     }
     return answers;
+  }
+
+  Result<OnlineHits> Search(const OnlineSearch& search, Deadline deadline) override {
+    if (!search.text.empty()) return OnlineStore::Search(search, deadline);
+    SALVER_ASSIGN(NearestRows nearest, NearestRows::Make(search));
+    if (!environment_->is_open()) return UnknownView(*search.view, type());
+    OnlineRead read{search.view, {}, search.columns};
+    LmdbEnvironment::Reader reader(environment_.get());
+    for (;;) {
+      if (deadline.Passed()) return DeadlinePassed(*search.view, "searching");
+      std::vector<LmdbTables::TablePtr> tables;
+      SALVER_RETURN_NOT_OK(BeginRead(std::span(&read, 1), &reader, &tables));
+      LmdbSearch run(environment_.get(), tables_.get(), indexes_.get(), reader.get(), tables[0], &search,
+                     &nearest, deadline);
+      SALVER_ASSIGN(const bool done, run.Run());
+      if (!done) {
+        reader.End();
+        continue;
+      }
+      OnlineHits hits = nearest.Take();
+      const std::vector<std::string_view> keys(hits.keys.begin(), hits.keys.end());
+      read.keys = keys;
+      hits.rows = OnlineRows::Absent(keys.size(), read.columns.size(), std::make_shared<ByteArena>());
+      RowFiller filler(nullptr);
+      SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[0]), &filler, &hits.rows));
+      return hits;
+    }
   }
 
   Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline deadline) override {
@@ -98,16 +128,20 @@ class LmdbOnlineStore final : public OnlineStore {
   Status Apply(std::span<const std::shared_ptr<const FeatureView>> keep,
                std::span<const std::shared_ptr<const FeatureView>> drop) override {
     if (!environment_->is_open()) SALVER_RETURN_NOT_OK(Open());
+    indexes_->Stop();  // it reads tables, which may go now
+    std::vector<uint32_t> dropped;
     const Status status = environment_->InWrite([&](MDB_txn* txn) {
+      dropped.clear();
       for (const auto& view : drop) {
-        if (const int error = tables_->Drop(txn, view->name); error != 0) return error;
+        if (const int error = tables_->Drop(txn, view->name, &dropped); error != 0) return error;
       }
       for (const auto& view : keep) {
-        if (const int error = tables_->Add(txn, view->name); error != 0) return error;
+        if (const int error = tables_->Add(txn, *view); error != 0) return error;
       }
       return 0;
     });
     tables_->Forget();
+    if (status.ok()) indexes_->Forget(dropped);
     return status;
   }
 
@@ -129,7 +163,8 @@ class LmdbOnlineStore final : public OnlineStore {
             .created_times = true,
             .transactions = true,
             .atomic_rows = true,
-            .drop = true};
+            .drop = true,
+            .vectors = true};
   }
   std::string_view durability() const override {
     return options_.sync
@@ -153,26 +188,14 @@ class LmdbOnlineStore final : public OnlineStore {
 
   Status ReadView(MDB_txn* txn, const OnlineRead& read, LmdbTables::TablePtr table, RowFiller* filler,
                   OnlineRows* rows) {
-    std::string key_scratch;
-    std::vector<LmdbTables::TablePtr> reloaded;
+    LmdbRowReader reader(tables_.get(), txn, &read, std::move(table), filler);
     for (size_t row = 0; row < read.keys.size(); ++row) {
       if (read.keys[row].empty()) continue;
-      MDB_val key = ToVal(LmdbRowKey(read.keys[row], &key_scratch)), value;
-      const int error = mdb_get(txn, table->rows, &key, &value);
+      std::string_view stored;
+      const int error = reader.Get(read.keys[row], &stored);
       if (error == MDB_NOTFOUND) continue;
       if (error != 0) return environment_->Error("can not read", error);
-      SALVER_ASSIGN(const RowHeader header, DecodeRowHeader(ToView(value)));
-      if (header.schema_id >= table->schemas.size()) {
-        reloaded.push_back(table);  // the filler remembers one of its schemas
-        SALVER_ASSIGN(table, tables_->Reload(txn, *read.view, *table));
-        if (header.schema_id >= table->schemas.size()) {
-          return Status::DataLoss("feature view \"" + read.view->name + "\": a stored row names schema " +
-                                  std::to_string(header.schema_id) +
-                                  ", which the store lacks. Materialize it again.");
-        }
-      }
-      const RowSchema& schema = table->schemas[header.schema_id];
-      SALVER_RETURN_NOT_OK(filler->Fill(rows->arena->Copy(ToView(value)), header, schema, row, rows));
+      SALVER_RETURN_NOT_OK(reader.Fill(rows->arena->Copy(stored), row, rows));
     }
     return Status::OK();
   }
@@ -180,6 +203,7 @@ class LmdbOnlineStore final : public OnlineStore {
   const LmdbOptions options_;
   std::shared_ptr<LmdbEnvironment> environment_;
   std::unique_ptr<LmdbTables> tables_;
+  std::unique_ptr<VectorIndexes> indexes_;
 };
 
 }  // namespace

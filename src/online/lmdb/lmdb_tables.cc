@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <random>
 
 #include "online/batch_rows.h"
 
@@ -73,22 +74,41 @@ int TakeId(MDB_txn* txn, MDB_dbi main, uint32_t* id) {
 
 }  // namespace
 
-int LmdbTables::FindId(MDB_txn* txn, const std::string& view, uint32_t* id) const {
+int LmdbTables::FindRecord(MDB_txn* txn, const std::string& view, Record* record) const {
   const std::string key_bytes = "T" + project_ + '\0' + view;
   MDB_val key = ToVal(key_bytes), value;
   const int error = mdb_get(txn, environment_->main(), &key, &value);
-  if (error == 0) *id = ReadBigEndian(ToView(value));
-  return error;
+  if (error != 0) return error;
+  const std::string_view bytes = ToView(value);
+  record->id = ReadBigEndian(bytes);
+  record->incarnation = 0;
+  if (bytes.size() == 12)
+    record->incarnation = uint64_t{ReadBigEndian(bytes.substr(4))} << 32 | ReadBigEndian(bytes.substr(8));
+  return 0;
+}
+
+int LmdbTables::PutRecord(MDB_txn* txn, const std::string& view, const Record& record) const {
+  const std::string key_bytes = "T" + project_ + '\0' + view;
+  std::string bytes;
+  AppendBigEndian(record.id, &bytes);
+  if (record.incarnation != 0) {
+    AppendBigEndian(static_cast<uint32_t>(record.incarnation >> 32), &bytes);
+    AppendBigEndian(static_cast<uint32_t>(record.incarnation), &bytes);
+  }
+  MDB_val key = ToVal(key_bytes), value = ToVal(bytes);
+  return mdb_put(txn, environment_->main(), &key, &value, 0);
 }
 
 Result<LmdbTables::TablePtr> LmdbTables::Find(MDB_txn* txn, const FeatureView& view) {
-  uint32_t id;
-  const int error = FindId(txn, view.name, &id);
+  Record record;
+  const int error = FindRecord(txn, view.name, &record);
   if (error == MDB_NOTFOUND) return UnknownView(view, "lmdb");
   if (error != 0) return environment_->Error("can not read", error);
   std::shared_lock lock(mutex_);
   const auto found = tables_.find(view.name);
-  return found != tables_.end() && found->second->id == id ? found->second : nullptr;
+  if (found == tables_.end()) return TablePtr();
+  const LmdbTable& table = *found->second;
+  return table.id == record.id && table.changes.incarnation == record.incarnation ? found->second : nullptr;
 }
 
 // A view has the same table for as long as nothing is committed: a reader that sees the same commit as one
@@ -126,8 +146,16 @@ Status LmdbTables::Open(const FeatureView& view) {
   int error = mdb_txn_begin(environment_->get(), nullptr, MDB_RDONLY, &txn);
   if (error != 0) return environment_->Error("can not read", error);
   auto table = std::make_shared<LmdbTable>();
-  error = FindId(txn, view.name, &table->id);
-  if (error == 0) error = mdb_dbi_open(txn, RowsName(table->id).c_str(), 0, &table->rows);
+  Record record;
+  error = FindRecord(txn, view.name, &record);
+  table->id = record.id;
+  LmdbChangeLog& log = table->changes;
+  log.incarnation = record.incarnation;
+  if (error == 0) error = mdb_dbi_open(txn, RowsName(record.id).c_str(), 0, &table->rows);
+  if (error == 0 && log)
+    error = mdb_dbi_open(txn, LmdbChangeLog::ByKeyName(record.id).c_str(), 0, &log.by_key);
+  if (error == 0 && log)
+    error = mdb_dbi_open(txn, LmdbChangeLog::ByNumberName(record.id).c_str(), 0, &log.by_number);
   if (error != 0) {
     mdb_txn_abort(txn);
     if (error == MDB_NOTFOUND) return UnknownView(view, "lmdb");
@@ -184,35 +212,61 @@ int LmdbTables::SchemaFor(MDB_txn* txn, const FeatureView& view, const LmdbTable
   return mdb_put(txn, environment_->main(), &key, &value, 0);
 }
 
-int LmdbTables::Add(MDB_txn* txn, const std::string& view) {
-  uint32_t id;
-  const int found = FindId(txn, view, &id);
-  if (found != MDB_NOTFOUND) return found;
-  if (const int error = TakeId(txn, environment_->main(), &id); error != 0) return error;
-  std::string id_bytes;
-  AppendBigEndian(id, &id_bytes);
-  const std::string key_bytes = "T" + project_ + '\0' + view;
-  MDB_val key = ToVal(key_bytes), value = ToVal(id_bytes);
-  if (const int error = mdb_put(txn, environment_->main(), &key, &value, 0); error != 0) return error;
+int LmdbTables::Add(MDB_txn* txn, const FeatureView& view) {
+  Record record;
+  int error = FindRecord(txn, view.name, &record);
+  const bool is_new = error == MDB_NOTFOUND;
+  if (error != 0 && !is_new) return error;
+  const bool has_log = record.incarnation != 0, wants_log = view.FindVector() >= 0;
+  if (!is_new && has_log == wants_log) return 0;
+  if (is_new && (error = TakeId(txn, environment_->main(), &record.id)) != 0) return error;
   std::lock_guard opening(environment_->table_opening());
   MDB_dbi rows;
-  return mdb_dbi_open(txn, RowsName(id).c_str(), MDB_CREATE, &rows);
+  if ((error = mdb_dbi_open(txn, RowsName(record.id).c_str(), MDB_CREATE, &rows)) != 0) return error;
+  if (wants_log && (error = BeginLog(txn, &record, rows)) != 0) return error;
+  if (has_log) {
+    if ((error = DropLog(txn, record)) != 0) return error;
+    record.incarnation = 0;
+  }
+  return PutRecord(txn, view.name, record);
 }
 
-int LmdbTables::Drop(MDB_txn* txn, const std::string& view) {
-  uint32_t id;
-  int error = FindId(txn, view, &id);
+int LmdbTables::BeginLog(MDB_txn* txn, Record* record, MDB_dbi rows) {
+  LmdbChangeLog log;
+  int error = mdb_dbi_open(txn, LmdbChangeLog::ByKeyName(record->id).c_str(), MDB_CREATE, &log.by_key);
+  if (error == 0)
+    error = mdb_dbi_open(txn, LmdbChangeLog::ByNumberName(record->id).c_str(), MDB_CREATE, &log.by_number);
+  std::random_device random;
+  while (record->incarnation == 0) record->incarnation = uint64_t{random()} << 32 | random();
+  return error == 0 ? log.AppendAll(txn, rows) : error;
+}
+
+int LmdbTables::DropLog(MDB_txn* txn, const Record& record) {
+  for (const std::string& name :
+       {LmdbChangeLog::ByKeyName(record.id), LmdbChangeLog::ByNumberName(record.id)}) {
+    MDB_dbi table;
+    if (const int error = mdb_dbi_open(txn, name.c_str(), 0, &table); error != 0) return error;
+    if (const int error = mdb_drop(txn, table, 1); error != 0) return error;
+  }
+  return 0;
+}
+
+int LmdbTables::Drop(MDB_txn* txn, const std::string& view, std::vector<uint32_t>* dropped) {
+  Record record;
+  int error = FindRecord(txn, view, &record);
   if (error == MDB_NOTFOUND) return 0;
   if (error != 0) return error;
+  dropped->push_back(record.id);
   const std::string key_bytes = "T" + project_ + '\0' + view;
   MDB_val key = ToVal(key_bytes);
   if ((error = mdb_del(txn, environment_->main(), &key, nullptr)) != 0) return error;
   for (const char kind : {'S', 'M'}) {
-    if ((error = DeletePrefix(txn, environment_->main(), IdKey(kind, id))) != 0) return error;
+    if ((error = DeletePrefix(txn, environment_->main(), IdKey(kind, record.id))) != 0) return error;
   }
   std::lock_guard opening(environment_->table_opening());
+  if (record.incarnation != 0 && (error = DropLog(txn, record)) != 0) return error;
   MDB_dbi rows;
-  if ((error = mdb_dbi_open(txn, RowsName(id).c_str(), 0, &rows)) != 0) return error;
+  if ((error = mdb_dbi_open(txn, RowsName(record.id).c_str(), 0, &rows)) != 0) return error;
   return mdb_drop(txn, rows, 1);
 }
 

@@ -2,7 +2,8 @@
 //
 // The table of tables has four kinds of record, told apart by the first byte of the key:
 //
-//   'T' project 0 view           -> u32 table id                      a table of a view
+//   'T' project 0 view           -> u32 table id [, u64 incarnation]  a table of a view; the latter where
+//                                   it has a log of changes (lmdb_change_log.h)
 //   'S' table id, schema id      -> the features the id stands for    (packed_row.h)
 //   'M' table id                 -> the mark of OnlineLoad::SetMark
 //   'N'                          -> u32, the id of the next table: ids are not used twice, so that who knows
@@ -23,6 +24,7 @@
 #include <string>
 #include <vector>
 
+#include "online/lmdb/lmdb_change_log.h"
 #include "online/lmdb/lmdb_environment.h"
 #include "salver/online_store.h"
 #include "salver/packed_row.h"
@@ -33,6 +35,7 @@ struct LmdbTable {
   uint32_t id = 0;
   MDB_dbi rows = 0;
   std::vector<RowSchema> schemas;  // by id
+  LmdbChangeLog changes;
   // The newest commit as of which the view was seen to have this table.
   mutable std::atomic<size_t> seen_in{0};
 };
@@ -58,9 +61,11 @@ class LmdbTables {
   // The id of the view's features as they are now; stored in this transaction when it is new.
   int SchemaFor(MDB_txn* txn, const FeatureView& view, const LmdbTable& table, uint32_t* schema_id);
 
-  // In a write transaction; LMDB's error or 0. Forget what is known after it, committed or not.
-  int Add(MDB_txn* txn, const std::string& view);
-  int Drop(MDB_txn* txn, const std::string& view);
+  // In a write transaction; LMDB's error or 0. Forget what is known after it, committed or not. Add begins
+  // the log of changes of a view with a vector index, with the rows that are there, and ends that of one
+  // without.
+  int Add(MDB_txn* txn, const FeatureView& view);
+  int Drop(MDB_txn* txn, const std::string& view, std::vector<uint32_t>* dropped);
   void Forget();
   // How much all projects keep here: records of the table of tables but the next id.
   int Count(MDB_txn* txn, size_t* records) const;
@@ -68,7 +73,14 @@ class LmdbTables {
   std::string MarkKey(const LmdbTable& table) const;
 
  private:
-  int FindId(MDB_txn* txn, const std::string& view, uint32_t* id) const;
+  struct Record {
+    uint32_t id = 0;
+    uint64_t incarnation = 0;  // 0: no log of changes
+  };
+  int FindRecord(MDB_txn* txn, const std::string& view, Record* record) const;
+  int PutRecord(MDB_txn* txn, const std::string& view, const Record& record) const;
+  int BeginLog(MDB_txn* txn, Record* record, MDB_dbi rows);
+  int DropLog(MDB_txn* txn, const Record& record);
   Result<std::vector<RowSchema>> ReadSchemas(MDB_txn* txn, uint32_t id) const;
 
   LmdbEnvironment* const environment_;

@@ -53,7 +53,7 @@ class MemoryOnlineStore final : public OnlineStore {
     const OnlineRead looked_at{search.view, {}, nearest.columns()};
     for (const auto& [key, stored] : table->second) {
       if (deadline.Passed()) return DeadlinePassed(*search.view, "searching");
-      OnlineRows row = OnlineRows::Absent(1, nearest.columns().size());
+      OnlineRows row = OnlineRows::Absent(1, nearest.columns().size(), std::make_shared<ByteArena>());
       Fill(stored, looked_at, 0, &row);
       nearest.Offer(key, stored.event_us, row.cells);
     }
