@@ -27,7 +27,10 @@ Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& o
   if (options.type == "lmdb")
     return OpenLmdbOnlineStore({.path = options.path, .project = options.project, .sync = options.sync});
   if (options.type == "sqlite")
-    return OpenSqliteOnlineStore({.path = options.path, .project = options.project});
+    return OpenSqliteOnlineStore({.path = options.path,
+                                  .project = options.project,
+                                  .vectors = options.vectors,
+                                  .text_search = options.text_search});
 #ifdef SALVER_WITH_REDIS
   if (options.type == "redis") return NewRedisOnlineStore(options.redis);
 #endif

@@ -30,6 +30,8 @@ Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& opti
 struct SqliteOptions {
   std::string path;  // database file; created with its folder
   std::string project;
+  bool vectors = false;      // rows are searched by their vectors
+  bool text_search = false;  // and by their words, which are kept beside them
 };
 // Feast's layout to the byte: a table per view, a row per feature, times in whole seconds.
 Result<std::unique_ptr<OnlineStore>> OpenSqliteOnlineStore(const SqliteOptions& options);
@@ -59,8 +61,9 @@ struct OnlineStoreOptions {
   std::string type;  // one of OnlineStoreTypes(); "": none
   std::string project;
   int entity_key_version = 3;
-  std::string path;  // of the file or folder; absolute
-  bool sync = true;  // lmdb
+  std::string path;                           // of the file or folder; absolute
+  bool sync = true;                           // lmdb
+  bool vectors = false, text_search = false;  // sqlite
   RedisOptions redis;
   PostgresOnlineOptions postgres;
   std::string routing_tag;                           // hybrid

@@ -33,7 +33,8 @@ StoreCase Lmdb() {
 StoreCase Sqlite() {
   return {"sqlite",
           [](const std::string& folder, bool) {
-            return OrNull(OpenSqliteOnlineStore({.path = folder + "/store.db", .project = "p"}));
+            return OrNull(OpenSqliteOnlineStore(
+                {.path = folder + "/store.db", .project = "p", .vectors = true, .text_search = true}));
           },
           true, "survives power loss"};
 }
@@ -43,7 +44,8 @@ StoreCase Hybrid() {
   return {"hybrid",
           [](const std::string& folder, bool) -> std::unique_ptr<OnlineStore> {
             std::map<std::string, std::unique_ptr<OnlineStore>> stores;
-            stores["a"] = OrNull(OpenSqliteOnlineStore({.path = folder + "/a.db", .project = "p"}));
+            stores["a"] =
+                OrNull(OpenSqliteOnlineStore({.path = folder + "/a.db", .project = "p", .vectors = true}));
             stores["b"] = OrNull(OpenLmdbOnlineStore({.path = folder + "/b", .project = "p"}));
             if (stores["a"] == nullptr || stores["b"] == nullptr) return nullptr;
             return NewHybridOnlineStore("store", std::move(stores));

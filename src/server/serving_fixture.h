@@ -34,6 +34,9 @@ class HookedStore final : public FeatureStore {
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
     return store_->GetOnlineFeatures(request, deadline);
   }
+  Result<OnlineResponse> RetrieveOnlineDocuments(const DocumentRequest& request, Deadline deadline) override {
+    return store_->RetrieveOnlineDocuments(request, deadline);
+  }
   bool WaitsForServers() const override { return store_->WaitsForServers(); }
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     if (!on_materialize) return store_->Materialize(options);

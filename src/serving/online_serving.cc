@@ -51,15 +51,6 @@ struct AnswerData {
   ByteArena arena;                    // of the keys
 };
 
-Status CheckServable(const FeatureView& view) {
-  if (view.state == FeatureViewState::kUnspecified || view.state == FeatureViewState::kAvailableOnline)
-    return Status::OK();
-  return Status::FailedPrecondition("feature view \"" + view.name + "\" is in state " +
-                                        FeatureViewStateName(view.state) +
-                                        " and can not be served. Materialize it first.",
-                                    Reason::kViewState);
-}
-
 // Where `item` is in `items`; it is put at the end when it is not there.
 template <typename T>
 size_t IndexOf(T item, std::vector<T>* items) {
@@ -229,6 +220,15 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
 }
 
 }  // namespace
+
+Status CheckServable(const FeatureView& view) {
+  if (view.state == FeatureViewState::kUnspecified || view.state == FeatureViewState::kAvailableOnline)
+    return Status::OK();
+  return Status::FailedPrecondition("feature view \"" + view.name + "\" is in state " +
+                                        FeatureViewStateName(view.state) +
+                                        " and can not be served. Materialize it first.",
+                                    Reason::kViewState);
+}
 
 const char* FieldStatusName(FieldStatus status) {
   switch (status) {

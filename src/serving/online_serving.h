@@ -12,6 +12,7 @@
 #include <unordered_map>
 
 #include "salver/deadline.h"
+#include "salver/document_request.h"
 #include "salver/online_request.h"
 #include "salver/online_store.h"
 #include "salver/registry_snapshot.h"
@@ -26,6 +27,9 @@ struct ServingOptions {
 
 struct ServingPlan;
 
+// Errors: FailedPrecondition (kViewState) for a view whose rows are not to be served yet.
+Status CheckServable(const FeatureView& view);
+
 class OnlineServing {
  public:
   OnlineServing(std::shared_ptr<OnlineStore> store, ServingOptions options)
@@ -36,6 +40,11 @@ class OnlineServing {
   // those of the store.
   Result<OnlineResponse> Get(const std::shared_ptr<const RegistrySnapshot>& snapshot,
                              const OnlineRequest& request, int64_t now_us, Deadline deadline);
+
+  // A search of one view. Errors: InvalidArgument for a request that does not fit its view; those of
+  // ResolveFeatures and OnlineStore::Search; FailedPrecondition (kViewState); ResourceExhausted (kLimit).
+  Result<OnlineResponse> Search(const std::shared_ptr<const RegistrySnapshot>& snapshot,
+                                const DocumentRequest& request, int64_t now_us, Deadline deadline);
 
  private:
   Result<std::shared_ptr<const ServingPlan>> PlanFor(const std::shared_ptr<const RegistrySnapshot>& snapshot,

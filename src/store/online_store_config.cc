@@ -49,8 +49,10 @@ Status ReadSqlite(const ConfigValues& values, const YAML::Node& node, OnlineStor
                           "\" has a - in its name, which a sqlite table can not. Rename it, or use lmdb");
   }
   SALVER_RETURN_NOT_OK(values.Value(node, kSection, "path", "text", &to->path));
-  return values.RefuseFlags(node, kSection,
-                            {"vector_enabled", "text_search_enabled", "enable_openai_compatible_store"});
+  SALVER_RETURN_NOT_OK(values.Value(node, kSection, "vector_enabled", "true or false", &to->vectors));
+  SALVER_RETURN_NOT_OK(
+      values.Value(node, kSection, "text_search_enabled", "true or false", &to->text_search));
+  return values.RefuseFlags(node, kSection, {"enable_openai_compatible_store"});
 }
 
 Status ReadRedis(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {

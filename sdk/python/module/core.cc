@@ -13,6 +13,7 @@
 #include "model/value_codec.h"
 #include "python_core.h"
 #include "salver/feature_store.h"
+#include "serving/filter_json.h"
 #include "store/report_json.h"
 
 namespace nb = nanobind;
@@ -177,6 +178,22 @@ class Store {
     return ToAnswer(Take(store_->GetOnlineFeatures(request, Deadline::After(std::chrono::seconds(60)))));
   }
 
+  OnlineAnswer Documents(const std::vector<std::string>& features, const std::string& service,
+                         const std::vector<float>& query, const std::string& query_string, size_t top_k,
+                         const std::string& metric, const std::string& filters, bool first_version) {
+    DocumentRequest request{.feature_service = service,
+                            .query = query,
+                            .query_string = query_string,
+                            .top_k = top_k,
+                            .distance_metric = metric,
+                            .first_version = first_version};
+    request.features.assign(features.begin(), features.end());
+    if (!filters.empty()) request.filters = Take(FilterFromJson(filters));
+    nb::gil_scoped_release release;
+    return ToAnswer(
+        Take(store_->RetrieveOnlineDocuments(request, Deadline::After(std::chrono::seconds(60)))));
+  }
+
   std::string Materialize(std::optional<int64_t> start_us, int64_t end_us, std::vector<std::string> views,
                           bool all_rows, nb::object progress) {
     MaterializeOptions options{.start_us = start_us,
@@ -283,6 +300,7 @@ NB_MODULE(_core, m) {
            nb::arg("features"), nb::arg("service"), nb::arg("full_names"), nb::arg("start_us").none(),
            nb::arg("end_us").none(), nb::arg("created_cut"))
       .def("online", &Store::Online)
+      .def("documents", &Store::Documents)
       .def("materialize", &Store::Materialize, nb::arg("start_us").none(), nb::arg("end_us"),
            nb::arg("views"), nb::arg("all_rows"), nb::arg("progress").none())
       .def("push", &Store::Push)

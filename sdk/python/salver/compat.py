@@ -28,6 +28,7 @@ _MODULES: Dict[str, List[str]] = {
     "feast.feature_view": ["salver.feature_view"],
     "feast.feature_view_projection": ["salver.projection"],
     "feast.field": ["salver.field"],
+    "feast.filter_models": ["salver.filter_models"],
     "feast.infra": [],
     _OFFLINE: [],
     _OFFLINE + ".file_source": ["salver.data_source", "salver.feature_logging", "salver.saved_dataset"],

@@ -10,6 +10,7 @@ from salver.data_source import PushMode
 from salver.errors import (FeastObjectNotFoundException, FeatureServiceNotFoundException, FeatureViewNotFoundException,
                            from_core)
 from salver.feature_service import FeatureService
+from salver.filter_models import to_dict
 from salver.nearest import nearest_hint
 from salver.registered import Registered, RegistryObjects
 from salver.saved_dataset import SavedDataset, SavedDatasetFileStorage
@@ -156,6 +157,37 @@ class FeatureStore:
             entity_rows = {name: [row.get(name) for row in entity_rows] for name in names}
         entities = {name: [getattr(v, "item", lambda v=v: v)() for v in values] for name, values in entity_rows.items()}
         return OnlineResponse(_call(self._core.online, references, service, entities, full_feature_names))
+
+    def retrieve_online_documents(self, query: Union[str, List[float]], top_k: int, features: List[str],
+                                  distance_metric: Optional[str] = "L2") -> OnlineResponse:
+        """The top_k rows nearest to a vector, with the features, join keys and "distance" that `features` names."""
+        if isinstance(query, str):
+            raise ValueError("query is text. Make a vector of it first, or give it to retrieve_online_documents_v2 as "
+                             "query_string.")
+        return self._documents(features, query, None, top_k, distance_metric, None, True)
+
+    def retrieve_online_documents_v2(self, features: Union[List[str], FeatureService], top_k: int,
+                                     query: Optional[List[float]] = None, query_string: Optional[str] = None,
+                                     distance_metric: Optional[str] = "L2", query_image_bytes: Optional[bytes] = None,
+                                     query_image_model: Optional[str] = "resnet34", combine_with_text: bool = False,
+                                     text_weight: float = 5, image_weight: float = 5,
+                                     combine_strategy: str = "weighted_sum",
+                                     include_feature_view_version_metadata: bool = False,
+                                     filters: Any = None) -> OnlineResponse:
+        """The top_k rows nearest to a vector, or with words in them (query_string), or both: those with the words, by
+        their vectors. filters: salver.filter_models, or the dict that they stand for."""
+        if query_image_bytes is not None:
+            raise ValueError("query_image_bytes: images are not made vectors of here. Give the vector as query.")
+        return self._documents(features, query, query_string, top_k, distance_metric, filters, False)
+
+    def _documents(self, features: Any, query: Any, query_string: Optional[str], top_k: int, metric: Optional[str],
+                   filters: Any, first_version: bool) -> OnlineResponse:
+        references, service = _selection(features)
+        vector = [] if query is None else [float(element) for element in query]
+        if top_k < 0:
+            raise ValueError(f"top_k is {top_k}. Give a whole number from 1 on.")
+        return OnlineResponse(_call(self._core.documents, references, service, vector, query_string or "", top_k, metric or "",
+                                    "" if filters is None else json.dumps(to_dict(filters)), first_version))
 
     def materialize(self, start_date: datetime, end_date: datetime, feature_views: Optional[List[str]] = None,
                     disable_event_timestamp: bool = False, progress: Any = None) -> Dict[str, Any]:

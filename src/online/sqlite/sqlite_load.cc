@@ -6,6 +6,7 @@
 #include "model/value_codec.h"
 #include "online/batch_rows.h"
 #include "online/value_text.h"
+#include "online/vector_distance.h"
 
 namespace salver {
 namespace {
@@ -46,19 +47,21 @@ Result<SqliteLoad::Table*> SqliteLoad::TableOf(const FeatureView& view) {
   if (const auto found = in_use_.find(view.name); found != in_use_.end()) return &found->second;
   const std::string name = SqliteTable(project_, view);
   const std::string insert =
-      "INSERT INTO " + name +
-      " (entity_key, feature_name, value, value_text, event_ts, created_ts) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+      "INSERT INTO " + name + " (entity_key, feature_name, value, value_text, event_ts, created_ts" +
+      (vectors_ ? ", vector_value" : "") + ") VALUES (?1, ?2, ?3, ?4, ?5, ?6" + (vectors_ ? ", ?7)" : ")");
   Table table;
   SALVER_ASSIGN(table.insert, Prepare(view, insert));
   // NULL created times count as older than any. Compare as one tuple: (event, created) >= (stored event,
   // stored created).
   SALVER_ASSIGN(
       table.upsert,
-      Prepare(view, insert + " ON CONFLICT(entity_key, feature_name) DO UPDATE SET value = excluded.value, "
-                             "value_text = excluded.value_text,"
-                             " event_ts = excluded.event_ts, created_ts = excluded.created_ts"
-                             " WHERE (excluded.event_ts, ifnull(excluded.created_ts, -9223372036854775808))"
-                             " >= (event_ts, ifnull(created_ts, -9223372036854775808))"));
+      Prepare(view, insert +
+                        " ON CONFLICT(entity_key, feature_name) DO UPDATE SET value = excluded.value, "
+                        "value_text = excluded.value_text,"
+                        " event_ts = excluded.event_ts, created_ts = excluded.created_ts" +
+                        std::string(vectors_ ? ", vector_value = excluded.vector_value" : "") +
+                        " WHERE (excluded.event_ts, ifnull(excluded.created_ts, -9223372036854775808))"
+                        " >= (event_ts, ifnull(created_ts, -9223372036854775808))"));
   table.by_name.resize(view.features.size());
   std::iota(table.by_name.begin(), table.by_name.end(), size_t{0});
   std::sort(table.by_name.begin(), table.by_name.end(),
@@ -89,6 +92,12 @@ Status SqliteLoad::WriteRow(const FeatureView& view, Table* table, std::string_v
     BindBlob(statement, 3, value_);
     ValueText(cell, feature.type, &text_) ? BindText(statement, 4, text_)
                                           : void(sqlite3_bind_null(statement, 4));
+    if (vectors_) {  // as sqlite-vec has it: the elements, one after the other
+      const bool is_vector = feature.vector_index && VectorOf(cell, &vector_);
+      is_vector ? BindBlob(statement, 7,
+                           {reinterpret_cast<const char*>(vector_.data()), vector_.size() * sizeof(float)})
+                : void(sqlite3_bind_null(statement, 7));
+    }
     if (sqlite3_step(statement) != SQLITE_DONE) return connection_->Error("can not write");
     *written = *written || append || connection_->changes() > 0;
     sqlite3_reset(statement);

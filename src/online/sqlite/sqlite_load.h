@@ -17,10 +17,12 @@ class SqliteLoad final : public OnlineLoad {
  public:
   using GiveBack = std::function<void(std::unique_ptr<SqliteConnection>)>;
 
-  // `writer` is the one lock of this process's writers; the connection goes to `give_back` after a commit.
-  SqliteLoad(std::string project, std::unique_lock<std::mutex> writer,
+  // `vectors`: the column vector_value is written too. `writer` is the one lock of this process's writers;
+  // the connection goes to `give_back` after a commit.
+  SqliteLoad(std::string project, bool vectors, std::unique_lock<std::mutex> writer,
              std::unique_ptr<SqliteConnection> connection, GiveBack give_back)
       : project_(std::move(project)),
+        vectors_(vectors),
         writer_(std::move(writer)),
         connection_(std::move(connection)),
         give_back_(std::move(give_back)) {}
@@ -47,12 +49,14 @@ class SqliteLoad final : public OnlineLoad {
                   bool* written);
 
   const std::string project_;
+  const bool vectors_;
   std::unique_lock<std::mutex> writer_;
   std::unique_ptr<SqliteConnection> connection_;
   const GiveBack give_back_;
   std::map<std::string, Table> in_use_;
   RowSchema schema_;          // of the view that is written
   std::string value_, text_;  // scratch
+  std::vector<float> vector_;
   int64_t bytes_ = 0;
   bool open_ = false;
 };

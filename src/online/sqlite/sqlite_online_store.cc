@@ -15,6 +15,8 @@
 #include "online/row_packer.h"
 #include "online/sqlite/sqlite_connection.h"
 #include "online/sqlite/sqlite_load.h"
+#include "online/sqlite/sqlite_search.h"
+#include "online/sqlite/sqlite_text_index.h"
 
 namespace salver {
 namespace {
@@ -50,6 +52,25 @@ class SqliteOnlineStore final : public OnlineStore {
     return answers;
   }
 
+  Result<OnlineHits> Search(const OnlineSearch& search, Deadline deadline) override {
+    SALVER_RETURN_NOT_OK(CheckEnabled(search));
+    SALVER_ASSIGN(NearestRows nearest, NearestRows::Make(search));
+    SALVER_ASSIGN(auto connection, Take());
+    SALVER_RETURN_NOT_OK(connection->Run("BEGIN"));  // the rows that are found are those that are answered
+    OnlineHits hits;
+    Status status = SearchSqlite(connection.get(), TableName(*search.view), search, &nearest, deadline);
+    if (status.ok()) {
+      hits = nearest.Take();
+      const std::vector<std::string_view> keys(hits.keys.begin(), hits.keys.end());
+      const OnlineRead read{search.view, keys, search.columns};
+      hits.rows = OnlineRows::Absent(keys.size(), read.columns.size(), std::make_shared<ByteArena>());
+      status = ReadView(connection.get(), read, deadline, &hits.rows);
+    }
+    if (!status.ok()) return status;
+    if (connection->Run("COMMIT").ok()) Return(std::move(connection));
+    return hits;
+  }
+
   Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline deadline) override {
     SALVER_ASSIGN(const BatchRows newest, NewestRows(view, batch));
     SALVER_ASSIGN(const PackedBatch packed, PackRows(view, batch, newest.rows));
@@ -66,7 +87,7 @@ class SqliteOnlineStore final : public OnlineStore {
     std::unique_lock writer(write_mutex_);
     SALVER_ASSIGN(auto connection, Take());
     auto load = std::make_unique<SqliteLoad>(
-        options_.project, std::move(writer), std::move(connection),
+        options_.project, options_.vectors, std::move(writer), std::move(connection),
         [this](std::unique_ptr<SqliteConnection> done) { Return(std::move(done)); });
     SALVER_RETURN_NOT_OK(load->Begin());
     return std::unique_ptr<OnlineLoad>(std::move(load));
@@ -91,8 +112,10 @@ class SqliteOnlineStore final : public OnlineStore {
     ForgetConnections();  // prepared statements would hold on to dropped tables
     SALVER_ASSIGN(auto connection, Take());
     SALVER_RETURN_NOT_OK(connection->Begin());
-    for (const auto& view : drop)
+    for (const auto& view : drop) {
+      SALVER_RETURN_NOT_OK(FitSqliteTextIndex(connection.get(), TableName(*view), *view, false));
       SALVER_RETURN_NOT_OK(connection->Run("DROP TABLE IF EXISTS " + Table(*view)));
+    }
     for (const auto& view : keep) {
       SALVER_RETURN_NOT_OK(connection->Run("CREATE TABLE IF NOT EXISTS " + Table(*view) +
                                            " (entity_key BLOB, feature_name TEXT, value BLOB, value_text "
@@ -101,6 +124,8 @@ class SqliteOnlineStore final : public OnlineStore {
       SALVER_RETURN_NOT_OK(connection->Run("CREATE INDEX IF NOT EXISTS " +
                                            QuotedName(TableName(*view) + "_ek") + " ON " + Table(*view) +
                                            " (entity_key)"));
+      SALVER_RETURN_NOT_OK(
+          FitSqliteTextIndex(connection.get(), TableName(*view), *view, options_.text_search));
     }
     SALVER_RETURN_NOT_OK(connection->Commit());
     Return(std::move(connection));
@@ -131,7 +156,9 @@ class SqliteOnlineStore final : public OnlineStore {
             .created_times = true,
             .transactions = true,
             .atomic_rows = true,
-            .drop = true};
+            .drop = true,
+            .vectors = options_.vectors,
+            .text_search = options_.text_search};
   }
   std::string_view durability() const override {
     return "an acknowledged row survives power loss: its transaction was synced to disk";
@@ -139,6 +166,16 @@ class SqliteOnlineStore final : public OnlineStore {
   std::string_view type() const override { return "sqlite"; }
 
  private:
+  Status CheckEnabled(const OnlineSearch& search) const {
+    const bool vector = !search.query.empty() && !options_.vectors;
+    if (!vector && (search.text.empty() || options_.text_search)) return Status::OK();
+    return Status::FailedPrecondition(
+        std::string(vector ? "vector" : "text") + " search is not enabled in sqlite online store \"" +
+            options_.path + "\". Say " + (vector ? "vector_enabled" : "text_search_enabled") +
+            ": true under online_store in feature_store.yaml, and run `salver apply`.",
+        Reason::kBadConfig);
+  }
+
   std::string TableName(const FeatureView& view) const { return options_.project + "_" + view.name; }
   std::string Table(const FeatureView& view) const { return SqliteTable(options_.project, view); }
 

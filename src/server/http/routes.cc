@@ -10,6 +10,7 @@
 #include "server/feast_errors.h"
 #include "server/http/json_frame.h"
 #include "server/http/route.h"
+#include "serving/filter_json.h"
 
 namespace salver {
 namespace {
@@ -67,6 +68,7 @@ bool Member(const object& root, std::string_view name, T* value, bool* found, Ht
     const char* type = std::is_same_v<T, bool>               ? "bool"
                        : std::is_same_v<T, std::string_view> ? "string"
                        : std::is_same_v<T, object>           ? "dict"
+                       : std::is_same_v<T, int64_t>          ? "int"
                                                              : "list";
     *failure = Invalid(std::string(type) + "_type", "[\"body\",\"" + std::string(name) + "\"]",
                        std::string("Input should be a valid ") + type);
@@ -236,6 +238,71 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
   if (!has_entities) return Missing("entities");
   if (!ReadEntities(entities, &request, &failure)) return failure;
   const auto response = context.store->GetOnlineFeatures(
+      request, Deadline::After(
+                   std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
+  if (!response.ok()) return Failure(response.status());
+  CountStatuses(*response, context.metrics);
+  return {.body = EncodeOnline(*response, with_versions)};
+}
+
+// The numbers of "query". False, with `failure` filled, for anything else.
+bool ReadQuery(const object& root, std::vector<float>* query, HttpResponse* failure) {
+  simdjson::dom::array numbers;
+  bool found;
+  if (!Member(root, "query", &numbers, &found, failure)) return false;
+  if (!found) return true;
+  for (const element number : numbers) {
+    double value;
+    if (number.get(value)) {
+      *failure = Invalid("float_type", "[\"body\",\"query\"," + std::to_string(query->size()) + "]",
+                         "Input should be a valid number");
+      return false;
+    }
+    query->push_back(static_cast<float>(value));
+  }
+  return true;
+}
+
+bool ReadFilters(const object& root, std::optional<RowFilter>* filters, HttpResponse* failure) {
+  object json;
+  bool found;
+  if (!Member(root, "filters", &json, &found, failure)) return false;
+  if (!found) return true;
+  auto filter = FilterFromJson(simdjson::minify(json));
+  if (!filter.ok()) {
+    *failure = Failure(filter.status());
+    return false;
+  }
+  *filters = std::move(filter).value();
+  return true;
+}
+
+HttpResponse SearchDocuments(const HttpRequest& http, const HttpContext& context) {
+  object root;
+  HttpResponse failure;
+  DocumentRequest request;
+  bool found, has_top_k, with_versions = false;
+  int64_t top_k = 0, version = 1;
+  if (!ParseBody(http, context, &root, &failure) ||
+      !StringList(root, "features", &request.features, &failure) ||
+      !Member(root, "feature_service", &request.feature_service, &found, &failure) ||
+      !Member(root, "query_string", &request.query_string, &found, &failure) ||
+      !Member(root, "distance_metric", &request.distance_metric, &found, &failure) ||
+      !Member(root, "top_k", &top_k, &has_top_k, &failure) ||
+      !Member(root, "api_version", &version, &found, &failure) ||
+      !Member(root, "include_feature_view_version_metadata", &with_versions, &found, &failure) ||
+      !ReadQuery(root, &request.query, &failure) || !ReadFilters(root, &request.filters, &failure)) {
+    return failure;
+  }
+  // Where Feast runs into an error of its store, these say what is missing.
+  if (!has_top_k)
+    return Failure(Status::InvalidArgument("the search has no top_k. Say how many documents it may find."));
+  if (version != 1 && version != 2)
+    return Failure(
+        Status::InvalidArgument("api_version is " + std::to_string(version) + "; there is 1 and 2."));
+  request.top_k = top_k > 0 ? static_cast<size_t>(top_k) : 0;
+  request.first_version = version == 1;
+  const auto response = context.store->RetrieveOnlineDocuments(
       request, Deadline::After(
                    std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
   if (!response.ok()) return Failure(response.status());
@@ -415,6 +482,9 @@ HttpResponse MetricsText(const HttpRequest&, const HttpContext& context);
 
 constexpr HttpRoute kRoutes[] = {
     {"POST", "/get-online-features", false, "read_online", "Newest features of entities", GetOnlineFeatures},
+    {"POST", "/search", false, "read_online", "Documents nearest to a vector, or with words in them",
+     SearchDocuments},
+    {"POST", "/retrieve-online-documents", false, "read_online", "The old name of /search", SearchDocuments},
     {"POST", "/push", true, "write_online", "Rows for all views of a push source", Push},
     {"POST", "/write-to-online-store", true, "write_online", "Rows for one feature view", WriteToOnlineStore},
     {"POST", "/materialize", true, "write_online", "History of a time range into the online store",
