@@ -256,11 +256,21 @@ class YamlReader {
   }
 
   void ReadFeature(const YAML::Node& node, const std::string& view, feast::core::FeatureSpecV2* feature) {
-    if (!CheckKeys(node, "a feature", {"name", "dtype", "description", "tags"})) return;
+    if (!CheckKeys(node, "a feature",
+                   {"name", "dtype", "description", "tags", "vector_index", "vector_length",
+                    "vector_search_metric"}))
+      return;
     feature->set_name(Text(node, "name"));
     if (feature->name().empty()) Bad(node, "a feature of \"" + view + "\" has no name. Give it one.");
     feature->set_description(Text(node, "description"));
     Pairs(node["tags"], "tags", feature->mutable_tags());
+    feature->set_vector_index(Flag(node, "vector_index", false));
+    feature->set_vector_search_metric(Text(node, "vector_search_metric"));
+    int32_t length = 0;
+    if (node["vector_length"] &&
+        (!YAML::convert<int32_t>::decode(node["vector_length"], length) || length < 0))
+      Bad(node["vector_length"], "\"vector_length\" is no whole number from 0 on.");
+    feature->set_vector_length(length);
     if (!node["dtype"]) return;  // validation says it
     const auto type = ParseWrittenType(Text(node, "dtype"));
     if (!type.ok()) {

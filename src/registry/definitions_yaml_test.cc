@@ -76,6 +76,23 @@ TEST(DefinitionsYaml, FilesMayNameWhatOtherFilesDefine) {
   EXPECT_EQ(view.features_size(), 1);
 }
 
+TEST(DefinitionsYaml, FeaturesThatAreSearchedByTheirVectors) {
+  const Definitions definitions = Read({{"a.yaml", R"(
+feature_views:
+  - name: docs
+    schema:
+      - {name: embedding, dtype: Array(Float32), vector_index: true, vector_length: 384, vector_search_metric: cosine}
+      - {name: title, dtype: String}
+      - {name: wrong, dtype: Array(Float32), vector_length: many}
+)"}});
+  const auto& features = definitions.registry.feature_views(0).spec().features();
+  EXPECT_TRUE(features[0].vector_index());
+  EXPECT_EQ(features[0].vector_length(), 384);
+  EXPECT_EQ(features[0].vector_search_metric(), "cosine");
+  EXPECT_FALSE(features[1].vector_index());
+  EXPECT_NE(definitions.ToStatus().message().find("vector_length"), std::string::npos);
+}
+
 TEST(DefinitionsYaml, SourcesInPostgres) {
   const Definitions definitions =
       Read({{"a.yaml",

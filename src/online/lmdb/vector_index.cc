@@ -10,8 +10,8 @@ namespace {
 
 constexpr size_t kEffortMin = 64, kEffortMax = 4096;
 // A search for ten that looks at so many candidates that it finds this share of them.
-constexpr double kRecall = 0.97;
-constexpr size_t kMeasureQueries = 48, kMeasureTop = 10;
+constexpr double kRecall = 0.975;
+constexpr size_t kMeasureFrom = 512, kMeasureQueries = 48, kMeasureTop = 10;
 
 }  // namespace
 
@@ -118,21 +118,20 @@ void VectorIndex::Clear() {
   measured_at_ = 0;
 }
 
-Status VectorIndex::Measure() {
-  if (count() < 2 * measured_at_ || count() <= kMeasureTop) return Status::OK();
-  std::minstd_rand random(1);
-  std::vector<uint32_t> queries;
-  for (size_t i = 0; i < 4 * kMeasureQueries && queries.size() < kMeasureQueries; ++i) {
-    const auto number = static_cast<uint32_t>(random() % entries_.size());
-    if (entries_[number].found) queries.push_back(number);
+Status VectorIndex::Measure(const std::vector<VectorChange>& next) {
+  if (count() < kMeasureFrom || count() < measured_at_ + measured_at_ / 4) return Status::OK();
+  std::vector<std::span<const float>> queries;
+  for (const VectorChange& change : next) {
+    if (change.vector.size() == identity_.length && queries.size() < kMeasureQueries)
+      queries.push_back(change.vector);
   }
+  if (queries.size() < kMeasureQueries / 2) return Status::OK();
   std::vector<std::vector<uint32_t>> nearest;  // of each query, by looking at all
-  for (const uint32_t query : queries) {
-    const DistanceTo distance(graph_->Vector(query), metric_);
+  for (const auto query : queries) {
+    const DistanceTo distance(query, metric_);
     std::vector<std::pair<double, uint32_t>> all;
     for (uint32_t number = 0; number < entries_.size(); ++number) {
-      if (entries_[number].found && number != query)
-        all.emplace_back(distance(graph_->Vector(number)), number);
+      if (entries_[number].found) all.emplace_back(distance(graph_->Vector(number)), number);
     }
     std::partial_sort(all.begin(), all.begin() + kMeasureTop, all.end());
     nearest.emplace_back();
@@ -143,8 +142,7 @@ Status VectorIndex::Measure() {
     size_t hits = 0;
     std::vector<uint32_t> found;
     for (size_t i = 0; i < queries.size(); ++i) {
-      SALVER_RETURN_NOT_OK(graph_->Search(graph_->Vector(queries[i]), effort, nullptr, &found));
-      std::erase(found, queries[i]);
+      SALVER_RETURN_NOT_OK(graph_->Search(queries[i], effort, nullptr, &found));
       found.resize(std::min(found.size(), kMeasureTop));
       for (const uint32_t number : found)
         hits += static_cast<size_t>(std::count(nearest[i].begin(), nearest[i].end(), number));

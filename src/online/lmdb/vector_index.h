@@ -70,9 +70,10 @@ class VectorIndex {
   // The rest is for the one thread that changes the index.
   // Takes changes in, in the order of the log. After an error the index is empty.
   Status Apply(const std::vector<VectorChange>& changes);
-  // How many candidates a search has to look at so that it misses few, measured on the vectors that are
-  // there. Does nothing while they have not doubled since.
-  Status Measure();
+  // How many candidates a search has to look at so that it misses few, measured with changes that are not in
+  // the graph yet: a vector that is in it leads to its neighbours by itself. Does nothing until the index has
+  // grown by a quarter.
+  Status Measure(const std::vector<VectorChange>& next);
   uint64_t seen() const { return seen_; }
   uint64_t changed_since_save() const { return changed_since_save_; }
   size_t count() const { return number_of_.size(); }

@@ -66,8 +66,8 @@ void VectorIndexes::Stop() {
 
 void VectorIndexes::Forget(const std::vector<uint32_t>& tables) {
   std::lock_guard lock(mutex_);
-  kept_.clear();
   for (const uint32_t table : tables) {
+    std::erase_if(kept_, [&](const auto& one) { return one.second->table == table; });
     std::error_code ignored;  // a file that stays is of another incarnation, and never read
     for (const auto& file : std::filesystem::directory_iterator(options_.path, ignored)) {
       if (file.path().filename().string().starts_with(FilePrefix(table)))
@@ -111,9 +111,9 @@ Status VectorIndexes::CatchUp(Kept* kept) {
     }
     SALVER_ASSIGN(const auto changes, ReadChanges(kept, &last_change));
     if (changes.empty()) break;
+    SALVER_RETURN_NOT_OK(kept->index->Measure(changes));
     SALVER_RETURN_NOT_OK(kept->index->Apply(changes));
   }
-  SALVER_RETURN_NOT_OK(kept->index->Measure());
   const uint64_t enough = std::max<uint64_t>(options_.vector_index_from, kept->index->count() / 8);
   return kept->index->changed_since_save() >= enough ? SaveFiles(kept) : Status::OK();
 }
