@@ -159,7 +159,7 @@ Result<Snapshot> OpenSealedRegistry(const std::string& bytes, const std::string&
   const Seals seals = FindSeals(bytes);
   if (!seals.first.empty()) {
     RegistryProto sealed;
-    if (seals.last != seals.first || bytes.size() < 2 * seals.first.size() ||
+    if (!bytes.ends_with(seals.first) || bytes.size() < 2 * seals.first.size() ||
         !sealed.ParseFromArray(seals.first.data(), static_cast<int>(seals.first.size()))) {
       return corrupt("is damaged: its two seals are not the same");
     }

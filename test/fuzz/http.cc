@@ -19,7 +19,7 @@ using boost::asio::ip::tcp;
 std::string AnswerTo(std::string_view bytes, size_t piece) {
   static ServerState server{.options = {.body_bytes_max = 2000, .head_bytes_max = 1000},
                             .context = FuzzRepository::Shared().context()};
-  io_context loop{1};
+  static io_context loop{1};
   int ends[2];
   Check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0, "there are sockets");
   std::make_shared<Connection>(tcp::socket(loop, tcp::v4(), ends[0]), &server)->Start();
@@ -41,8 +41,8 @@ std::string AnswerTo(std::string_view bytes, size_t piece) {
     if (size == 0 || (size < 0 && errno != EAGAIN)) break;
   }
   ::close(ends[1]);
-  loop.restart();
   loop.run();
+  loop.restart();
   Check(server.connections == 0, "a connection that has ended is gone");
   return answer;
 }

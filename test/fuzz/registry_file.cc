@@ -10,7 +10,8 @@ void RegistryFile(std::string_view bytes) {
   if (!registry.ok()) return;
   (void)RegistrySnapshot::Make(*registry, "rides");
   const std::string sealed = SealRegistry(**registry, 7);
-  Check(OpenSealedRegistry(sealed, "registry.db").ok(), "what was sealed can be opened");
+  const Status opened = OpenSealedRegistry(sealed, "registry.db").status();
+  if (!opened.ok()) Check(false, ("what was sealed can be opened: " + opened.ToString()).c_str());
 }
 
 }  // namespace salver::fuzz
