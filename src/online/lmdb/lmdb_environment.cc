@@ -1,6 +1,7 @@
 #include "online/lmdb/lmdb_environment.h"
 
 #include <errno.h>
+#include <sys/statvfs.h>
 
 #include <filesystem>
 #include <map>
@@ -86,7 +87,7 @@ Status LmdbEnvironment::Error(std::string_view action, int error) const {
   if (error == MDB_CORRUPTED || error == MDB_INVALID || error == MDB_VERSION_MISMATCH) {
     return Status::DataLoss(text + " Remove the folder, apply and materialize again.");
   }
-  if (error == ENOSPC || error == EDQUOT)
+  if (DiskIsFull(error))
     return Status::ResourceExhausted(text + " Nothing of it was written. Free some space and run it again.");
   return Status::Unavailable(text + " Check that the folder can be written and the disk has space.");
 }
@@ -96,6 +97,16 @@ Status LmdbEnvironment::Broken() const {
       "lmdb online store \"" + options_.path +
       "\" is read-only since a sync to disk failed. Check the disk, then open the store "
       "again (restart the server).");
+}
+
+// A disk that took only a part of a write is EIO to LMDB, as is a sync that failed. Such a write has 64 pages
+// at most, so less than them was free. Were it the sync after all: the pages it was for are referred to by
+// nothing.
+bool LmdbEnvironment::DiskIsFull(int error) const {
+  if (error != EIO) return error == ENOSPC || error == EDQUOT;
+  struct statvfs disk;
+  constexpr uint64_t kMostWritten = 64 * 4096;
+  return ::statvfs(options_.path.c_str(), &disk) == 0 && disk.f_bavail * disk.f_frsize < kMostWritten;
 }
 
 Status LmdbEnvironment::Closed() const {
@@ -194,7 +205,7 @@ int LmdbEnvironment::Writer::Commit() {
   const int error = mdb_txn_commit(txn);
   map_.unlock();
   // What a full disk or map refuses was never referred to, so it may be tried again.
-  const bool harmless = error == 0 || error == MDB_MAP_FULL || error == ENOSPC || error == EDQUOT;
+  const bool harmless = error == 0 || error == MDB_MAP_FULL || environment_->DiskIsFull(error);
   if (!harmless) environment_->broken_ = true;
   return error;
 }

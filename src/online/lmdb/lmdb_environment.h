@@ -113,6 +113,8 @@ class LmdbEnvironment {
   // Bytes of the map behind the last page in use.
   size_t Room() const;
   Status Broken() const;
+  // Whether a call of LMDB ended with `error` for want of space.
+  bool DiskIsFull(int error) const;
   Status Closed() const;
 
   const LmdbOptions options_;
