@@ -159,7 +159,7 @@ def test_a_store_that_is_down_is_503_with_retry_after_and_comes_back(items, empt
     with serving(items) as url:
         before = read(url)
         assert before == [[7, 100, 999], [7, 100, None], ["w7", "w100", None]]
-        seen, stop, wrong = [], threading.Event(), []
+        seen, stop, wrong, acknowledged = [], threading.Event(), [], {}
 
         def load():
             while not stop.is_set():
@@ -169,7 +169,18 @@ def test_a_store_that_is_down_is_503_with_retry_after_and_comes_back(items, empt
                 if status not in (200, 503) or not right:
                     wrong.append((status, body, retry_after))
 
+        def write(item):
+            for number in range(1_000_000):
+                if stop.is_set():
+                    return
+                status, body, retry_after = push(url, [(item, f"2026-03-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z", number, "n")])
+                if status == 200:
+                    acknowledged[item] = number
+                elif status != 503 or not retry_after:
+                    wrong.append((status, body, retry_after))
+
         threads = [threading.Thread(target=load) for _ in range(4)]
+        threads += [threading.Thread(target=write, args=(1000 + number,)) for number in range(2)]
         for thread in threads:
             thread.start()
         try:
@@ -186,6 +197,9 @@ def test_a_store_that_is_down_is_503_with_retry_after_and_comes_back(items, empt
                 thread.join()
         assert not wrong, wrong[:3]
         wait_until(lambda: ask(url, "/get-online-features", READ)[0] == 200, "an answer after the restart")
+        _, body, _ = ask(url, "/get-online-features", {"features": ["items:count"], "entities": {"item_id": sorted(acknowledged)}})
+        stored = dict(zip(body["results"][0]["values"], body["results"][1]["values"]))
+        assert len(stored) == 2 and all(stored[item] >= number for item, number in acknowledged.items()), (stored, acknowledged)
         status, body, _ = push(url, [(7, "2026-02-01T00:00:00Z", 70, "new")])
         assert status == 200, body
         assert read(url) == [[7, 100, 999], [70, 100, None], ["new", "w100", None]]
