@@ -140,7 +140,7 @@ void FindInAll(std::span<const float> query, const std::vector<float>& vectors, 
   for (size_t i = 0; i < kTop; ++i) ids->push_back(all[i].second);
 }
 
-// The library's own space for squared distances, as its users have it, compiled as this program is.
+// The library's own space for squared distances, as its users have it: compiled for this processor.
 struct Library {
   explicit Library(const std::vector<float>& vectors, const Options& options)
       : space(options.length), graph(&space, options.vectors, 32, 200) {
