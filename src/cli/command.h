@@ -44,6 +44,7 @@ void AddMaterialize(CLI::App* app, Context* context);  // materialize, materiali
 void AddObjects(CLI::App* app, Context* context);      // entities list, feature-views describe, ...
 void AddOnline(CLI::App* app, Context* context);       // get-online-features
 void AddRegistryDump(CLI::App* app, Context* context);
+void AddListen(CLI::App* app, Context* context);
 void AddServe(CLI::App* app, Context* context);
 void AddTeardown(CLI::App* app, Context* context);
 void AddVersion(CLI::App* app, Context* context);

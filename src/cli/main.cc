@@ -62,6 +62,7 @@ int Main(int argc, char** argv) {
   AddMaterialize(&app, &context);
   AddHistorical(&app, &context);
   AddOnline(&app, &context);
+  AddListen(&app, &context);
   AddServe(&app, &context);
   AddObjects(&app, &context);
   AddRegistryDump(&app, &context);

@@ -1,9 +1,10 @@
-// serve: the HTTP feature server, until SIGTERM or SIGINT.
+// serve and listen: the feature server, until SIGTERM or SIGINT. Each port takes HTTP and gRPC.
 #include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <thread>
 
@@ -40,10 +41,7 @@ struct FeastOptions {
   int ignored_number = 0;
 };
 
-Status Run(const Context& context, const HttpServerOptions& options, const std::string& type) {
-  if (type != "http") {
-    return Status::Unimplemented("serve --type \"" + type + "\" is not in this release; there is: http.");
-  }
+Status Run(const Context& context, const HttpServerOptions& options) {
   // Large answers come and go all the time: without this, their pages go back to the kernel and are zeroed
   // again (a quarter of the time of a request for 25,000 values).
   ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
@@ -88,6 +86,10 @@ void AddServe(CLI::App* app, Context* context) {
                      "As Feast has it. No worker needs restarts; registry changes are seen at once");
   verb->callback([=] {
     context->action = [=] {
+      if (*type != "http") {
+        return Status::Unimplemented("serve --type \"" + *type +
+                                     "\" is not in this release; there is: http.");
+      }
       if (!feast->key.empty()) {
         return Status::Unimplemented(
             "serve --key and --cert are not in this release: it speaks plain HTTP. Put a "
@@ -99,7 +101,37 @@ void AddServe(CLI::App* app, Context* context) {
             options->workers > 0 ? options->workers : static_cast<int>(std::thread::hardware_concurrency());
         options->connections_max = feast->worker_connections * std::max(1, workers);
       }
-      return Run(*context, *options, *type);
+      return Run(*context, *options);
+    };
+  });
+}
+
+// Where Feast's gRPC server listens, and with its flags.
+void AddListen(CLI::App* app, Context* context) {
+  CLI::App* verb = AddVerb(app, "listen", "Start the feature server where gRPC clients expect it",
+                           "salver -c feature_repo listen --address localhost:50051");
+  auto address = std::make_shared<std::string>("localhost:50051");
+  auto ignored = std::make_shared<int>(0);
+  verb->add_option("-a,--address", *address, "host:port to listen on; port 0 takes a free one and prints it");
+  for (const char* name : {"-w,--max_workers", "-r,--registry_ttl_sec"})
+    verb->add_option(name, *ignored,
+                     "As Feast has it. There is an event loop a core; registry changes are seen at once");
+  verb->callback([=] {
+    context->action = [=] {
+      HttpServerOptions options;
+      const size_t colon = address->rfind(':');
+      const char* const begin = address->data() + std::min(address->size(), colon + 1);
+      const char* const end = address->data() + address->size();
+      if (colon == std::string::npos || std::from_chars(begin, end, options.port).ptr != end ||
+          begin == end) {
+        return Status::InvalidArgument(
+            "--address \"" + *address + "\" is no host:port. Give one, as in localhost:50051.",
+            Reason::kBadConfig);
+      }
+      options.host = address->substr(0, colon);
+      if (options.host.starts_with('[') && options.host.ends_with(']'))
+        options.host = options.host.substr(1, options.host.size() - 2);
+      return Run(*context, options);
     };
   });
 }

@@ -179,7 +179,7 @@ TEST_F(BadRequestTest, BytesThatAreNoHttpAreRefusedAndTheConnectionEnds) {
   const BadBytes kBytes[] = {
       {"garbage", "hello\r\n\r\n", 400},
       {"TLS", std::string("\x16\x03\x01\x02\x00\x01\x00\x01", 8), 400},
-      {"HTTP/2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 400},
+      {"half of HTTP/2's preface", "PRI * HTTP/2.0\r\n\r\nSMALL\r\n\r\n", 400},
       {"unknown method", "BREW /health HTTP/1.1\r\n\r\n", 400},
       {"bad version", "GET /health HTTP/7.3\r\n\r\n", 400},
       {"space in a header name", "GET /health" + kHost + "Bad Name: x\r\n\r\n", 400},

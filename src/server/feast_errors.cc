@@ -9,15 +9,16 @@ struct FeastClass {
   Reason reason;
   int http_status;
   const char* name;
+  StatusCode grpc_code;  // what its gRPC server says of it
 };
 
 constexpr FeastClass kClasses[] = {
-    {Reason::kViewNotFound, 404, "FeatureViewNotFoundException"},
-    {Reason::kServiceNotFound, 404, "FeatureServiceNotFoundException"},
-    {Reason::kObjectNotFound, 404, "FeastObjectNotFoundException"},
-    {Reason::kPushSourceNotFound, 422, "PushSourceNotFoundException"},
-    {Reason::kMissingRequestData, 404, "RequestDataNotFoundInEntityRowsException"},
-    {Reason::kNameCollision, 500, "FeatureNameCollisionError"},
+    {Reason::kViewNotFound, 404, "FeatureViewNotFoundException", StatusCode::kUnknown},
+    {Reason::kServiceNotFound, 404, "FeatureServiceNotFoundException", StatusCode::kInternal},
+    {Reason::kObjectNotFound, 404, "FeastObjectNotFoundException", StatusCode::kInternal},
+    {Reason::kPushSourceNotFound, 422, "PushSourceNotFoundException", StatusCode::kInvalidArgument},
+    {Reason::kMissingRequestData, 404, "RequestDataNotFoundInEntityRowsException", StatusCode::kUnknown},
+    {Reason::kNameCollision, 500, "FeatureNameCollisionError", StatusCode::kUnknown},
 };
 
 int PlainStatus(const Status& status) {
@@ -54,6 +55,13 @@ FeastError ToFeastError(const Status& status) {
   error.retry_after = error.http_status == 503;
   AppendJsonString(status.message(), &error.body);
   return error;
+}
+
+StatusCode ToGrpcCode(const Status& status) {
+  for (const FeastClass& known : kClasses) {
+    if (known.reason == status.reason()) return known.grpc_code;
+  }
+  return status.code();
 }
 
 std::string InvalidBody(std::string_view type, std::string_view location_json, std::string_view message) {

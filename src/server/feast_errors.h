@@ -19,6 +19,10 @@ struct FeastError {
 // string of the message. The message is ours.
 FeastError ToFeastError(const Status& status);
 
+// Feast's own errors have the code that its gRPC server gives them, all others keep theirs. The message is
+// ours.
+StatusCode ToGrpcCode(const Status& status);
+
 // The body of a 422 for one field: {"detail": [{"type", "loc", "msg"}]}.
 std::string InvalidBody(std::string_view type, std::string_view location_json, std::string_view message);
 

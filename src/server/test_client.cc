@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -11,6 +12,7 @@
 #include <cerrno>
 #include <cstring>
 #include <stdexcept>
+#include <utility>
 
 namespace salver {
 
@@ -90,6 +92,11 @@ std::string TestClient::ReceiveBytes(size_t size) {
   return bytes;
 }
 
+std::string TestClient::ReceiveSome() {
+  if (buffer_.empty()) Fill();
+  return std::exchange(buffer_, {});
+}
+
 TestAnswer TestClient::Exchange(std::string_view bytes) {
   Send(bytes);
   auto answer = Receive();
@@ -99,6 +106,11 @@ TestAnswer TestClient::Exchange(std::string_view bytes) {
 
 bool TestClient::AtEnd() {
   return buffer_.empty() && !Fill();
+}
+
+void TestClient::AwaitHangup() {
+  pollfd waited{socket_, POLLRDHUP, 0};
+  if (::poll(&waited, 1, 60'000) != 1) throw std::runtime_error("the connection did not end in time");
 }
 
 std::string PostBytes(std::string_view target, std::string_view json) {

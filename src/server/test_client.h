@@ -31,9 +31,13 @@ class TestClient {
   TestAnswer Get(std::string_view target);
   // Bytes that have come and that no answer took; blocks until there are `size`.
   std::string ReceiveBytes(size_t size);
+  // What has come, at least a byte; nothing at the end of the connection.
+  std::string ReceiveSome();
   // True when the server ends the connection without sending more.
   bool AtEnd();
   void SetReceiveBuffer(int bytes);
+  // Waits for the end of the connection without taking a byte.
+  void AwaitHangup();
 
  private:
   bool Fill();  // reads more; false at the end

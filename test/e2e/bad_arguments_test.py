@@ -78,6 +78,7 @@ FAULTS = {
     "serve on a port too high": (["serve", "--port", "65536"], ["65536"]),
     "serve on no address": (["serve", "--host", "nowhere.invalid", "--port", "0"], ["nowhere.invalid"]),
     "serve what is not there": (["serve", "--type", "smoke"], ["smoke", "http"]),
+    "listen without a port": (["listen", "--address", "localhost"], ["--address", "localhost:50051"]),
     "serve with TLS": (["serve", "--key", "k.pem", "--cert", "c.pem"], ["--key", "TLS"]),
     "init over a folder": (["init", "taken"], ["taken", "exists"]),
     "init in no folder": (["init", "."], [".", "project name"]),

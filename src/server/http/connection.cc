@@ -1,25 +1,18 @@
 #include "server/http/connection.h"
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/write.hpp>
 
 #include <strings.h>
 
-#include <new>
-
-#include "model/value_codec.h"
-#include "salver/log.h"
-#include "server/feast_errors.h"
+#include "server/http/http2_connection.h"
+#include "server/http/run_request.h"
 
 namespace salver {
 namespace {
 
 namespace asio = boost::asio;
-using asio::ip::tcp;
 using boost::system::error_code;
 
-// How long bytes of a refused request are read and dropped, so that the client gets to read why.
-constexpr std::chrono::milliseconds kDrainTime{2000};
 // Buffers up to this size are kept for the next request.
 constexpr size_t kKeptBytes = 64 << 10;
 
@@ -68,13 +61,6 @@ void AppendHead(const HttpResponse& response, bool keep_alive, std::string* out)
   ((*out += "content-length: ") += std::to_string(response.body.size())) += "\r\n\r\n";
 }
 
-HttpResponse Refusal(int status, std::string_view reason) {
-  HttpResponse response{.status = status, .body = "{\"detail\":", .close = true};
-  AppendJsonString(reason, &response.body);
-  response.body += '}';
-  return response;
-}
-
 void Empty(std::string* text) {
   text->clear();
   if (text->capacity() > kKeptBytes) text->shrink_to_fit();
@@ -108,14 +94,11 @@ const llhttp_settings_t* Connection::Callbacks() {
   return &callbacks;
 }
 
-Connection::Connection(tcp::socket socket, ServerState* server)
-    : socket_(std::move(socket)), timer_(socket_.get_executor()), server_(server) {
+Connection::Connection(ByteStream stream, ServerState* server, Sessions* sessions)
+    : stream_(std::move(stream)), timer_(stream_.executor()), server_(server), sessions_(sessions) {
   ++server_->connections;
   llhttp_init(&parser_, HTTP_REQUEST, Callbacks());
   parser_.data = this;
-  error_code ignored;
-  socket_.set_option(tcp::no_delay(true), ignored);
-  socket_.non_blocking(true, ignored);
 }
 
 Connection::~Connection() {
@@ -136,12 +119,11 @@ void Connection::StartRefused() {
 void Connection::Stop() {
   // Bytes that the loop has taken from the socket already may wait for their turn behind this call: after
   // them.
-  asio::post(socket_.get_executor(), [self = shared_from_this()] { self->StopNow(); });
+  asio::post(stream_.executor(), [self = shared_from_this()] { self->StopNow(); });
 }
 
 void Connection::StopNow() {
-  error_code ignored;
-  const bool idle = stage_ == Stage::kReading && !begun_ && socket_.available(ignored) == 0;
+  const bool idle = stage_ == Stage::kReading && !begun_ && !stream_.HasUnread();
   if (idle) return Close();
   if (stage_ == Stage::kReading || stage_ == Stage::kWriting) {
     SetDeadline(std::min(deadline_, Clock::now() + server_->options.stop_time_max));
@@ -185,10 +167,8 @@ int Connection::OnHeadersComplete() {
   const bool has_length = (parser_.flags & F_CONTENT_LENGTH) != 0;
   if (has_length && parser_.content_length > server_->options.body_bytes_max)
     return OnBody(nullptr, SIZE_MAX);
-  if (wants_continue_) {
-    error_code ignored;  // a client that does not get it sends its body after a second
-    socket_.write_some(asio::buffer(std::string_view("HTTP/1.1 100 Continue\r\n\r\n")), ignored);
-  }
+  // A client that does not get it sends its body after a second.
+  if (wants_continue_) stream_.TryWrite("HTTP/1.1 100 Continue\r\n\r\n");
   return 0;
 }
 
@@ -215,7 +195,7 @@ void Connection::Read() {
                          : server_->options.idle_time_max;
   SetDeadline((begun_ ? request_start_ : Clock::now()) + limit);
   auto self = shared_from_this();
-  socket_.async_read_some(asio::buffer(buffer_), [self](error_code error, size_t size) {
+  stream_.AsyncRead(asio::buffer(buffer_), [self](error_code error, size_t size) {
     if (self->stage_ != Stage::kReading) return;  // answered or closed by the clock meanwhile
     if (error) return self->Close();
     self->pending_ = std::string_view(self->buffer_.data(), size);
@@ -238,6 +218,10 @@ void Connection::Parse() {
     pending_ = {};
     return Read();
   }
+  if (error == HPE_PAUSED_H2_UPGRADE) {
+    pending_.remove_prefix(static_cast<size_t>(llhttp_get_error_pos(&parser_) - pending_.data()));
+    return GoOnAsHttp2();
+  }
   if (error == HPE_PAUSED) {
     pending_.remove_prefix(static_cast<size_t>(llhttp_get_error_pos(&parser_) - pending_.data()));
     return Handle();
@@ -250,16 +234,15 @@ void Connection::Parse() {
   Answer(std::move(refusal_));
 }
 
-HttpResponse Connection::RunHandler() noexcept {
-  try {
-    return route_->handle(request_, server_->context);
-  } catch (const std::bad_alloc&) {
-    return {.status = 503, .body = "\"out of memory. Ask for less.\"", .retry_after = true};
-  } catch (const std::exception& error) {
-    HttpResponse response{.status = 500};
-    AppendJsonString(error.what(), &response.body);
-    return response;
-  }
+// Nothing but the preface has been read of it, so nothing is lost with this object.
+void Connection::GoOnAsHttp2() {
+  constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+  auto next = std::make_shared<Http2Connection>(std::move(stream_), server_);
+  sessions_->Add(next);
+  stage_ = Stage::kClosed;
+  timer_.cancel();
+  next->Start(std::string(kPreface) + std::string(pending_));
+  if (server_->stopping) next->Stop();
 }
 
 void Connection::Handle() {
@@ -270,42 +253,26 @@ void Connection::Handle() {
   HttpResponse response;
   route_ = FindRoute(request_, &response);
   if (route_ == nullptr) return Answer(std::move(response));
-  if (!route_->slow) return Answer(RunHandler());
+  if (!route_->slow) return Answer(RunRoute(*route_, request_, server_->context));
   SetDeadline(Clock::time_point::max());  // a materialization takes the time it takes
   auto self = shared_from_this();
   const bool queued = server_->context.run_later([self] {
-    auto answer = std::make_shared<HttpResponse>(self->RunHandler());
-    asio::post(self->socket_.get_executor(), [self, answer] { self->Answer(std::move(*answer)); });
+    auto answer =
+        std::make_shared<HttpResponse>(RunRoute(*self->route_, self->request_, self->server_->context));
+    asio::post(self->stream_.executor(), [self, answer] { self->Answer(std::move(*answer)); });
   });
-  if (!queued) {
-    Answer({.status = 503,
-            .body = "\"too many requests of this kind are waiting. Try again later.\"",
-            .retry_after = true});
-  }
-}
-
-// What was asked without its query and body: those may hold values of features and keys.
-void Connection::LogAnswer(const HttpResponse& response) const {
-  if (!LogEnabled(LogRoom::kServer, LogLevel::kInfo)) return;
-  LogLine line(LogRoom::kServer, "request");
-  line.Add("method", request_.method);
-  line.Add("path", request_.path());
-  line.Add("status", response.status);
-  line.Add("bytes", static_cast<int64_t>(response.body.size()));
-  if (route_ != nullptr) {
-    line.Add("handled_us",
-             std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - handling_start_).count());
-  }
-  line.End();
+  if (!queued) Answer(TooManyWaiting());
 }
 
 void Connection::Answer(HttpResponse response) {
   stage_ = Stage::kWriting;
-  if (route_ != nullptr) {
-    server_->metrics.CountRequest(static_cast<size_t>(route_ - HttpRoutes().data()), response.status,
-                                  Clock::now() - handling_start_);
-  }
-  LogAnswer(response);
+  AnsweredRequest answered{.method = request_.method,
+                           .path = request_.path(),
+                           .status = response.status,
+                           .bytes = response.body.size(),
+                           .handling_start = handling_start_};
+  if (route_ != nullptr) answered.endpoint = static_cast<size_t>(route_ - HttpRoutes().data());
+  RecordAnswer(answered, &server_->metrics);
   const bool go_on = keep_alive_ && !response.close && !server_->stopping;
   head_.clear();
   AppendHead(response, go_on, &head_);
@@ -314,14 +281,14 @@ void Connection::Answer(HttpResponse response) {
               (server_->stopping ? server_->options.stop_time_max : server_->options.idle_time_max));
   // Written after the requests that are waiting already have been handled: a client that sleeps until its
   // answer comes is woken once for all of them. With nothing waiting it is written at once.
-  asio::post(socket_.get_executor(),
+  asio::post(stream_.executor(),
              [self = shared_from_this(), go_on, drain = response.close] { self->Write(go_on, drain); });
 }
 
 void Connection::Write(bool go_on, bool drain) {
   if (stage_ != Stage::kWriting) return;  // closed by the clock meanwhile
   const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head_), asio::buffer(body_)};
-  asio::async_write(socket_, buffers, [self = shared_from_this(), go_on, drain](error_code error, size_t) {
+  stream_.AsyncWrite(buffers, [self = shared_from_this(), go_on, drain](error_code error, size_t) {
     if (self->stage_ != Stage::kWriting) return;
     self->begun_ = false;
     self->route_ = nullptr;
@@ -336,13 +303,12 @@ void Connection::Write(bool go_on, bool drain) {
 void Connection::Drain() {
   if (stage_ != Stage::kDraining) {
     stage_ = Stage::kDraining;
-    error_code ignored;
-    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.EndWriting();
     SetDeadline(Clock::now() +
                 (server_->stopping ? std::min(kDrainTime, server_->options.stop_time_max) : kDrainTime));
   }
   auto self = shared_from_this();
-  socket_.async_read_some(asio::buffer(buffer_), [self](error_code error, size_t) {
+  stream_.AsyncRead(asio::buffer(buffer_), [self](error_code error, size_t) {
     if (self->stage_ != Stage::kDraining) return;
     return error ? self->Close() : self->Drain();
   });
@@ -351,9 +317,8 @@ void Connection::Drain() {
 void Connection::Close() {
   if (stage_ == Stage::kClosed) return;
   stage_ = Stage::kClosed;
-  error_code ignored;
   timer_.cancel();
-  socket_.close(ignored);
+  stream_.Close();
 }
 
 void Connection::SetDeadline(Clock::time_point deadline) {
@@ -375,15 +340,13 @@ void Connection::Watch() {
 
 void Connection::OnTimeout() {
   deadline_ = Clock::time_point::max();
-  error_code ignored;
-  if (stage_ == Stage::kWriting) {
-    // Nobody takes the answer: without this the kernel would go on offering what it has of it.
-    socket_.set_option(tcp::socket::linger(true, 0), ignored);
+  if (stage_ == Stage::kWriting) {  // nobody takes the answer
+    stream_.Reset();
     return Close();
   }
   if (stage_ != Stage::kReading || !begun_) return Close();
   stage_ = Stage::kWriting;
-  socket_.cancel(ignored);  // the read; the answer is written below
+  stream_.Cancel();  // the read; the answer is written below
   Answer(Refusal(408, "the request was not complete in time."));
 }
 

@@ -1,51 +1,40 @@
-// One client's socket: bytes in through llhttp, one request at a time to its route, the answer out. Bytes of
-// the next request wait in the buffer (pipelining). Nothing here knows what a feature is.
+// One client's HTTP/1.1 connection: bytes in through llhttp, one request at a time to its route, the answer
+// out. Bytes of the next request wait in the buffer (pipelining). One that begins with HTTP/2's preface goes
+// on as an Http2Connection. Nothing here knows what a feature is.
 //
 // Thread safety: everything on the loop of the socket, but for handlers of slow routes.
 #pragma once
 
-#include <utility>  // boost 1.74's asio needs it first in C++20
+#include "server/http/byte_stream.h"
 
 #include <llhttp.h>
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/steady_timer.hpp>
 
 #include <array>
-#include <atomic>
 #include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
 
-#include "server/http/route.h"
+#include "server/http/server_state.h"
+#include "server/http/session.h"
 
 namespace salver {
 
-// What all connections of a server share. Outlives them.
-struct ServerState {
-  HttpServerOptions options;
-  HttpContext context;
-  Metrics metrics;
-  RunningViews materializing;
-  std::atomic<int> connections{0};
-  std::atomic<bool> stopping{false};
-};
-
-class Connection : public std::enable_shared_from_this<Connection> {
+class Connection final : public Session, public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  Connection(boost::asio::ip::tcp::socket socket, ServerState* server);
-  ~Connection();
+  // `sessions`: of the loop; where a successor is added.
+  Connection(ByteStream stream, ServerState* server, Sessions* sessions);
+  ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   void Start();
   // Answers 503, whatever is asked, and closes.
   void StartRefused();
-  // Ends the connection when it is between requests. A request that has begun is finished, if its bytes come
-  // and its answer goes within the stop time.
-  void Stop();
+  void Stop() override;
 
  private:
   enum class Stage { kReading, kHandling, kWriting, kDraining, kClosed };
@@ -64,10 +53,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Read();
   void Parse();
   void Handle();
-  HttpResponse RunHandler() noexcept;
+  void GoOnAsHttp2();
   void Answer(HttpResponse response);
   void Write(bool go_on, bool drain);
-  void LogAnswer(const HttpResponse& response) const;
   void Drain();
   void Close();
 
@@ -77,10 +65,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void Watch();
   void OnTimeout();
 
-  boost::asio::ip::tcp::socket socket_;
+  ByteStream stream_;
   boost::asio::steady_timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();
   ServerState* const server_;
+  Sessions* const sessions_;
   llhttp_t parser_;
   std::array<char, 16 * 1024> buffer_;
   std::string_view pending_;  // of buffer_, not yet parsed

@@ -36,9 +36,9 @@ class Worker {
 
   // From any thread.
   void Begin(tcp::socket socket, bool refuse) {
-    auto connection = std::make_shared<Connection>(std::move(socket), server_);
+    auto connection = std::make_shared<Connection>(ByteStream(std::move(socket)), server_, &sessions_);
     asio::post(loop_, [this, connection = std::move(connection), refuse] {
-      Remember(connection);
+      sessions_.Add(connection);
       refuse ? connection->StartRefused() : connection->Start();
       if (server_->stopping) connection->Stop();
     });
@@ -46,9 +46,7 @@ class Worker {
   void Stop() {
     asio::post(loop_, [this] {
       work_.reset();  // after the last connection has ended the loop has nothing to do, and run() returns
-      for (const auto& weak : connections_) {
-        if (const auto connection = weak.lock()) connection->Stop();
-      }
+      sessions_.Stop();
     });
   }
   void Join() {
@@ -56,19 +54,10 @@ class Worker {
   }
 
  private:
-  void Remember(const std::shared_ptr<Connection>& connection) {
-    if (connections_.size() >= 2 * live_at_sweep_ + 64) {
-      std::erase_if(connections_, [](const auto& weak) { return weak.expired(); });
-      live_at_sweep_ = connections_.size();
-    }
-    connections_.push_back(connection);
-  }
-
   ServerState* const server_;
   asio::io_context loop_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
-  std::vector<std::weak_ptr<Connection>> connections_;
-  size_t live_at_sweep_ = 0;
+  Sessions sessions_;
   std::thread thread_;
 };
 

@@ -51,6 +51,9 @@ struct HttpRoute {
   HttpResponse (*handle)(const HttpRequest&, const HttpContext&);
 };
 
+// Counts what an answer holds.
+void CountStatuses(const OnlineResponse& response, Metrics* metrics);
+
 std::span<const HttpRoute> HttpRoutes();
 
 // The route of a request; null with `response` filled (404, 405) when there is none.

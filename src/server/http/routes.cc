@@ -8,6 +8,8 @@
 #include "base/clock.h"
 #include "model/value_codec.h"
 #include "server/feast_errors.h"
+#include "server/frame_fields.h"
+#include "server/http/grpc_methods.h"
 #include "server/http/json_frame.h"
 #include "server/http/route.h"
 #include "serving/filter_json.h"
@@ -214,14 +216,6 @@ std::string EncodeOnline(const OnlineResponse& response, bool with_versions) {
   return out + "}}";
 }
 
-void CountStatuses(const OnlineResponse& response, Metrics* metrics) {
-  uint64_t present = 0, missing = 0;
-  for (const OnlineColumn& column : response.columns) {
-    for (const FieldStatus status : column.statuses) ++(status == FieldStatus::kPresent ? present : missing);
-  }
-  metrics->CountOnline(response.row_count, present, missing);
-}
-
 HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& context) {
   object root, entities;
   HttpResponse failure;
@@ -310,20 +304,6 @@ HttpResponse SearchDocuments(const HttpRequest& http, const HttpContext& context
   return {.body = EncodeOnline(*response, with_versions)};
 }
 
-// What the columns of a frame for these views are: join keys, features, and the times of the source.
-std::vector<Field> FrameFields(const FeatureView& view) {
-  std::vector<Field> fields = view.join_keys;
-  fields.insert(fields.end(), view.features.begin(), view.features.end());
-  for (const auto* source : {view.batch_source ? &*view.batch_source : nullptr,
-                             view.stream_source ? &*view.stream_source : nullptr}) {
-    if (source == nullptr) continue;
-    for (const std::string& name : {source->timestamp_field, source->created_timestamp_column}) {
-      if (!name.empty()) fields.push_back({.name = name, .type = ValueType::kUnixTimestamp});
-    }
-  }
-  return fields;
-}
-
 HttpResponse Push(const HttpRequest& http, const HttpContext& context) {
   object root, frame;
   HttpResponse failure;
@@ -336,27 +316,13 @@ HttpResponse Push(const HttpRequest& http, const HttpContext& context) {
   }
   if (!has_source) return Missing("push_source_name");
   if (!has_frame) return Missing("df");
-  PushTarget target = PushTarget::kOnline;
-  if (to == "offline") {
-    target = PushTarget::kOffline;
-  } else if (to == "online_and_offline") {
-    target = PushTarget::kOnlineAndOffline;
-  } else if (to != "online") {
-    return Failure(Status::InvalidArgument(
-        "\"" + std::string(to) + "\" is no push target; there is: online, offline, online_and_offline.",
-        Reason::kBadPushMode));
-  }
+  const auto target = PushTargetNamed(to);
+  if (!target.ok()) return Failure(target.status());
   const auto snapshot = context.store->Snapshot();
   if (!snapshot.ok()) return Failure(snapshot.status());
-  std::vector<Field> fields;
-  for (const auto& view : (*snapshot)->views()) {
-    if (!view->stream_source || view->stream_source->name != source) continue;
-    const auto more = FrameFields(*view);
-    fields.insert(fields.end(), more.begin(), more.end());
-  }
-  const auto table = TableFromJson(frame, fields);
+  const auto table = TableFromJson(frame, PushFields(**snapshot, source));
   Status status = table.status();
-  if (status.ok()) status = context.store->Push(source, **table, target);
+  if (status.ok()) status = context.store->Push(source, **table, *target);
   context.metrics->CountPush(status.ok());
   if (!status.ok()) return Failure(status);
   return {.content_type = ""};
@@ -498,11 +464,20 @@ constexpr HttpRoute kRoutes[] = {
 HttpResponse MetricsText(const HttpRequest&, const HttpContext& context) {
   std::vector<std::string> paths;
   for (const HttpRoute& route : kRoutes) paths.emplace_back(route.path);
+  for (const GrpcMethod& method : GrpcMethods()) paths.emplace_back(method.path);
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
           .body = context.metrics->Text(paths.data(), paths.size())};
 }
 
 }  // namespace
+
+void CountStatuses(const OnlineResponse& response, Metrics* metrics) {
+  uint64_t present = 0, missing = 0;
+  for (const OnlineColumn& column : response.columns) {
+    for (const FieldStatus status : column.statuses) ++(status == FieldStatus::kPresent ? present : missing);
+  }
+  metrics->CountOnline(response.row_count, present, missing);
+}
 
 bool HttpRequest::Flag(std::string_view name) const {
   const size_t question = target.find('?');
