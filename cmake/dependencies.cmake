@@ -55,7 +55,7 @@ add_library(salver_libpq_headers INTERFACE)
 add_library(salver::libpq_headers ALIAS salver_libpq_headers)
 target_include_directories(salver_libpq_headers SYSTEM INTERFACE $<TARGET_PROPERTY:PkgConfig::libpq,INTERFACE_INCLUDE_DIRECTORIES>)
 target_link_libraries(salver_libpq_headers INTERFACE ${CMAKE_DL_LIBS})
-# OpenSSL's likewise (src/online/redis/tls_session.h). They are in the compiler's own path.
+# OpenSSL's likewise (src/base/openssl.h). They are in the compiler's own path.
 add_library(salver_openssl_headers INTERFACE)
 add_library(salver::openssl_headers ALIAS salver_openssl_headers)
 target_link_libraries(salver_openssl_headers INTERFACE ${CMAKE_DL_LIBS})

@@ -36,12 +36,21 @@ class StopSignal {
 // What `feast serve` has besides, so that its command lines work.
 struct FeastOptions {
   int keep_alive_s = 0, worker_connections = 0;  // 0: the server's own
-  std::string key;
   bool ignored_flag = false;
   int ignored_number = 0;
 };
 
+void AddTlsOptions(CLI::App* verb, HttpServerOptions* options) {
+  verb->add_option("-k,--key", options->tls_key_path, "Private key for TLS, a PEM file; with --cert");
+  verb->add_option("-c,--cert", options->tls_certificate_path,
+                   "Certificate for TLS, a PEM file, with its chain behind it; with --key");
+}
+
 Status Run(const Context& context, const HttpServerOptions& options) {
+  if (options.tls_key_path.empty() != options.tls_certificate_path.empty()) {
+    return Status::InvalidArgument(
+        "--key and --cert are needed together: TLS takes a key and its certificate.", Reason::kBadConfig);
+  }
   // Large answers come and go all the time: without this, their pages go back to the kernel and are zeroed
   // again (a quarter of the time of a request for 25,000 values).
   ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
@@ -49,8 +58,8 @@ Status Run(const Context& context, const HttpServerOptions& options) {
   StopSignal stop;
   SALVER_ASSIGN(auto store, context.OpenStore(LogLevel::kWarn));
   SALVER_ASSIGN(auto server, HttpServer::Start(store.get(), options));
-  std::printf("Serving project %s on http://%s:%d (Ctrl-C stops)\n", store->project().c_str(),
-              options.host.c_str(), server->port());
+  std::printf("Serving project %s on %s://%s:%d (Ctrl-C stops)\n", store->project().c_str(),
+              options.tls_key_path.empty() ? "http" : "https", options.host.c_str(), server->port());
   std::fflush(stdout);
   stop.Wait();
   server->Stop();
@@ -76,8 +85,7 @@ void AddServe(CLI::App* app, Context* context) {
   verb->add_option("--worker-connections", feast->worker_connections,
                    "Connections that an event loop takes at most")
       ->check(CLI::Range(1, 1'000'000));
-  verb->add_option("-k,--key", feast->key, "Not in this release: put a TLS proxy in front");
-  verb->add_option("-c,--cert", feast->key, "Not in this release: put a TLS proxy in front");
+  AddTlsOptions(verb, options.get());
   for (const char* name : {"--no-access-log", "-m,--metrics"})
     verb->add_flag(name, feast->ignored_flag,
                    "As Feast has it. No access log is written; /metrics is always there");
@@ -89,11 +97,6 @@ void AddServe(CLI::App* app, Context* context) {
       if (*type != "http") {
         return Status::Unimplemented("serve --type \"" + *type +
                                      "\" is not in this release; there is: http.");
-      }
-      if (!feast->key.empty()) {
-        return Status::Unimplemented(
-            "serve --key and --cert are not in this release: it speaks plain HTTP. Put a "
-            "TLS proxy in front of it.");
       }
       if (feast->keep_alive_s > 0) options->idle_time_max = std::chrono::seconds(feast->keep_alive_s);
       if (feast->worker_connections > 0) {
@@ -111,27 +114,28 @@ void AddListen(CLI::App* app, Context* context) {
   CLI::App* verb = AddVerb(app, "listen", "Start the feature server where gRPC clients expect it",
                            "salver -c feature_repo listen --address localhost:50051");
   auto address = std::make_shared<std::string>("localhost:50051");
+  auto options = std::make_shared<HttpServerOptions>();
   auto ignored = std::make_shared<int>(0);
   verb->add_option("-a,--address", *address, "host:port to listen on; port 0 takes a free one and prints it");
   for (const char* name : {"-w,--max_workers", "-r,--registry_ttl_sec"})
     verb->add_option(name, *ignored,
                      "As Feast has it. There is an event loop a core; registry changes are seen at once");
+  AddTlsOptions(verb, options.get());
   verb->callback([=] {
     context->action = [=] {
-      HttpServerOptions options;
       const size_t colon = address->rfind(':');
       const char* const begin = address->data() + std::min(address->size(), colon + 1);
       const char* const end = address->data() + address->size();
-      if (colon == std::string::npos || std::from_chars(begin, end, options.port).ptr != end ||
+      if (colon == std::string::npos || std::from_chars(begin, end, options->port).ptr != end ||
           begin == end) {
         return Status::InvalidArgument(
             "--address \"" + *address + "\" is no host:port. Give one, as in localhost:50051.",
             Reason::kBadConfig);
       }
-      options.host = address->substr(0, colon);
-      if (options.host.starts_with('[') && options.host.ends_with(']'))
-        options.host = options.host.substr(1, options.host.size() - 2);
-      return Run(*context, options);
+      options->host = address->substr(0, colon);
+      if (options->host.starts_with('[') && options->host.ends_with(']'))
+        options->host = options->host.substr(1, options->host.size() - 2);
+      return Run(*context, *options);
     };
   });
 }

@@ -1,6 +1,7 @@
-// The HTTP feature server: Feast's endpoints over HTTP/1.1. One event loop a worker; a request that only
-// reads is answered on the loop that received it, slow ones (push, materialize) on a small pool of their own,
-// so that they never hold up reads. Everything is bounded; what is over a limit is answered with the reason.
+// The feature server: Feast's endpoints over HTTP/1.1, HTTP/2 and gRPC on one port, plain or through TLS. One
+// event loop a worker; a request that only reads is answered on the loop that received it, slow ones (push,
+// materialize) on a small pool of their own, so that they never hold up reads. Everything is bounded; what is
+// over a limit is answered with the reason.
 //
 // Thread safety: Stop and port from any thread.
 #pragma once
@@ -17,7 +18,9 @@ namespace salver {
 
 struct HttpServerOptions {
   std::string host = "127.0.0.1";
-  int port = 6566;                   // 0: a free one
+  int port = 6566;  // 0: a free one
+  // PEM files. With them every connection is TLS; both or none.
+  std::string tls_certificate_path, tls_key_path;
   int workers = 0;                   // event loops; 0: one a core, four where they wait for a store
   size_t body_bytes_max = 16 << 20;  // 413 beyond
   size_t head_bytes_max = 32 << 10;  // 431 beyond
@@ -36,7 +39,7 @@ class HttpServer {
  public:
   virtual ~HttpServer() = default;  // stops
   // Listens and serves. `store` outlives the server.
-  // Errors: Unavailable when the address can not be bound.
+  // Errors: Unavailable when the address can not be bound; TlsContext::Make's.
   static Result<std::unique_ptr<HttpServer>> Start(FeatureStore* store, const HttpServerOptions& options);
 
   virtual int port() const = 0;

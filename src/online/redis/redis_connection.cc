@@ -20,9 +20,10 @@ constexpr size_t kBufferBytes = 16 * 1024;
 
 ssize_t Plain(ssize_t done, bool reading) {
   if (done > 0) return done;
-  if (done == 0) return reading ? kClosed : kWantsWrite;
-  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return reading ? kWantsRead : kWantsWrite;
-  return kFailed;
+  if (done == 0) return reading ? TlsSession::kClosed : TlsSession::kWantsWrite;
+  if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)
+    return reading ? TlsSession::kWantsRead : TlsSession::kWantsWrite;
+  return TlsSession::kFailed;
 }
 
 }  // namespace
@@ -69,15 +70,15 @@ Result<std::unique_ptr<Connection>> Connection::Open(const RedisAddress& address
 }
 
 Status Connection::StartTls(const RedisAddress& address, const RedisOptions& options, Deadline deadline) {
-  SALVER_ASSIGN(tls_, TlsSession::Make(context_->fd, address.host, options));
+  SALVER_ASSIGN(tls_, NewTlsSession(context_->fd, address.host, options));
   for (;;) {
     const ssize_t step = tls_->Handshake();
     if (step > 0) return Status::OK();
-    if (step != kWantsRead && step != kWantsWrite) {
+    if (step != TlsSession::kWantsRead && step != TlsSession::kWantsWrite) {
       return Status::FailedPrecondition(where_ + ": TLS was not agreed on: " + tls_->Problem() +
                                         ". Check ssl and ssl_ca_certs in online_store's connection_string.");
     }
-    SALVER_RETURN_NOT_OK(WaitFor(step == kWantsWrite, deadline));
+    SALVER_RETURN_NOT_OK(WaitFor(step == TlsSession::kWantsWrite, deadline));
   }
 }
 
@@ -134,8 +135,8 @@ Status Connection::Send(std::string_view commands, size_t count, Deadline deadli
                                       /*reading=*/false);
     if (sent > 0) {
       commands.remove_prefix(static_cast<size_t>(sent));
-    } else if (sent == kWantsRead || sent == kWantsWrite) {
-      SALVER_RETURN_NOT_OK(WaitFor(sent == kWantsWrite, deadline));
+    } else if (sent == TlsSession::kWantsRead || sent == TlsSession::kWantsWrite) {
+      SALVER_RETURN_NOT_OK(WaitFor(sent == TlsSession::kWantsWrite, deadline));
     } else {
       return Lost(tls_ ? tls_->Problem() : std::strerror(errno));
     }
@@ -161,10 +162,12 @@ Status Connection::Receive(size_t count, ReplyTaker* taker, Deadline deadline) {
                              : Plain(::recv(context_->fd, buffer_.get(), kBufferBytes, 0), /*reading=*/true);
     if (got > 0) {
       SALVER_RETURN_NOT_OK(reader_.Feed({buffer_.get(), static_cast<size_t>(got)}));
-    } else if (got == kWantsRead || got == kWantsWrite) {
-      SALVER_RETURN_NOT_OK(WaitFor(got == kWantsWrite, deadline));
+    } else if (got == TlsSession::kWantsRead || got == TlsSession::kWantsWrite) {
+      SALVER_RETURN_NOT_OK(WaitFor(got == TlsSession::kWantsWrite, deadline));
     } else {
-      return Lost(got == kClosed ? "the server closed it" : tls_ ? tls_->Problem() : std::strerror(errno));
+      return Lost(got == TlsSession::kClosed ? "the server closed it"
+                  : tls_                     ? tls_->Problem()
+                                             : std::strerror(errno));
     }
   }
 }

@@ -17,9 +17,11 @@
 
 struct redisContext;
 
-namespace salver::redis {
-
+namespace salver {
 class TlsSession;
+}
+
+namespace salver::redis {
 
 class Connection {
  public:

@@ -4,6 +4,7 @@
 
 #include <strings.h>
 
+#include "salver/log.h"
 #include "server/http/http2_connection.h"
 #include "server/http/run_request.h"
 
@@ -13,6 +14,8 @@ namespace {
 namespace asio = boost::asio;
 using boost::system::error_code;
 
+// For a client to agree on TLS.
+constexpr std::chrono::milliseconds kGreetingTime{10'000};
 // Buffers up to this size are kept for the next request.
 constexpr size_t kKeptBytes = 64 << 10;
 
@@ -106,10 +109,28 @@ Connection::~Connection() {
 }
 
 void Connection::Start() {
-  Read();
+  stream_.is_tls() ? Greet() : Read();
+}
+
+void Connection::Greet() {
+  stage_ = Stage::kGreeting;
+  SetDeadline(Clock::now() + std::min(kGreetingTime, server_->options.idle_time_max));
+  stream_.AsyncGreet([self = shared_from_this()](ByteStream::Greeting greeting) {
+    if (self->stage_ != Stage::kGreeting) return;  // closed by the clock meanwhile
+    if (greeting == ByteStream::Greeting::kDone) return self->Read();
+    if (greeting == ByteStream::Greeting::kPlain) {
+      return self->Answer(
+          Refusal(400, "this port speaks TLS: ask it with https://, or a secure gRPC channel."));
+    }
+    LogLine line(LogRoom::kServer, "greeting");
+    line.Add("tls", self->stream_.Problem());
+    line.End();
+    self->Close();
+  });
 }
 
 void Connection::StartRefused() {
+  if (stream_.is_tls()) return Close();  // to say why would cost a greeting
   Answer({.status = 503,
           .body = "\"the server has all the connections it takes. Try again later.\"",
           .retry_after = true,
@@ -124,7 +145,7 @@ void Connection::Stop() {
 
 void Connection::StopNow() {
   const bool idle = stage_ == Stage::kReading && !begun_ && !stream_.HasUnread();
-  if (idle) return Close();
+  if (idle || stage_ == Stage::kGreeting) return Close();
   if (stage_ == Stage::kReading || stage_ == Stage::kWriting) {
     SetDeadline(std::min(deadline_, Clock::now() + server_->options.stop_time_max));
   }

@@ -37,7 +37,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   void Stop() override;
 
  private:
-  enum class Stage { kReading, kHandling, kWriting, kDraining, kClosed };
+  enum class Stage { kGreeting, kReading, kHandling, kWriting, kDraining, kClosed };
 
   static Connection* Self(llhttp_t* parser) { return static_cast<Connection*>(parser->data); }
   static const llhttp_settings_t* Callbacks();
@@ -49,6 +49,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   int OnBody(const char* at, size_t size);
   int Refuse(int status, std::string_view reason);
 
+  void Greet();
   void StopNow();
   void Read();
   void Parse();

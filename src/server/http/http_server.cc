@@ -36,7 +36,8 @@ class Worker {
 
   // From any thread.
   void Begin(tcp::socket socket, bool refuse) {
-    auto connection = std::make_shared<Connection>(ByteStream(std::move(socket)), server_, &sessions_);
+    auto connection =
+        std::make_shared<Connection>(ByteStream(std::move(socket), server_->tls.get()), server_, &sessions_);
     asio::post(loop_, [this, connection = std::move(connection), refuse] {
       sessions_.Add(connection);
       refuse ? connection->StartRefused() : connection->Start();
@@ -155,6 +156,10 @@ class AsioHttpServer final : public HttpServer {
   ~AsioHttpServer() override { Stop(); }
 
   Status Listen() {
+    if (!server_.options.tls_certificate_path.empty()) {
+      SALVER_ASSIGN(server_.tls,
+                    TlsContext::Make(server_.options.tls_certificate_path, server_.options.tls_key_path));
+    }
     SALVER_ASSIGN(port_, listener_->Listen(server_.options.host, server_.options.port));
     listener_->Accept();
     for (const auto& worker : workers_) worker->Run();

@@ -2,16 +2,20 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <memory>
 
 #include "server/http/metrics.h"
 #include "server/http/route.h"
 #include "server/http/running_views.h"
+#include "server/http/tls_context.h"
 
 namespace salver {
 
 struct ServerState {
   HttpServerOptions options;
   HttpContext context;
+  std::unique_ptr<TlsContext> tls;  // null: connections are plain
   Metrics metrics;
   RunningViews materializing;
   std::atomic<int> connections{0};
