@@ -33,6 +33,8 @@ const char* StatusText(int status) {
       return "Not Found";
     case 405:
       return "Method Not Allowed";
+    case 406:
+      return "Not Acceptable";
     case 408:
       return "Request Timeout";
     case 409:
@@ -155,6 +157,7 @@ int Connection::OnBegin() {
   Empty(&request_.body);
   request_.method.clear();
   request_.target.clear();
+  request_.accept.clear();
   header_name_.clear();
   header_value_.clear();
   head_bytes_ = 0;
@@ -176,6 +179,8 @@ int Connection::OnHeaderEnd() {
   if (strcasecmp(header_name_.c_str(), "expect") == 0 &&
       strcasecmp(header_value_.c_str(), "100-continue") == 0) {
     wants_continue_ = true;
+  } else if (strcasecmp(header_name_.c_str(), "accept") == 0) {
+    request_.AddAccept(header_value_);
   }
   header_name_.clear();
   header_value_.clear();

@@ -297,6 +297,8 @@ void Http2Connection::OnHeader(Call* call, std::string_view name, std::string_vi
     call->request.method = value;
   } else if (name == ":path") {
     call->request.target = value;
+  } else if (name == "accept") {
+    call->request.AddAccept(value);
   } else if (name == "content-type") {
     call->content_type = value;
     call->grpc = IsGrpcContentType(value);

@@ -18,9 +18,11 @@ namespace salver {
 
 struct HttpRequest {
   std::string method, target;  // target with its query
+  std::string accept;          // the header; of several, their values with commas between
   std::string body;
 
   std::string_view path() const { return std::string_view(target).substr(0, target.find('?')); }
+  void AddAccept(std::string_view value) { (accept += accept.empty() ? "" : ",") += value; }
   // True for "?name=true" (any case) in the query.
   bool Flag(std::string_view name) const;
 };

@@ -9,9 +9,11 @@
 #include "model/value_codec.h"
 #include "server/feast_errors.h"
 #include "server/frame_fields.h"
+#include "server/http/arrow_answer.h"
 #include "server/http/grpc_methods.h"
 #include "server/http/json_frame.h"
 #include "server/http/route.h"
+#include "server/http/view_versions.h"
 #include "serving/filter_json.h"
 
 namespace salver {
@@ -204,16 +206,19 @@ std::string EncodeOnline(const OnlineResponse& response, bool with_versions) {
   }
   out += ']';
   if (with_versions) {
-    out += ",\"feature_view_metadata\":[";
-    for (size_t i = 0; i < response.views.size(); ++i) {
-      out += i > 0 ? ",{\"name\":" : "{\"name\":";
-      AppendJsonString(response.views[i].name, &out);
-      if (response.views[i].version != 0) out += ",\"version\":" + std::to_string(response.views[i].version);
-      out += '}';
-    }
-    out += ']';
+    out += ",\"feature_view_metadata\":";
+    AppendViewVersions(response, &out);
   }
   return out + "}}";
+}
+
+HttpResponse NotAcceptable(std::string_view accept) {
+  HttpResponse response{.status = 406, .body = "{\"detail\":"};
+  AppendJsonString("there is no answer of a type in \"Accept: " + std::string(accept.substr(0, 200)) +
+                       "\"; there is: application/json, " + std::string(kArrowStreamType) + ".",
+                   &response.body);
+  response.body += '}';
+  return response;
 }
 
 HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& context) {
@@ -230,13 +235,18 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
     return failure;
   }
   if (!has_entities) return Missing("entities");
+  const AnswerFormat format = ChooseFormat(http.accept);
+  if (format == AnswerFormat::kNone) return NotAcceptable(http.accept);
   if (!ReadEntities(entities, &request, &failure)) return failure;
   const auto response = context.store->GetOnlineFeatures(
       request, Deadline::After(
                    std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
   if (!response.ok()) return Failure(response.status());
   CountStatuses(*response, context.metrics);
-  return {.body = EncodeOnline(*response, with_versions)};
+  if (format == AnswerFormat::kJson) return {.body = EncodeOnline(*response, with_versions)};
+  auto stream = EncodeArrow(*response, with_versions);
+  if (!stream.ok()) return Failure(stream.status());
+  return {.content_type = kArrowStreamType, .body = std::move(*stream)};
 }
 
 // The numbers of "query". False, with `failure` filled, for anything else.
