@@ -9,7 +9,7 @@ TITLES = {
     "feast_sqlite": "Feast, SQLite", "salver_lmdb": "Salver, LMDB", "salver_sqlite": "Salver, SQLite",
     "sqlite": "SQLite's SELECTs alone", "bare": "bare server", "feast_redis": "Feast, Redis",
     "salver_redis": "Salver, Redis", "redis": "Redis's commands alone",
-    "bare_at_lmdb": "bare server at the rate of Salver, LMDB",
+    "bare_at_lmdb": "bare server at the rate of Salver, LMDB", "salver_grpc": "Salver, LMDB, gRPC", "grpc_echo": "gRPC echo",
 }
 
 # Part, case, number of what was measured, the side above and the side below the line, "at least" or "at most", the bar.
@@ -25,6 +25,8 @@ BARS = [
     ("throughput", "1x50", "rate", "salver_redis", "redis", "at least", 0.7),
     ("throughput", "100x50", "rate", "salver_redis", "redis", "at least", 0.7),
     ("throughput", "1x50", "rate", "salver_lmdb", "bare", "at least", 0.5),
+    ("grpc", "1x50", "rate", "salver_grpc", "grpc_echo", "at least", 0.6),
+    ("grpc", "100x50", "rate", "salver_grpc", "grpc_echo", "at least", 0.6),
     ("latency", "1x50", "p99_ms", "salver_lmdb", "bare", "at most", 2),
     ("latency", "1x50", "p99_ms", "salver_lmdb", "bare_at_lmdb", "at most", 2),
     ("latency", "100x50", "p99_ms", "salver_lmdb", "feast_sqlite", "at most", 1 / 50),
@@ -96,6 +98,16 @@ def latency_table(results: dict, sides: list[str]) -> str:
     return table(["entities x features", "", "requests/s", "median ms", "99% ms", "99.9% ms"], lines)
 
 
+def grpc_table(results: dict) -> str:
+    lines = []
+    for case, measured in results["grpc"].items():
+        for side, rounds in measured.items():
+            cpu = statistics.median(one["cpu_s"] / one["requests"] * 1e6 for one in rounds)
+            lines.append([case, TITLES[side], f"{middle(rounds, 'rate'):,.0f}", f"{cpu:,.1f}",
+                          with_range(ratios(rounds, measured["grpc_echo"], "rate"))])
+    return table(["entities x features", "", "calls/s", "CPU µs a call", "this / echo"], lines)
+
+
 def cost_table(results: dict, sides: list[str]) -> str:
     lines = []
     for case, measured in results["cost"].items():
@@ -156,6 +168,11 @@ expired values, which Feast serves, have to be absent from Salver's
     if any(results["latency"].values()):
         text += ("\n## Latency at half load\n\nOpen loop at half of the rate that the same side reached in the same round; "
                  f"counted from the moment a request was due.\n\n{latency_table(results, sides)}")
+    if results["grpc"]:
+        text += ("\n## gRPC calls a second\n\nClosed loop of nghttp2's h2load, a call at a time on each of "
+                 f"{arguments.connections} connections, the same call all the time. The echo is made with gRPC's own "
+                 "library, takes calls as bytes on one thread, and answers with the bytes of Salver's answer. CPU is that "
+                 "of the server, with the time in which it warms up.\n\n" + grpc_table(results))
     if results["cost"]:
         text += (f"\n## Cost of a request\n\nSystem calls as {syscall_counter()} counts them; calls of malloc and its kin, "
                  f"in a run of its own with a counter preloaded. Closed loop.\n\n{cost_table(results, sides)}")

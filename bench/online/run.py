@@ -8,7 +8,8 @@
 The cases: 1x50 10x50 100x50 1x250 10x250 100x250 (entities x INT64 features, uniform keys) and mixed_1x50 mixed_10x50
 mixed_100x50. The sides: feast_sqlite, salver_lmdb, salver_sqlite (serves Feast's own registry and file), sqlite (its
 SELECTs alone), bare (a server that answers with the same bytes without looking), feast_redis, salver_redis, redis (its
-commands alone). The parts: throughput, latency, cost, memory, start. Sides take turns in every round; all are measured by
+commands alone). The parts: throughput, latency, grpc (beside an echo of gRPC's
+own library), cost, memory, start. Sides take turns in every round; all are measured by
 the same load generator; their answers are compared first. A whole run takes about an hour.
 """
 
@@ -27,6 +28,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
+import grpc_side  # noqa: E402
 import measure  # noqa: E402
 import redis_service  # noqa: E402
 import report  # noqa: E402
@@ -38,8 +40,9 @@ from programs import Feast, Salver, answers_health, free_port, process  # noqa: 
 CASES = [(Plain, 1, 5), (Plain, 10, 5), (Plain, 100, 5), (Plain, 1, 25), (Plain, 10, 25), (Plain, 100, 25),
          (Mixed, 1, 5), (Mixed, 10, 5), (Mixed, 100, 5)]
 SERVERS = ["feast_sqlite", "salver_lmdb", "salver_sqlite", "feast_redis", "salver_redis"]
-PARTS = ["throughput", "latency", "cost", "memory", "start"]
+PARTS = ["throughput", "latency", "grpc", "cost", "memory", "start"]
 LATENCY_CASES = ["1x50", "100x50"]
+GRPC_CASES = ["1x50", "100x50"]
 MEMORY_CASE = "100x250"  # the largest answers: what grows, grows here first
 WARM_SECONDS = 0.5
 COMPARED_BODIES = 5
@@ -58,6 +61,12 @@ class Bench:
         self.sides, self.skipped = list(arguments.sides), []
         self.results: dict[str, dict] = {part: defaultdict(lambda: defaultdict(list)) for part in PARTS}
         self.sizes: dict[str, int] = {}  # case -> bytes of an answer
+        self.warm_seconds = WARM_SECONDS
+        self.with_grpc = "grpc" in arguments.parts and "salver_lmdb" in self.sides
+        if self.with_grpc and (reason := grpc_side.missing()):
+            self.with_grpc = False
+            self.skipped.append(reason)
+            print(f"== {reason}", flush=True)
         self.redis_port = free_port()
         if not {"feast_redis", "salver_redis", "redis"}.isdisjoint(self.sides):
             reason = self.redis_is_missing()
@@ -198,6 +207,8 @@ class Bench:
                     if "bare" in self.sides:
                         sides["bare"] = self.serve_bare(of_case, case)
                     self.measure_case(case, {side: sides[side] for side in sides if side in self.sides})
+                    if self.with_grpc and case.name in GRPC_CASES:
+                        grpc_side.measure(self, case, bodies[0], *servers["salver_lmdb"])
 
     def measure_case(self, case: Case, servers: dict[str, tuple[int, int]]) -> None:
         parts = self.arguments.parts
@@ -313,7 +324,7 @@ class Bench:
     def run(self, cases: list[Case]) -> None:
         for kind in (Plain, Mixed):
             of_kind = [case for case in cases if isinstance(case.grid, kind)]
-            if of_kind and {"throughput", "latency", "cost"} & set(self.arguments.parts):
+            if of_kind and {"throughput", "latency", "grpc", "cost"} & set(self.arguments.parts):
                 self.grid(of_kind)
         if "memory" in self.arguments.parts and "salver_lmdb" in self.sides:
             self.memory(Case(Plain(self.arguments.folder, self.arguments.entities), 100, 25))

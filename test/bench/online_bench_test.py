@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build/release"
 sys.path[:0] = [str(ROOT / "bench"), str(ROOT / "bench/online")]
 
+import grpc_side  # noqa: E402
 import redis_service  # noqa: E402
 from measure import AllocationCounter  # noqa: E402
 from programs import answers_health, free_port, process  # noqa: E402
@@ -181,3 +182,28 @@ def test_commands_are_read_from_redis_as_they_were_sent(tmp_path):
             assert lines.readline() == "+OK\r\n"
             client.sendall(redis_service.wire(command))
             assert redis_service.parts(lines.readline()) == command
+
+
+@pytest.mark.skipif(grpc_side.missing() is not None, reason="no gRPC echo or no h2load")
+def test_the_grpc_echo_answers_every_call_with_its_bytes(tmp_path):
+    message = bytes(range(256)) * 100
+    (tmp_path / "answer").write_bytes(message)
+    (tmp_path / "asked").write_bytes(b"\0\0\0\0\5hello")
+    with grpc_side.echo(tmp_path / "answer", tmp_path / "log") as (pid, port):
+        raw = subprocess.run(["nghttp", *grpc_side.HEADERS, "-d", tmp_path / "asked", f"http://127.0.0.1:{port}/any.Service/Method"],
+                             capture_output=True, check=True).stdout
+        assert raw == b"\0" + len(message).to_bytes(4, "big") + message
+        measured = grpc_side.load("echo", pid, port, tmp_path / "asked", 4, 0.5, 0.1, len(message))
+    assert measured["requests"] > 0 and measured["rate"] > 0 and measured["cpu_s"] > 0
+
+
+def test_calls_that_fail_or_are_answered_short_end_the_measurement():
+    said = """finished in 1.00s, 100.00 req/s, 1.00MB/s
+requests: 100 total, 100 started, 100 done, {done} succeeded, {failed} failed, 0 errored, 0 timeout
+traffic: 1.00MB (1000000) total, 1.00KB (1000) headers (space savings 90.00%), 1.00MB ({data}) data
+"""
+    good = grpc_side.read_load("echo", said.format(done=100, failed=0, data=100_000), 1000)
+    assert good == {"requests": 100, "rate": 100}
+    for bad in ({"done": 99, "failed": 1, "data": 100_000}, {"done": 100, "failed": 0, "data": 50_000}):
+        with pytest.raises(SystemExit):
+            grpc_side.read_load("echo", said.format(**bad), 1000)
