@@ -15,6 +15,10 @@ namespace salver::fuzz {
 
 // All that a client sends on one connection, as the server reads it; the first byte says in how large pieces.
 void Http(std::string_view bytes);
+// What a client sends behind HTTP/2's preface.
+void Http2(std::string_view bytes);
+// The first byte says which gRPC method, the rest is the message of its call.
+void GrpcMessage(std::string_view bytes);
 // The first byte says which route, the rest is the body of its request.
 void RequestJson(std::string_view bytes);
 // Join keys, their types and values, as requests, tables and stores bring them.

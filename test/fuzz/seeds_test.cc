@@ -25,6 +25,8 @@ void PrintTo(const Target& target, std::ostream* out) {
 
 constexpr Target kTargets[] = {
     {"http", Http},
+    {"http2", Http2},
+    {"grpc_message", GrpcMessage},
     {"request_json", RequestJson},
     {"entity_key", EntityKey},
     {"packed_row", PackedRow},

@@ -118,7 +118,8 @@ Status AddStates(const OnlineResponse& response, Columns* columns) {
   std::shared_ptr<arrow::Array> statuses, times;
   for (const OnlineColumn& column : response.columns) {
     if (column.event_us == nullptr) continue;  // join keys are always there, and of no time
-    if (before == nullptr || before->event_us != column.event_us || before->statuses != column.statuses) {
+    if (before == nullptr || before->event_us != column.event_us ||
+        before->statuses.data() != column.statuses.data()) {
       SALVER_ASSIGN(statuses, Statuses(column));
       SALVER_ASSIGN(times, EventTimes(column));
     }

@@ -204,7 +204,8 @@ void AppendOnlineResponse(const OnlineResponse& response, bool with_versions, st
     for (size_t row = 0; row < response.row_count; ++row) {
       AppendSized(1, &vector, [&] { AppendCellValue(column.cells[row], column.type, &vector); });
     }
-    if (before == nullptr || before->event_us != column.event_us || before->statuses.data() != column.statuses.data()) {
+    if (before == nullptr || before->event_us != column.event_us ||
+        before->statuses.data() != column.statuses.data()) {
       state.clear();
       AppendState(column, response.row_count, &state);
     }
