@@ -28,7 +28,6 @@ void Take(std::string_view bytes, size_t piece, size_t replies, ReplyTaker* take
       const auto complete = reader.Next(taker);
       if (!complete.ok()) return;
       if (!*complete) break;
-      taker->Done();
       --replies;
     }
   }
