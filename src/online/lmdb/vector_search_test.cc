@@ -222,7 +222,7 @@ class LmdbDamagedIndex : public LmdbVectorSearch, public testing::WithParamInter
 
 TEST_P(LmdbDamagedIndex, IsMadeAnewWithALogLine) {
   Open();
-  Write(0, 700);
+  Write(0, 300);
   WaitForFiles();
   store_.reset();
   const std::string how = GetParam();
