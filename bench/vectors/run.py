@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Measures vector search in lmdb (salver_vector_search) and writes docs/benchmarks-vectors.md.
 
-Beside it, on the same vectors in the same run: hnswlib alone with the same number of links, at the smallest effort that finds
-as much, and a loop over all vectors in memory. See --help.
+Beside it, on the same vectors in the same run: hnswlib alone on the very graph that the store made, at the smallest effort
+that finds as much as the bar asks, and a loop over all vectors in memory. See --help.
 """
 
 import argparse
@@ -58,12 +58,11 @@ images need a fraction of the effort. Recall is the share of the true nearest te
 
 The bar is a recall of {RECALL}. The store chooses its effort itself: as it grows it is searched for the vectors that come next, and
 the smallest effort is taken that finds 97.5 % of their neighbours. Its searches also read each hit's row from LMDB, in one transaction with
-the rows that the index has not seen yet. hnswlib with the same 32 links a vector, by effort:
+the rows that the index has not seen yet. hnswlib on the same graph, 32 links a vector, by effort:
 
 {efforts}
 
-Writing all rows took {measured['write_seconds']:.1f} s, making the index behind them {measured['index_seconds']:.0f} s on one thread beside the
-searches, hnswlib's own build {measured['library_build_seconds']:.0f} s.
+Writing all rows took {measured['write_seconds']:.1f} s, making the index behind them {measured['index_seconds']:.0f} s on one thread.
 """
 
 
