@@ -18,6 +18,7 @@
 #include <filesystem>
 #include <random>
 #include <thread>
+#include <unordered_map>
 
 #include "online/online_stores.h"
 #include "online/vector_distance.h"
@@ -143,9 +144,20 @@ void FindInAll(std::span<const float> query, const std::vector<float>& vectors, 
 // hnswlib alone: the store's own graph, searched with the library's space for squared distances as its users
 // have it, compiled for this processor.
 struct Library {
-  Library(const std::string& path, const Options& options) : space(options.length), graph(&space, path) {}
+  Library(const std::string& path, const std::vector<float>& vectors, const Options& options)
+      : space(options.length), graph(&space, path), ids(graph.cur_element_count, -1) {
+    // The store gave its numbers in the order of keys: a vector's first element says whose it is.
+    std::unordered_map<float, int64_t> by_first;
+    for (size_t i = 0; i < options.vectors; ++i)
+      by_first[vectors[i * options.length]] = static_cast<int64_t>(i);
+    for (size_t number = 0; number < ids.size(); ++number) {
+      const auto* const vector = reinterpret_cast<const float*>(graph.getDataByInternalId(number));
+      ids[number] = by_first.at(vector[0]);
+    }
+  }
   hnswlib::L2Space space;
   hnswlib::HierarchicalNSW<float> graph;
+  std::vector<int64_t> ids;  // by the graph's numbers
 };
 
 void Print(const char* name, const Measured& measured) {
@@ -196,7 +208,7 @@ void Run(const std::string& folder, const Options& options) {
   Print("without_index", before);
   Print("salver", one);
   Print("salver_two_threads", two);
-  const Library library(folder + "/vectors-00000001-l2.graph", options);
+  const Library library(folder + "/vectors-00000001-l2.graph", vectors, options);
   std::printf(", \"library\": [");
   bool first = true;
   for (const size_t effort : {100, 200, 300, 400, 500, 600, 800}) {
@@ -204,7 +216,7 @@ void Run(const std::string& folder, const Options& options) {
         Measure(queries, nearest, options, 1, [&](std::span<const float> query, std::vector<int64_t>* ids) {
           auto found = library.graph.searchKnn(query.data(), effort);
           for (; found.size() > kTop; found.pop()) continue;
-          for (; !found.empty(); found.pop()) ids->push_back(static_cast<int64_t>(found.top().second));
+          for (; !found.empty(); found.pop()) ids->push_back(library.ids[found.top().second]);
         });
     std::printf("%s{\"effort\": %zu, \"recall\": %.4f, \"queries_per_second\": %.1f}", first ? "" : ", ",
                 effort, measured.recall, measured.queries_per_second);
