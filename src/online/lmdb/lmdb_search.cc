@@ -26,7 +26,7 @@ LmdbSearch::LmdbSearch(LmdbEnvironment* environment, LmdbTables* tables, VectorI
       deadline_(deadline),
       read_{search->view, {}, nearest->columns()},
       rows_(tables, txn, &read_, table_, &filler_),
-      row_(OnlineRows::Absent(1, nearest->columns().size(), nullptr)) {}
+      row_(OnlineRows::Absent(1, nearest->columns().size(), std::make_shared<ByteArena>())) {}
 
 Result<bool> LmdbSearch::Run() {
   uint64_t last_change = 0;

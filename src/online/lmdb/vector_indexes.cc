@@ -135,6 +135,7 @@ Result<std::vector<VectorChange>> VectorIndexes::ReadChanges(Kept* kept, uint64_
   const ColumnId columns[] = {0};
   const OnlineRead read{&kept->view, {}, columns};
   RowFiller filler(nullptr);
+  OnlineRows row = OnlineRows::Absent(1, 1, std::make_shared<ByteArena>());
   LmdbRowReader rows(tables_, reader.get(), &read, table, &filler);
   LmdbChanges log(reader.get(), table->changes, kept->index->seen());
   while (error == 0 && changes.size() < kChangesAtOnce) {
@@ -142,7 +143,7 @@ Result<std::vector<VectorChange>> VectorIndexes::ReadChanges(Kept* kept, uint64_
     std::string_view key, stored;
     if ((error = log.Next(&change.number, &key)) != 0) break;
     if ((error = rows.Get(key, &stored)) != 0) break;
-    OnlineRows row = OnlineRows::Absent(1, 1, nullptr);
+    row.at(0, 0) = OnlineCell();
     SALVER_RETURN_NOT_OK(rows.Fill(stored, 0, &row));
     change.key = key;
     change.event_us = row.event_us[0];
