@@ -1,3 +1,5 @@
+#include <simdjson.h>
+
 #include "server/http/grpc_methods.h"
 #include "test/fuzz/fuzz_repository.h"
 #include "test/fuzz/fuzz_targets.h"
@@ -7,6 +9,8 @@
 namespace salver::fuzz {
 
 void GrpcMessage(std::string_view bytes) {
+  // Keys come back as they were sent, and a message with a text that is no UTF-8 can not be parsed.
+  if (!simdjson::validate_utf8(bytes.data(), bytes.size())) return;
   Input input(bytes);
   const auto methods = GrpcMethods();
   const GrpcMethod& method = methods[input.Byte() % methods.size()];
