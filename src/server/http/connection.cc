@@ -232,7 +232,8 @@ void Connection::Read() {
 // Feeds what was read; handles the first whole request in it, or reads on.
 void Connection::Parse() {
   if (pending_.empty()) {
-    if (server_->stopping && !begun_) return Close();
+    // The next request may have come while the last answer was on its way: closing would drop it unread.
+    if (server_->stopping && !begun_ && !stream_.HasUnread()) return Close();
     return Read();
   }
   if (!begun_) {
