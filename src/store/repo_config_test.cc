@@ -194,8 +194,8 @@ TEST_F(RepoConfigTest, BadOnesAreRefusedWithFileLineAndKey) {
       {"project: p\nonline_store:\n  type: lmdb\n  pat: x", {":4", "online_store.pat", "\"path\""}},
       {"project: p\nonline_store: {type: lmdb, sync: maybe}", {"online_store.sync", "true or false"}},
       {"project: p\nonline_store: {type: sqlite, path: [x]}", {"online_store.path", "text"}},
-      {"project: p\nonline_store: {type: sqlite, vector_enabled: true}",
-       {"vector_enabled", "not in this release"}},
+      {"project: p\nonline_store: {type: sqlite, enable_openai_compatible_store: true}",
+       {"enable_openai_compatible_store", "not in this release"}},
       {"project: p\nonline_store: {type: memory, path: x}", {"online_store.path"}},
 #ifdef SALVER_WITH_REDIS
       {"project: p\nonline_store: {type: redis, connection_strin: x}", {"connection_string"}},

@@ -146,8 +146,9 @@ void Connection::Stop() {
 }
 
 void Connection::StopNow() {
-  const bool idle = stage_ == Stage::kReading && !begun_ && !stream_.HasUnread();
-  if (idle || stage_ == Stage::kGreeting) return Close();
+  if (stage_ == Stage::kGreeting) return Close();
+  // A read that has its bytes already goes on with them; one that waits ends, and the connection with it.
+  if (stage_ == Stage::kReading && !begun_) return stream_.Cancel();
   if (stage_ == Stage::kReading || stage_ == Stage::kWriting) {
     SetDeadline(std::min(deadline_, Clock::now() + server_->options.stop_time_max));
   }
@@ -223,6 +224,8 @@ void Connection::Read() {
   auto self = shared_from_this();
   stream_.AsyncRead(asio::buffer(buffer_), [self](error_code error, size_t size) {
     if (self->stage_ != Stage::kReading) return;  // answered or closed by the clock meanwhile
+    // Ended by StopNow, while a request came.
+    if (error == asio::error::operation_aborted && self->stream_.HasUnread()) return self->Read();
     if (error) return self->Close();
     self->pending_ = std::string_view(self->buffer_.data(), size);
     self->Parse();
