@@ -151,6 +151,8 @@ TEST_F(LmdbVectorSearch, RowsThatAnotherProcessWritesAreFoundAtOnce) {
   int ready[2], go[2];
   ASSERT_EQ(::pipe(ready) | ::pipe(go), 0);
   const pid_t child = ::fork();
+  ::close(child == 0 ? go[1] : go[0]);  // so that one who ends is noticed by the other
+  ::close(child == 0 ? ready[0] : ready[1]);
   if (child == 0) {
     char byte;
     if (::read(go[0], &byte, 1) != 1) ::_exit(1);
@@ -182,6 +184,7 @@ TEST_F(LmdbVectorSearch, KilledInTheMiddleOfALoadItFindsWhatTheRowsHold) {
     int begun[2];
     ASSERT_EQ(::pipe(begun), 0);
     const pid_t child = ::fork();
+    ::close(begun[child == 0 ? 0 : 1]);  // so that a child that ends by itself is noticed
     if (child == 0) {
       Open();
       for (int64_t first = 0;; first = (first + 150) % 3000) {
@@ -193,6 +196,7 @@ TEST_F(LmdbVectorSearch, KilledInTheMiddleOfALoadItFindsWhatTheRowsHold) {
     char byte;
     for (int i = 0; i < 1 + round * 6; ++i) ASSERT_EQ(::read(begun[0], &byte, 1), 1);
     ::kill(child, SIGKILL);
+    ::close(begun[0]);
     int status;
     ::waitpid(child, &status, 0);
     Open();
