@@ -189,6 +189,7 @@ Result<LmdbTables::TablePtr> LmdbTables::Reload(MDB_txn* txn, const FeatureView&
   auto again = std::make_shared<LmdbTable>();
   again->id = table.id;
   again->rows = table.rows;
+  again->changes = table.changes;
   SALVER_ASSIGN(again->schemas, ReadSchemas(txn, table.id));
   std::unique_lock lock(mutex_);
   tables_[view.name] = again;
