@@ -8,22 +8,12 @@ import urllib.request
 
 import pyarrow as pa
 import pytest
-from salver_command import check, needs_command, request, serving, write_repository
+from salver_command import PUSHED_STATS, check, needs_command, request, serving, write_repository
 
 pytestmark = needs_command
 
 STREAM = "application/vnd.apache.arrow.stream"
-DEFINITIONS = """
-entities:
-  - {name: driver, join_keys: [driver_id], value_type: INT64}
-sources:
-  - {name: file, path: data/none.parquet, timestamp_field: event_timestamp}
-push_sources:
-  - {name: pushed, batch_source: file}
-feature_views:
-  - name: stats
-    entities: [driver]
-    source: pushed
+DEFINITIONS = PUSHED_STATS + """\
     schema: [{name: i32, dtype: Int32}, {name: i64, dtype: Int64}, {name: f32, dtype: Float32}, {name: f64, dtype: Float64},
              {name: text, dtype: String}, {name: flag, dtype: Bool}, {name: at, dtype: UnixTimestamp}, {name: raw, dtype: Bytes},
              {name: tags, dtype: Array(String)}, {name: counts, dtype: Array(Int64)}, {name: points, dtype: Array(Float32)},

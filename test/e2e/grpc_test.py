@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from golden_http_test import GOLDEN_ROWS, golden_repository
 from real_feast import ENVIRONMENT, FEAST, can_import
-from salver_command import check, needs_command, request, serving, start, write_repository
+from salver_command import PUSHED_STATS, check, needs_command, request, serving, start, write_repository
 
 pytestmark = [needs_command, pytest.mark.skipif(not can_import("feast", "grpc"), reason="no Python with Feast and grpc")]
 
@@ -165,17 +165,7 @@ print(json.dumps([outcome(lambda: serving.GetOnlineFeatures(one)) for one in (
                          "INVALID_ARGUMENT", "INVALID_ARGUMENT", "INVALID_ARGUMENT"]
 
 
-PUSHED = """
-entities:
-  - {name: driver, join_keys: [driver_id], value_type: INT64}
-sources:
-  - {name: file, path: data/none.parquet, timestamp_field: event_timestamp}
-push_sources:
-  - {name: pushed, batch_source: file}
-feature_views:
-  - name: stats
-    entities: [driver]
-    source: pushed
+PUSHED = PUSHED_STATS + """\
     schema: [{name: trips, dtype: Int64}, {name: rate, dtype: Float64}, {name: city, dtype: String}, {name: raw, dtype: Bytes},
              {name: tags, dtype: Array(String)}, {name: seen, dtype: UnixTimestamp}]
 """

@@ -14,6 +14,19 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 GOLDEN = ROOT / "test" / "golden"
 COMMAND = os.environ.get("SALVER_COMMAND", "")
+# A feature view that is written by pushes alone; its schema comes behind.
+PUSHED_STATS = """
+entities:
+  - {name: driver, join_keys: [driver_id], value_type: INT64}
+sources:
+  - {name: file, path: data/none.parquet, timestamp_field: event_timestamp}
+push_sources:
+  - {name: pushed, batch_source: file}
+feature_views:
+  - name: stats
+    entities: [driver]
+    source: pushed
+"""
 needs_command = pytest.mark.skipif(not Path(COMMAND or "?").exists(), reason="SALVER_COMMAND names no salver command")
 
 
