@@ -47,6 +47,7 @@ salver_pkg(yaml_cpp yaml-cpp)
 salver_pkg(xxhash libxxhash)
 salver_pkg(spdlog spdlog)
 salver_pkg(hiredis hiredis)
+salver_pkg(prometheus prometheus-cpp-core)
 # Its _FILE_OFFSET_BITS says nothing on 64 bits, and precompiled headers of others would not fit.
 set_target_properties(PkgConfig::hiredis PROPERTIES INTERFACE_COMPILE_OPTIONS "")
 salver_pkg(libpq libpq)

@@ -140,6 +140,8 @@ class FeatureStore {
   // True when GetOnlineFeatures waits for an online store that is a server: then more threads than cores may
   // ask at the same time with gain.
   virtual bool WaitsForServers() const { return false; }
+  // "lmdb", "redis": as in feature_store.yaml; empty without one.
+  virtual std::string_view online_store_type() const { return ""; }
 
   // Each view's interval is recorded after its rows are durable. A failed or killed run claims nothing it has
   // not written; the next one goes on behind the rows that are durable.

@@ -15,6 +15,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
 
@@ -85,6 +86,24 @@ class LogLine {
   const std::string_view operation_;
   int64_t started_us_ = 0;
   std::string fields_;
+};
+
+// While it lives, lines of the whole process are written by a thread of its own: whoever logs hands a line
+// over and never waits for stderr. When more lines wait than `lines_max`, the oldest are left out. One at a
+// time; a second one made meanwhile changes nothing. Its end writes what waits.
+class BackgroundLog {
+ public:
+  explicit BackgroundLog(size_t lines_max);
+  ~BackgroundLog();
+  BackgroundLog(const BackgroundLog&) = delete;
+  BackgroundLog& operator=(const BackgroundLog&) = delete;
+
+  // How many were left out.
+  size_t lines_lost() const;
+
+ private:
+  struct Writer;
+  std::unique_ptr<Writer> writer_;  // null: another one was there before
 };
 
 inline const Status& OutcomeOf(const Status& status) {

@@ -51,13 +51,22 @@ struct OnlineColumn {
   std::string_view struct_schema;  // of a STRUCT: its fields, as Field has them; owned by OnlineResponse
 };
 
+// Where the time of a request went, in nanoseconds.
+struct OnlineTimes {
+  int64_t plan_ns = 0;  // finding or compiling the plan, encoding the keys
+  int64_t read_ns = 0;  // of the store
+};
+
 // Join keys first, then features in request (or service) order.
 struct OnlineResponse {
+  OnlineTimes times;
   size_t row_count = 0;
   std::vector<OnlineColumn> columns;
   struct ViewVersion {
     std::string name;
     int version = 0;
+    size_t column = 0;    // one of its features, among `columns`; they all share their statuses
+    size_t features = 0;  // how many of them were asked for
   };
   std::vector<ViewVersion> views;     // in request order, for include_feature_view_version_metadata
   std::shared_ptr<const void> owner;  // keeps names, cells and bytes alive

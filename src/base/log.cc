@@ -1,11 +1,14 @@
 #include "salver/log.h"
 
+#include <spdlog/async_logger.h>
+#include <spdlog/details/thread_pool.h>
 #include <spdlog/logger.h>
 #include <spdlog/sinks/stdout_sinks.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <mutex>
 #include <vector>
 
 #include "base/clock.h"
@@ -22,16 +25,38 @@ static_assert(static_cast<int>(LogRoom::kServer) == kLogRoomCount - 1);
 
 std::atomic<bool> write_json{true};
 
-// One for the process and never destroyed: threads may log while it ends.
-spdlog::logger& Logger() {
-  static auto* const logger = [] {
-    auto* made = new spdlog::logger("salver", std::make_shared<spdlog::sinks::stderr_sink_mt>());
-    made->set_pattern("%v");
-    made->set_level(spdlog::level::trace);  // levels are judged by room, before anything is built
-    made->flush_on(spdlog::level::trace);
+using LoggerPtr = std::shared_ptr<spdlog::logger>;
+
+LoggerPtr Prepared(LoggerPtr logger) {
+  logger->set_pattern("%v");
+  logger->set_level(spdlog::level::trace);  // levels are judged by room, before anything is built
+  return logger;
+}
+
+spdlog::sink_ptr Stderr() {
+  return std::make_shared<spdlog::sinks::stderr_sink_mt>();
+}
+
+// Where lines go. Never destroyed: threads may log while the process ends.
+struct Output {
+  std::mutex mutex;  // guards the next one; held to copy it
+  LoggerPtr logger;
+};
+
+Output& TheOutput() {
+  static auto* const output = [] {
+    auto* made = new Output;
+    made->logger = Prepared(std::make_shared<spdlog::logger>("salver", Stderr()));
+    made->logger->flush_on(spdlog::level::trace);
     return made;
   }();
-  return *logger;
+  return *output;
+}
+
+LoggerPtr Logger() {
+  Output& output = TheOutput();
+  std::lock_guard lock(output.mutex);
+  return output.logger;
 }
 
 Status Unknown(std::string_view what, std::string_view name, const std::vector<std::string>& known) {
@@ -152,6 +177,36 @@ Status ConfigureLog(LogConfig config) {
   return Status::OK();
 }
 
+struct BackgroundLog::Writer {
+  std::shared_ptr<spdlog::details::thread_pool> thread;  // with the queue
+  LoggerPtr before;
+};
+
+BackgroundLog::BackgroundLog(size_t lines_max) {
+  static constexpr const char* kName = "salver_background";
+  Output& output = TheOutput();
+  std::lock_guard lock(output.mutex);
+  if (output.logger->name() == kName) return;
+  writer_ = std::make_unique<Writer>();
+  writer_->thread = std::make_shared<spdlog::details::thread_pool>(lines_max, 1);
+  writer_->before = std::exchange(
+      output.logger, Prepared(std::make_shared<spdlog::async_logger>(
+                         kName, Stderr(), writer_->thread, spdlog::async_overflow_policy::overrun_oldest)));
+}
+
+BackgroundLog::~BackgroundLog() {
+  if (writer_ == nullptr) return;
+  Output& output = TheOutput();
+  std::unique_lock lock(output.mutex);
+  std::swap(output.logger, writer_->before);
+  lock.unlock();
+  writer_->thread.reset();  // writes what waits, and ends
+}
+
+size_t BackgroundLog::lines_lost() const {
+  return writer_ == nullptr ? 0 : writer_->thread->overrun_counter();
+}
+
 void LogLine::Start() {
   started_us_ = MonotonicMicros();
 }
@@ -187,7 +242,7 @@ void LogLine::Write(const Status& status) {
     AppendText("error", status.message(), &line);
   }
   if (write_json.load(std::memory_order_relaxed)) line += "}";
-  Logger().log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
+  Logger()->log(spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
 }
 
 }  // namespace salver

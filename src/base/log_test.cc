@@ -1,7 +1,9 @@
 #include "salver/log.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <thread>
 
@@ -91,6 +93,49 @@ TEST_F(LogTest, CredentialsAreLeftOut) {
   EXPECT_EQ(line.find("hunter2"), std::string::npos) << line;
   EXPECT_EQ(line.find("p@ss"), std::string::npos) << line;
   EXPECT_NE(line.find("s3://***@bucket/x and postgres://***@host/db, mail a@b.c"), std::string::npos) << line;
+}
+
+// stderr that nobody reads is full after a few lines; whoever logs goes on all the same.
+TEST_F(LogTest, InTheBackgroundNobodyWaitsForStderr) {
+  ASSERT_TRUE(ConfigureLog({.level = LogLevel::kInfo}).ok());
+  int pipe_ends[2];
+  ASSERT_EQ(::pipe(pipe_ends), 0);
+  const int stderr_before = ::dup(STDERR_FILENO);
+  ::dup2(pipe_ends[1], STDERR_FILENO);
+  size_t lost = 0;
+  std::string first;
+  {
+    BackgroundLog background(100);
+    const std::string long_value(4096, 'x');
+    for (int i = 0; i < 1000; ++i) {
+      LogLine line(LogRoom::kServer, "request");
+      line.Add("value", long_value);
+      line.End();
+    }
+    lost = background.lines_lost();
+    const int nowhere = ::open("/dev/null", O_WRONLY);  // for the lines that wait
+    ::dup2(nowhere, STDERR_FILENO);
+    ::close(nowhere);
+    ::close(pipe_ends[1]);
+    char bytes[4096];  // the thread is inside a write to the pipe still: read it empty
+    for (ssize_t size; (size = ::read(pipe_ends[0], bytes, sizeof bytes)) > 0;)
+      if (first.size() < 10) first.append(bytes, static_cast<size_t>(size));
+  }
+  ::dup2(stderr_before, STDERR_FILENO);
+  ::close(pipe_ends[0]);
+  ::close(stderr_before);
+  EXPECT_GT(lost, 500u);
+  EXPECT_TRUE(first.starts_with("{\"time\"")) << first;
+}
+
+TEST_F(LogTest, TheEndOfABackgroundLogWritesWhatWaits) {
+  ASSERT_TRUE(ConfigureLog({.level = LogLevel::kInfo}).ok());
+  const std::string lines = Lines([] {
+    BackgroundLog background(1000), second(1000);
+    for (int i = 0; i < 500; ++i) WriteOne(Status::OK());
+    EXPECT_EQ(background.lines_lost(), 0u);
+  });
+  EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 500);
 }
 
 TEST_F(LogTest, LinesOfManyThreadsAreWhole) {

@@ -36,9 +36,39 @@ class StopSignal {
 // What `feast serve` has besides, so that its command lines work.
 struct FeastOptions {
   int keep_alive_s = 0, worker_connections = 0;  // 0: the server's own
-  bool ignored_flag = false;
+  int metrics_port = 8000;
+  bool metrics = false;
   int ignored_number = 0;
 };
+
+// Limits and logs, with their units in their names.
+struct OperatingOptions {
+  int64_t in_flight_mb = 256, queue_time_ms = 500, slow_request_ms = 1000;
+  bool no_access_log = false;
+
+  void Set(HttpServerOptions* options) const {
+    options->access_log = !no_access_log;
+    options->slow_request_min = std::chrono::milliseconds(slow_request_ms);
+    options->bytes_in_flight_max = in_flight_mb << 20;
+    options->queue_time_max = std::chrono::milliseconds(queue_time_ms);
+  }
+};
+
+std::shared_ptr<OperatingOptions> AddOperatingOptions(CLI::App* verb) {
+  auto options = std::make_shared<OperatingOptions>();
+  verb->add_flag("--no-access-log", options->no_access_log,
+                 "No line a request, whatever the log's level (SALVER_LOG=server=info turns them on)");
+  verb->add_option("--slow-request-ms", options->slow_request_ms,
+                   "Requests that take longer are logged with the time of each step; 0: none is")
+      ->check(CLI::Range(0, 86'400'000));
+  verb->add_option("--in-flight-mb", options->in_flight_mb,
+                   "Megabytes of requests and answers in memory; 503 beyond")
+      ->check(CLI::Range(1, 1 << 20));
+  verb->add_option("--queue-time-ms", options->queue_time_ms,
+                   "Reads that would wait longer for their turn are answered 503")
+      ->check(CLI::Range(1, 86'400'000));
+  return options;
+}
 
 void AddTlsOptions(CLI::App* verb, HttpServerOptions* options) {
   verb->add_option("-k,--key", options->tls_key_path, "Private key for TLS, a PEM file; with --cert");
@@ -60,6 +90,8 @@ Status Run(const Context& context, const HttpServerOptions& options) {
   SALVER_ASSIGN(auto server, HttpServer::Start(store.get(), options));
   std::printf("Serving project %s on %s://%s:%d (Ctrl-C stops)\n", store->project().c_str(),
               options.tls_key_path.empty() ? "http" : "https", options.host.c_str(), server->port());
+  if (server->metrics_port() >= 0)
+    std::printf("Metrics on http://%s:%d/metrics\n", options.host.c_str(), server->metrics_port());
   std::fflush(stdout);
   stop.Wait();
   server->Stop();
@@ -86,9 +118,11 @@ void AddServe(CLI::App* app, Context* context) {
                    "Connections that an event loop takes at most")
       ->check(CLI::Range(1, 1'000'000));
   AddTlsOptions(verb, options.get());
-  for (const char* name : {"--no-access-log", "-m,--metrics"})
-    verb->add_flag(name, feast->ignored_flag,
-                   "As Feast has it. No access log is written; /metrics is always there");
+  verb->add_flag("-m,--metrics", feast->metrics,
+                 "Serve /metrics on a port of its own too (it is always on the server's port)");
+  verb->add_option("--metrics-port", feast->metrics_port, "That port; 0 takes a free one and prints it")
+      ->check(CLI::Range(0, 65'535));
+  const auto operating = AddOperatingOptions(verb);
   for (const char* name : {"--max-requests", "--max-requests-jitter", "-r,--registry_ttl_sec"})
     verb->add_option(name, feast->ignored_number,
                      "As Feast has it. No worker needs restarts; registry changes are seen at once");
@@ -104,6 +138,8 @@ void AddServe(CLI::App* app, Context* context) {
             options->workers > 0 ? options->workers : static_cast<int>(std::thread::hardware_concurrency());
         options->connections_max = feast->worker_connections * std::max(1, workers);
       }
+      if (feast->metrics) options->metrics_port = feast->metrics_port;
+      operating->Set(options.get());
       return Run(*context, *options);
     };
   });
@@ -121,6 +157,7 @@ void AddListen(CLI::App* app, Context* context) {
     verb->add_option(name, *ignored,
                      "As Feast has it. There is an event loop a core; registry changes are seen at once");
   AddTlsOptions(verb, options.get());
+  const auto operating = AddOperatingOptions(verb);
   verb->callback([=] {
     context->action = [=] {
       const size_t colon = address->rfind(':');
@@ -135,6 +172,7 @@ void AddListen(CLI::App* app, Context* context) {
       options->host = address->substr(0, colon);
       if (options->host.starts_with('[') && options->host.ends_with(']'))
         options->host = options->host.substr(1, options->host.size() - 2);
+      operating->Set(options.get());
       return Run(*context, *options);
     };
   });

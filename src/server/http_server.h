@@ -27,12 +27,20 @@ struct HttpServerOptions {
   size_t json_depth_max = 32;        // 422 beyond
   int connections_max = 10'000;      // 503 beyond
   int slow_requests_max = 64;        // push and materialize, waiting or running; 503 beyond
+  // Bytes of requests and of their answers, as far as can be told before; 503 beyond. Loops share it evenly.
+  int64_t bytes_in_flight_max = 256 << 20;
+  // Reads that would wait longer for their turn are answered 503 at once.
+  std::chrono::milliseconds queue_time_max{500};
   std::chrono::milliseconds request_time_max{10'000};  // for the store to answer
   // Between requests (closed), for all the bytes of a request to come (408), for an answer to be taken
   // (closed).
   std::chrono::milliseconds idle_time_max{30'000};
   std::chrono::milliseconds stop_time_max{
-      5'000};  // the same two for requests that have begun when Stop is called
+      5'000};              // the same two for requests that have begun when Stop is called
+  int metrics_port = -1;   // serves /metrics alone, on a thread of its own; 0: a free one, -1: none
+  bool access_log = true;  // a line a request, where the log's room "server" is at info
+  // Requests that take longer are a line of the log with the time of each step, as a warning; 0: none is.
+  std::chrono::milliseconds slow_request_min{1'000};
 };
 
 class HttpServer {
@@ -43,6 +51,7 @@ class HttpServer {
   static Result<std::unique_ptr<HttpServer>> Start(FeatureStore* store, const HttpServerOptions& options);
 
   virtual int port() const = 0;
+  virtual int metrics_port() const = 0;  // -1: none
   // Takes no new connection, finishes every request that has begun, and returns. Idempotent.
   virtual void Stop() = 0;
 };

@@ -428,19 +428,6 @@ TEST_F(HttpServerTest, ReadsSeeWholeRowsWhileTheyAreWritten) {
   for (std::thread& reader : readers) reader.join();
 }
 
-TEST_F(HttpServerTest, CountsWhatItDoes) {
-  Serve();
-  TestClient client(port());
-  client.Post(kOnline, kRead);
-  client.Post(kOnline, "{}");
-  const TestAnswer metrics = client.Get("/metrics");
-  EXPECT_EQ(metrics.headers.at("content-type"), "text/plain; version=0.0.4; charset=utf-8");
-  for (const char* line :
-       {"feast_feature_server_request_total{endpoint=\"/get-online-features\",status=\"2xx\"} 1"}) {
-    EXPECT_NE(metrics.body.find(line), std::string::npos) << line << "\n" << metrics.body;
-  }
-}
-
 TEST_F(HttpServerTest, SaysWhyItCanNotListen) {
   Serve();
   const auto taken = HttpServer::Start(store_.get(), {.port = port()});

@@ -14,12 +14,14 @@
 
 namespace salver {
 
-// A real store whose materialization does what the test says instead: how tests make a request slow.
+// A real store whose materialization does what the test says instead, and whose reads do it before: how tests
+// make a request slow.
 class HookedStore final : public FeatureStore {
  public:
   explicit HookedStore(std::unique_ptr<FeatureStore> store) : store_(std::move(store)) {}
 
-  std::function<void()> on_materialize;  // set before the server starts; called from its threads
+  // Set before the server starts; called from its threads.
+  std::function<void()> on_materialize, on_read;
 
   const std::string& project() const override { return store_->project(); }
   const std::string& repository() const override { return store_->repository(); }
@@ -32,12 +34,14 @@ class HookedStore final : public FeatureStore {
     return store_->GetHistoricalFeatures(request);
   }
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
+    if (on_read) on_read();
     return store_->GetOnlineFeatures(request, deadline);
   }
   Result<OnlineResponse> RetrieveOnlineDocuments(const DocumentRequest& request, Deadline deadline) override {
     return store_->RetrieveOnlineDocuments(request, deadline);
   }
   bool WaitsForServers() const override { return store_->WaitsForServers(); }
+  std::string_view online_store_type() const override { return store_->online_store_type(); }
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     if (!on_materialize) return store_->Materialize(options);
     on_materialize();

@@ -1,6 +1,7 @@
 #include "serving/online_serving.h"
 
 #include <algorithm>
+#include <chrono>
 #include <mutex>
 
 #include "base/nearest.h"
@@ -214,7 +215,9 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
           read.event_us.data(),
           view.struct_schemas[i]};
     }
-    response.views.push_back({view.view->name, view.view->version_number});
+    response.views.push_back({view.view->name, view.view->version_number,
+                              plan.key_columns.size() + (view.positions.empty() ? 0 : view.positions[0]),
+                              view.columns.size()});
   }
   return response;
 }
@@ -266,6 +269,7 @@ Result<std::shared_ptr<const ServingPlan>> OnlineServing::PlanFor(
 
 Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySnapshot>& snapshot,
                                           const OnlineRequest& request, int64_t now_us, Deadline deadline) {
+  const auto start = std::chrono::steady_clock::now();
   SALVER_ASSIGN(const auto plan, PlanFor(snapshot, request));
   SALVER_ASSIGN(const size_t rows, CountRows(request));
   if (rows * plan->feature_count > options_.cells_per_request_max) {
@@ -282,8 +286,13 @@ Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySn
   reads.reserve(plan->views.size());
   for (const ServingPlan::View& view : plan->views)
     reads.push_back({view.view.get(), keys.of(view.key_set), view.columns});
+  const auto planned = std::chrono::steady_clock::now();
   SALVER_ASSIGN(data->rows, store_->Read(reads, deadline));
-  return Assemble(data, rows, now_us, options_.serve_expired_values);
+  const auto read = std::chrono::steady_clock::now();
+  OnlineResponse response = Assemble(data, rows, now_us, options_.serve_expired_values);
+  response.times = {std::chrono::nanoseconds(planned - start).count(),
+                    std::chrono::nanoseconds(read - planned).count()};
+  return response;
 }
 
 }  // namespace salver

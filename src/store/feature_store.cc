@@ -197,6 +197,7 @@ class LocalFeatureStore final : public FeatureStore {
   }
 
   bool WaitsForServers() const override { return IsServer(config_.online_store); }
+  std::string_view online_store_type() const override { return config_.online_store.type; }
 
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {
     SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());

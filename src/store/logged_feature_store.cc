@@ -63,6 +63,7 @@ class LoggedFeatureStore final : public FeatureStore {
   }
 
   bool WaitsForServers() const override { return store_->WaitsForServers(); }
+  std::string_view online_store_type() const override { return store_->online_store_type(); }
 
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     return Logged(LogRoom::kMaterialize, "materialize", [&](LogLine* line) -> Result<MaterializeReport> {

@@ -5,6 +5,7 @@ same, because later pairs build on what they changed.
 """
 
 import json
+import re
 import shutil
 
 from salver_command import GOLDEN, needs_command, request, serving, write_repository
@@ -47,6 +48,25 @@ def golden_repository(folder, online_store):
     return repository
 
 
+def metric_families(text):
+    """name -> (type, the sets of label names of its samples)"""
+    kinds = dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+    families = {name: (kind, set()) for name, kind in kinds.items()}
+    for name, labels in re.findall(r"^(\w+)(?:{(.*)})? \S+$", text, re.MULTILINE):
+        family = name if name in kinds else re.sub("_(sum|count|bucket)$", "", name)
+        families[family][1].add(frozenset(re.findall(r'(\w+)="', labels)) - {"le"})
+    return families
+
+
+def check_metrics(url):
+    """After the same requests every metric that Feast has is there, of the same type and with the same labels."""
+    golden = json.loads((GOLDEN / "http/64_metrics.json").read_text())["response"]["raw_body"]
+    ours = metric_families(request(url, "GET", "/metrics", None)[1])
+    for name, (kind, labels) in metric_families(golden[:golden.rindex("\n")]).items():
+        assert ours[name][0] == kind, name
+        assert labels <= ours[name][1], name
+
+
 GOLDEN_ROWS = GOLDEN / "quickstart" / "online_store_after_materialize.db"
 
 
@@ -72,6 +92,7 @@ def replay_pairs(repository):
                 assert error_class(body)[0][0] == "json_invalid", path.name  # the position of the fault differs
             else:
                 assert error_class(body) == error_class(expected["json"]), (path.name, body)
+        check_metrics(url)
     assert compared == 90 - len(DIFFERENCES)
 
 

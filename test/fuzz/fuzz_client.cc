@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <boost/asio/post.hpp>
+
 #include "server/http/connection.h"
 
 #include "test/fuzz/fuzz_repository.h"
@@ -18,11 +20,14 @@ std::string AnswerOfServer(std::string_view bytes, size_t piece) {
   static ServerState server{.options = {.body_bytes_max = 2000, .head_bytes_max = 1000},
                             .context = FuzzRepository::Shared().context()};
   static io_context loop{1};
+  static LoopState state{&server,
+                         false,
+                         LoopQueue({.bytes_max = 1 << 20, .wait_max = std::chrono::minutes(1)},
+                                   [] { boost::asio::post(loop, [] { state.queue.RunTurn(); }); }),
+                         {}};
   int ends[2];
   Check(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends) == 0, "there are sockets");
-  Sessions sessions;
-  std::make_shared<Connection>(ByteStream(tcp::socket(loop, tcp::v4(), ends[0]), nullptr), &server, &sessions)
-      ->Start();
+  std::make_shared<Connection>(ByteStream(tcp::socket(loop, tcp::v4(), ends[0]), nullptr), &state)->Start();
   std::string answer;
   char buffer[16 << 10];
   bool sent_all = false;
@@ -44,6 +49,9 @@ std::string AnswerOfServer(std::string_view bytes, size_t piece) {
   loop.run();
   loop.restart();
   Check(server.connections == 0, "a connection that has ended is gone");
+  ServerLoad load;
+  state.queue.AddTo(&load);
+  Check(load.bytes_in_flight == 0 && load.reads_queued == 0, "what it held is let go");
   return answer;
 }
 

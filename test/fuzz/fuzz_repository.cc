@@ -78,8 +78,12 @@ FuzzRepository::FuzzRepository() {
   Must(rows.status());
   Must(store_->WriteToOnlineStore("stats", **rows));
   // Slow routes find their queue full: what they do would change what later requests see.
-  context_ = {store_.get(), &options_, &metrics_, &materializing_,
-              [](const std::function<void()>&) { return false; }};
+  context_ = {store_.get(),
+              &options_,
+              &metrics_,
+              &materializing_,
+              [](const std::function<void()>&) { return false; },
+              [] { return ServerLoad{}; }};
 }
 
 }  // namespace salver::fuzz

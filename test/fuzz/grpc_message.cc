@@ -14,12 +14,12 @@ void GrpcMessage(std::string_view bytes) {
   Input input(bytes);
   const auto methods = GrpcMethods();
   const GrpcMethod& method = methods[input.Byte() % methods.size()];
-  std::string answer;
+  HttpResponse answer;
   const Status status =
       method.handle(input.Rest(), FuzzRepository::Shared().context(), Deadline::Never(), &answer);
   if (!status.ok() || method.path.find("GetOnlineFeatures") == std::string_view::npos) return;
   feast::serving::GetOnlineFeaturesResponse response;
-  Check(response.ParseFromString(answer), "every answer is the message of its method");
+  Check(response.ParseFromString(answer.body), "every answer is the message of its method");
   Check(response.results_size() == response.metadata().feature_names().val_size(), "every column has a name");
 }
 

@@ -99,8 +99,13 @@ const llhttp_settings_t* Connection::Callbacks() {
   return &callbacks;
 }
 
-Connection::Connection(ByteStream stream, ServerState* server, Sessions* sessions)
-    : stream_(std::move(stream)), timer_(stream_.executor()), server_(server), sessions_(sessions) {
+Connection::Connection(ByteStream stream, LoopState* loop)
+    : stream_(std::move(stream)),
+      timer_(stream_.executor()),
+      loop_(loop),
+      server_(loop->server),
+      held_(&loop->queue),
+      large_(&loop->queue) {
   ++server_->connections;
   llhttp_init(&parser_, HTTP_REQUEST, Callbacks());
   parser_.data = this;
@@ -156,6 +161,7 @@ void Connection::StopNow() {
 
 int Connection::OnBegin() {
   Empty(&request_.body);
+  held_.Set(0);
   request_.method.clear();
   request_.target.clear();
   request_.accept.clear();
@@ -204,6 +210,12 @@ int Connection::OnBody(const char* at, size_t size) {
     return Refuse(413, "the body of the request has more than " +
                            std::to_string(server_->options.body_bytes_max) + " bytes. Split it.");
   }
+  if (!loop_->queue.TakeBody(size, request_.body.size())) {
+    refusal_ = TryLater(kTooManyBytes);
+    refusal_.close = true;
+    return HPE_USER;
+  }
+  held_.Taken(size);
   request_.body.append(at, size);
   return 0;
 }
@@ -220,7 +232,7 @@ void Connection::Read() {
   const auto limit = server_->stopping
                          ? std::min(server_->options.stop_time_max, server_->options.idle_time_max)
                          : server_->options.idle_time_max;
-  SetDeadline((begun_ ? request_start_ : Clock::now()) + limit);
+  SetDeadline((begun_ ? answered_.request_start : Clock::now()) + limit);
   auto self = shared_from_this();
   stream_.AsyncRead(asio::buffer(buffer_), [self](error_code error, size_t size) {
     if (self->stage_ != Stage::kReading) return;  // answered or closed by the clock meanwhile
@@ -241,7 +253,7 @@ void Connection::Parse() {
   }
   if (!begun_) {
     begun_ = true;
-    request_start_ = Clock::now();
+    answered_.request_start = Clock::now();
   }
   const llhttp_errno_t error = llhttp_execute(&parser_, pending_.data(), pending_.size());
   if (error == HPE_OK) {
@@ -267,8 +279,8 @@ void Connection::Parse() {
 // Nothing but the preface has been read of it, so nothing is lost with this object.
 void Connection::GoOnAsHttp2() {
   constexpr std::string_view kPreface = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-  auto next = std::make_shared<Http2Connection>(std::move(stream_), server_);
-  sessions_->Add(next);
+  auto next = std::make_shared<Http2Connection>(std::move(stream_), loop_);
+  loop_->sessions.Add(next);
   stage_ = Stage::kClosed;
   timer_.cancel();
   next->Start(std::string(kPreface) + std::string(pending_));
@@ -279,34 +291,58 @@ void Connection::Handle() {
   stage_ = Stage::kHandling;
   keep_alive_ = llhttp_should_keep_alive(&parser_) != 0;
   llhttp_resume(&parser_);
-  handling_start_ = Clock::now();
+  answered_.request_end = answered_.handling_start = Clock::now();
   HttpResponse response;
-  route_ = FindRoute(request_, &response);
+  route_ = FindRoute(request_, loop_->metrics_only, &response);
   if (route_ == nullptr) return Answer(std::move(response));
-  if (!route_->slow) return Answer(RunRoute(*route_, request_, server_->context));
-  SetDeadline(Clock::time_point::max());  // a materialization takes the time it takes
+  if (route_->turn == HttpTurn::kAtOnce) return Answer(RunRoute(*route_, request_, server_->context));
+  SetDeadline(Clock::time_point::max());  // its turn comes, and a materialization takes the time it takes
+  if (route_->turn == HttpTurn::kQueued) {
+    size_t answer_bytes = 0;
+    if (!loop_->queue.Enter(shared_from_this(), EndpointOf(*route_), request_.body.size(), &answer_bytes))
+      return Answer(TryLater(kTooBusy));
+    return held_.Taken(answer_bytes);
+  }
   auto self = shared_from_this();
   const bool queued = server_->context.run_later([self] {
+    self->answered_.handling_start = Clock::now();
     auto answer =
         std::make_shared<HttpResponse>(RunRoute(*self->route_, self->request_, self->server_->context));
     asio::post(self->stream_.executor(), [self, answer] { self->Answer(std::move(*answer)); });
   });
-  if (!queued) Answer(TooManyWaiting());
+  if (queued) return;
+  ++server_->refused_writes;
+  Answer(TryLater(kTooManyWaiting));
+}
+
+void Connection::Run(bool in_time) {
+  if (stage_ == Stage::kClosed) return;
+  if (!in_time) return Answer(TryLater(kTooBusy));
+  const auto start = answered_.handling_start = Clock::now();
+  HttpResponse response = RunRoute(*route_, request_, server_->context);
+  loop_->queue.Learn(EndpointOf(*route_), request_.body.size(), response.body.size(), Clock::now() - start);
+  Answer(std::move(response));
 }
 
 void Connection::Answer(HttpResponse response) {
   stage_ = Stage::kWriting;
-  AnsweredRequest answered{.method = request_.method,
-                           .path = request_.path(),
-                           .status = response.status,
-                           .bytes = response.body.size(),
-                           .handling_start = handling_start_};
-  if (route_ != nullptr) answered.endpoint = static_cast<size_t>(route_ - HttpRoutes().data());
-  RecordAnswer(answered, &server_->metrics);
+  answered_.method = request_.method;
+  answered_.path = request_.path();
+  answered_.status = response.status;
+  answered_.request_bytes = request_.body.size();
+  answered_.bytes = response.body.size();
+  answered_.endpoint.reset();
+  if (route_ != nullptr) answered_.endpoint = EndpointOf(*route_);
+  answered_.steps = response.steps;
+  answered_.shape = response.shape;
+  answered_.answer_start = Clock::now();
+  RecordAnswer(answered_, server_->options, &server_->metrics);
   const bool go_on = keep_alive_ && !response.close && !server_->stopping;
   head_.clear();
   AppendHead(response, go_on, &head_);
   body_ = request_.method == "HEAD" ? std::string() : std::move(response.body);
+  held_.Set(request_.body.size() + body_.size());
+  large_.Begin(this, body_.size());
   SetDeadline(Clock::now() +
               (server_->stopping ? server_->options.stop_time_max : server_->options.idle_time_max));
   // Written after the requests that are waiting already have been handled: a client that sleeps until its
@@ -319,14 +355,26 @@ void Connection::Write(bool go_on, bool drain) {
   if (stage_ != Stage::kWriting) return;  // closed by the clock meanwhile
   const std::array<asio::const_buffer, 2> buffers = {asio::buffer(head_), asio::buffer(body_)};
   stream_.AsyncWrite(buffers, [self = shared_from_this(), go_on, drain](error_code error, size_t) {
-    if (self->stage_ != Stage::kWriting) return;
-    self->begun_ = false;
-    self->route_ = nullptr;
-    Empty(&self->body_);
-    if (error) return self->Close();
-    if (go_on) return self->Parse();
-    return drain ? self->Drain() : self->Close();
+    if (self->stage_ == Stage::kWriting) self->WroteAnswer(go_on, drain, !!error);
   });
+}
+
+void Connection::WroteAnswer(bool go_on, bool drain, bool failed) {
+  large_.End();
+  RecordWritten(answered_, server_->options);
+  begun_ = false;
+  route_ = nullptr;
+  Empty(&body_);
+  Empty(&request_.body);
+  held_.Set(0);
+  if (failed) return Close();
+  if (go_on) return Parse();
+  return drain ? Drain() : Close();
+}
+
+void Connection::GiveUpAnswer() {
+  stream_.Reset();
+  Close();
 }
 
 // Closing while bytes of the client are unread would reset the connection, and the answer with it.
@@ -347,6 +395,8 @@ void Connection::Drain() {
 void Connection::Close() {
   if (stage_ == Stage::kClosed) return;
   stage_ = Stage::kClosed;
+  large_.End();
+  held_.Set(0);
   timer_.cancel();
   stream_.Close();
 }
@@ -370,10 +420,7 @@ void Connection::Watch() {
 
 void Connection::OnTimeout() {
   deadline_ = Clock::time_point::max();
-  if (stage_ == Stage::kWriting) {  // nobody takes the answer
-    stream_.Reset();
-    return Close();
-  }
+  if (stage_ == Stage::kWriting) return GiveUpAnswer();  // nobody takes it
   if (stage_ != Stage::kReading || !begun_) return Close();
   stage_ = Stage::kWriting;
   stream_.Cancel();  // the read; the answer is written below

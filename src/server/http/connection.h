@@ -16,17 +16,18 @@
 #include <string>
 #include <string_view>
 
+#include "server/http/run_request.h"
 #include "server/http/server_state.h"
-#include "server/http/session.h"
 
 namespace salver {
 
-class Connection final : public Session, public std::enable_shared_from_this<Connection> {
+class Connection final : public Session,
+                         public QueuedRequest,
+                         public std::enable_shared_from_this<Connection> {
  public:
   using Clock = std::chrono::steady_clock;
 
-  // `sessions`: of the loop; where a successor is added.
-  Connection(ByteStream stream, ServerState* server, Sessions* sessions);
+  Connection(ByteStream stream, LoopState* loop);
   ~Connection() override;
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -49,6 +50,9 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   int OnBody(const char* at, size_t size);
   int Refuse(int status, std::string_view reason);
 
+  void Run(bool in_time) override;
+  void GiveUpAnswer() override;
+
   void Greet();
   void StopNow();
   void Read();
@@ -57,6 +61,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   void GoOnAsHttp2();
   void Answer(HttpResponse response);
   void Write(bool go_on, bool drain);
+  void WroteAnswer(bool go_on, bool drain, bool failed);
   void Drain();
   void Close();
 
@@ -69,8 +74,8 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   ByteStream stream_;
   boost::asio::steady_timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();
+  LoopState* const loop_;
   ServerState* const server_;
-  Sessions* const sessions_;
   llhttp_t parser_;
   std::array<char, 16 * 1024> buffer_;
   std::string_view pending_;  // of buffer_, not yet parsed
@@ -82,8 +87,10 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   size_t head_bytes_ = 0;
   HttpResponse refusal_;
   const HttpRoute* route_ = nullptr;
-  Clock::time_point request_start_, handling_start_;
-  std::string head_, body_;  // being written
+  AnsweredRequest answered_;  // what is known so far of the request
+  std::string head_, body_;   // being written
+  HeldBytes held_;
+  LargeAnswer large_;
 };
 
 }  // namespace salver

@@ -6,24 +6,23 @@
 
 #include "model/value_codec.h"
 #include "model/wire.h"
-#include "server/frame_fields.h"
+#include "server/http/counted_work.h"
 #include "server/http/grpc_messages.h"
 #include "server/http/json_frame.h"
 
 namespace salver {
 namespace {
 
-Status GetFeastServingInfo(std::string_view, const HttpContext&, Deadline, std::string* answer) {
-  wire::AppendBytes(1, SALVER_VERSION, answer);
+Status GetFeastServingInfo(std::string_view, const HttpContext&, Deadline, HttpResponse* answer) {
+  wire::AppendBytes(1, SALVER_VERSION, &answer->body);
   return Status::OK();
 }
 
 Status GetOnlineFeatures(std::string_view message, const HttpContext& context, Deadline deadline,
-                         std::string* answer) {
+                         HttpResponse* answer) {
   SALVER_ASSIGN(const auto request, ReadOnlineRequest(message));
-  SALVER_ASSIGN(const auto response, context.store->GetOnlineFeatures(request.online, deadline));
-  CountStatuses(response, context.metrics);
-  AppendOnlineResponse(response, request.with_versions, answer);
+  SALVER_ASSIGN(const auto response, CountedRead(request.online, deadline, context, answer));
+  AppendOnlineResponse(response, request.with_versions, &answer->body);
   return Status::OK();
 }
 
@@ -104,52 +103,46 @@ void AppendWritten(std::string* answer) {
   answer->push_back(1);
 }
 
-Status Push(std::string_view message, const HttpContext& context, Deadline, std::string* answer) {
+Status Push(std::string_view message, const HttpContext& context, Deadline, HttpResponse* answer) {
   SALVER_ASSIGN(const auto request, ReadWriteRequest(message, GrpcWriteKind::kPush));
   SALVER_RETURN_NOT_OK(CheckOneForm(request));
-  SALVER_ASSIGN(const PushTarget target, PushTargetNamed(request.to));
-  SALVER_ASSIGN(const auto snapshot, context.store->Snapshot());
-  const auto table = RowTable(request, PushFields(*snapshot, request.target));
-  Status status = table.status();
-  if (status.ok()) status = context.store->Push(request.target, **table, target);
-  context.metrics->CountPush(status.ok());
-  if (status.ok()) AppendWritten(answer);
-  return status;
+  const auto rows = [&](const std::vector<Field>& columns) { return RowTable(request, columns); };
+  SALVER_RETURN_NOT_OK(CountedPush(request.target, request.to, rows, context));
+  AppendWritten(&answer->body);
+  return Status::OK();
 }
 
 Status WriteToOnlineStore(std::string_view message, const HttpContext& context, Deadline,
-                          std::string* answer) {
+                          HttpResponse* answer) {
   SALVER_ASSIGN(const auto request, ReadWriteRequest(message, GrpcWriteKind::kWriteToOnlineStore));
   SALVER_RETURN_NOT_OK(CheckOneForm(request));
-  SALVER_ASSIGN(const auto snapshot, context.store->Snapshot());
-  const auto view = snapshot->GetView(request.target);
-  // Feast calls a missing view an object here, and a feature view elsewhere.
-  if (!view.ok()) return Status::NotFound(view.status().message(), Reason::kObjectNotFound);
-  SALVER_ASSIGN(const auto table, RowTable(request, FrameFields(**view)));
-  SALVER_RETURN_NOT_OK(context.store->WriteToOnlineStore(request.target, *table));
-  AppendWritten(answer);
+  const auto rows = [&](const std::vector<Field>& columns) { return RowTable(request, columns); };
+  SALVER_RETURN_NOT_OK(CountedWrite(request.target, rows, context));
+  AppendWritten(&answer->body);
   return Status::OK();
 }
 
 // grpc.health.v1: the server as a whole, whatever service is named.
-Status CheckHealth(std::string_view, const HttpContext& context, Deadline, std::string* answer) {
+Status CheckHealth(std::string_view, const HttpContext& context, Deadline, HttpResponse* answer) {
   constexpr char kServing = 1, kNotServing = 2;
-  wire::AppendTag(1, wire::kVarint, answer);
-  answer->push_back(context.store->Snapshot().ok() ? kServing : kNotServing);
+  wire::AppendTag(1, wire::kVarint, &answer->body);
+  answer->body.push_back(context.store->Snapshot().ok() ? kServing : kNotServing);
   return Status::OK();
 }
 
 constexpr GrpcMethod kMethods[] = {
-    {"/feast.serving.ServingService/GetOnlineFeatures", false, "read_online", "Newest features of entities",
-     GetOnlineFeatures},
-    {"/feast.serving.ServingService/GetFeastServingInfo", false, "", "Which server answers",
+    {"/feast.serving.ServingService/GetOnlineFeatures", HttpTurn::kQueued, "read_online",
+     "Newest features of entities", GetOnlineFeatures},
+    {"/feast.serving.ServingService/GetFeastServingInfo", HttpTurn::kAtOnce, "", "Which server answers",
      GetFeastServingInfo},
-    {"/GrpcFeatureServer/GetOnlineFeatures", false, "read_online", "Newest features of entities",
+    {"/GrpcFeatureServer/GetOnlineFeatures", HttpTurn::kQueued, "read_online", "Newest features of entities",
      GetOnlineFeatures},
-    {"/GrpcFeatureServer/Push", true, "write_online", "A row for all views of a push source", Push},
-    {"/GrpcFeatureServer/WriteToOnlineStore", true, "write_online", "A row for one feature view",
+    {"/GrpcFeatureServer/Push", HttpTurn::kSlow, "write_online", "A row for all views of a push source",
+     Push},
+    {"/GrpcFeatureServer/WriteToOnlineStore", HttpTurn::kSlow, "write_online", "A row for one feature view",
      WriteToOnlineStore},
-    {"/grpc.health.v1.Health/Check", false, "", "SERVING when the registry can be read", CheckHealth},
+    {"/grpc.health.v1.Health/Check", HttpTurn::kAtOnce, "", "SERVING when the registry can be read",
+     CheckHealth},
 };
 
 }  // namespace

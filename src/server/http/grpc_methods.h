@@ -13,13 +13,13 @@
 namespace salver {
 
 struct GrpcMethod {
-  std::string_view path;         // "/package.Service/Method"
-  bool slow;                     // runs on the slow pool
+  std::string_view path;  // "/package.Service/Method"
+  HttpTurn turn;
   std::string_view action;       // Feast's permission it needs, as in HttpRoute
   std::string_view description;  // a line of documentation
-  // Appends the answer's message.
+  // Appends the answer's message to the body.
   Status (*handle)(std::string_view message, const HttpContext& context, Deadline deadline,
-                   std::string* answer);
+                   HttpResponse* answer);
 };
 
 std::span<const GrpcMethod> GrpcMethods();

@@ -344,9 +344,11 @@ TEST_F(GrpcTest, CallsAreCounted) {
   client.Grpc(kMethod, Ranking({1}));
   client.Grpc(kMethod, "\x0a\xff");
   const std::string metrics = TestClient(port()).Get("/metrics").body;
-  EXPECT_NE(metrics.find("endpoint=\"" + std::string(kMethod) + "\",status=\"2xx\"} 1\n"), std::string::npos)
+  EXPECT_NE(metrics.find("endpoint=\"" + std::string(kMethod) + "\",status=\"success\"} 1\n"),
+            std::string::npos)
       << metrics;
-  EXPECT_NE(metrics.find("endpoint=\"" + std::string(kMethod) + "\",status=\"5xx\"} 1\n"), std::string::npos);
+  EXPECT_NE(metrics.find("endpoint=\"" + std::string(kMethod) + "\",status=\"error\"} 1\n"),
+            std::string::npos);
 }
 
 TEST(GrpcFraming, TimeoutsAreReadAndBadOnesAreNone) {

@@ -6,11 +6,11 @@
 
 #include <algorithm>
 #include <new>
+#include <utility>
 
-#include "model/value_codec.h"
 #include "server/feast_errors.h"
 #include "server/http/grpc_framing.h"
-#include "server/http/run_request.h"
+#include "server/http/http2_call.h"
 
 namespace salver {
 namespace {
@@ -42,38 +42,6 @@ nghttp2_nv Header(std::string_view name, std::string_view value) {
 
 }  // namespace
 
-// A request and its answer.
-struct Http2Connection::Call {
-  enum class Stage { kReading, kWaiting, kHandling, kAnswering };
-
-  int32_t id = 0;
-  Stage stage = Stage::kReading;
-  HttpRequest request;
-  size_t head_bytes = 0;
-  std::string content_type;
-  std::optional<std::chrono::microseconds> timeout;  // the client's
-  bool grpc = false;
-  bool closed = false;  // the client has given up, or the connection is gone
-  Clock::time_point begin, handling_start, limit;
-  const HttpRoute* route = nullptr;
-  const GrpcMethod* method = nullptr;
-
-  HttpResponse response;  // its body is the answer of a gRPC call, too
-  Status status;          // of a gRPC call
-  size_t written = 0;     // of response.body
-
-  std::optional<size_t> endpoint() const {
-    if (route != nullptr) return static_cast<size_t>(route - HttpRoutes().data());
-    if (method != nullptr) return HttpRoutes().size() + static_cast<size_t>(method - GrpcMethods().data());
-    return std::nullopt;
-  }
-  Deadline deadline(std::chrono::microseconds most) const {
-    if (timeout) most = std::min(most, *timeout);
-    return Deadline::After(most -
-                           std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - begin));
-  }
-};
-
 // What nghttp2 calls: found by the stream's id, as a call may be over before its stream is.
 struct Http2Connection::Callbacks {
   static Http2Connection* Self(void* user) { return static_cast<Http2Connection*>(user); }
@@ -87,10 +55,10 @@ struct Http2Connection::Callbacks {
 
   static int OnBegin(nghttp2_session*, const nghttp2_frame* frame, void* user) {
     if (!BeginsRequest(frame)) return 0;
-    auto call = std::make_shared<Call>();
+    auto call = std::make_shared<Call>(&Self(user)->loop_->queue);
     call->id = frame->hd.stream_id;
-    call->begin = Clock::now();
-    call->limit = call->begin + Self(user)->server_->options.idle_time_max;
+    call->answered.request_start = Clock::now();
+    call->limit = call->answered.request_start + Self(user)->server_->options.idle_time_max;
     Self(user)->calls_[call->id] = std::move(call);
     return 0;
   }
@@ -135,6 +103,7 @@ struct Http2Connection::Callbacks {
   static ssize_t ReadAnswer(nghttp2_session* session, int32_t id, uint8_t*, size_t most, uint32_t* flags,
                             nghttp2_data_source* source, void*) {
     Call* const call = static_cast<Call*>(source->ptr);
+    if (call->given_up) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     const size_t size = std::min(most, call->response.body.size() - call->written);
     *flags |= NGHTTP2_DATA_FLAG_NO_COPY;
     if (call->written + size < call->response.body.size()) return static_cast<ssize_t>(size);
@@ -152,6 +121,7 @@ struct Http2Connection::Callbacks {
     if (self->out_.size() >= kWriteBytes) return NGHTTP2_ERR_WOULDBLOCK;
     constexpr size_t kFrameHead = 9;
     Call* const call = static_cast<Call*>(source->ptr);
+    if (call->given_up) return NGHTTP2_ERR_TEMPORAL_CALLBACK_FAILURE;
     self->out_.append(View(head, kFrameHead));
     if (frame->data.padlen > 0) self->out_.push_back(static_cast<char>(frame->data.padlen - 1));
     self->out_.append(call->response.body, call->written, size);
@@ -180,8 +150,8 @@ struct Http2Connection::Callbacks {
   }
 };
 
-Http2Connection::Http2Connection(ByteStream stream, ServerState* server)
-    : stream_(std::move(stream)), timer_(stream_.executor()), server_(server) {
+Http2Connection::Http2Connection(ByteStream stream, LoopState* loop)
+    : stream_(std::move(stream)), timer_(stream_.executor()), loop_(loop), server_(loop->server) {
   if (nghttp2_session_server_new(&session_, Callbacks::Table(), this) != 0) throw std::bad_alloc();
   ++server_->connections;
 }
@@ -285,7 +255,10 @@ void Http2Connection::Drain() {
 void Http2Connection::Close() {
   if (closed_) return;
   closed_ = true;
-  for (const auto& [id, call] : calls_) call->closed = true;
+  for (const auto& [id, call] : calls_) {
+    call->closed = true;
+    call->LetGo();
+  }
   timer_.cancel();
   stream_.Close();
 }
@@ -330,6 +303,9 @@ void Http2Connection::OnBody(Call* call, std::string_view bytes) {
                                             std::to_string(kBodiesAtOnceMax * most) +
                                             " bytes at once. Send fewer at a time."));
   }
+  if (!loop_->queue.TakeBody(bytes.size(), call->request.body.size()))
+    return Refuse(call, 503, Status::Unavailable(std::string(kTooManyBytes)));
+  call->held.Taken(bytes.size());
   call->request.body.append(bytes);
   body_bytes_ += bytes.size();
 }
@@ -337,6 +313,7 @@ void Http2Connection::OnBody(Call* call, std::string_view bytes) {
 void Http2Connection::OnRequestEnd(Call* call) {
   if (call->stage != Call::Stage::kReading) return;  // refused before
   call->stage = Call::Stage::kWaiting;
+  call->answered.request_end = Clock::now();
   const auto shared = calls_[call->id];
   if (answer_bytes_ > kAnswerBytesMax || !waiting_.empty()) {
     waiting_.push_back(shared);
@@ -364,78 +341,38 @@ void Http2Connection::OnClosed(int32_t id) {
   call->closed = true;
   if (call->stage == Call::Stage::kReading || call->stage == Call::Stage::kWaiting)
     body_bytes_ -= call->request.body.size();
-  if (call->stage == Call::Stage::kAnswering) answer_bytes_ -= call->response.body.size() - call->written;
+  if (call->stage == Call::Stage::kAnswering) {
+    answer_bytes_ -= call->response.body.size() - call->written;
+    RecordWritten(call->answered, server_->options);
+  }
+  call->LetGo();
   calls_.erase(found);
   idle_limit_ = Clock::now() + server_->options.idle_time_max;
 }
 
-void Http2Connection::Handle(const std::shared_ptr<Call>& call) {
-  body_bytes_ -= call->request.body.size();
-  call->stage = Call::Stage::kHandling;
-  call->handling_start = Clock::now();
-  call->limit = Clock::time_point::max();  // a materialization takes the time it takes
-  if (call->grpc) {
-    call->method = FindGrpcMethod(call->request.path());
-    if (call->method == nullptr || call->request.method != "POST") {
-      call->status = Status::Unimplemented("there is no method \"" + std::string(call->request.path()) +
-                                           "\" here. docs/serving.md lists the methods.");
-      return Answer(call.get());
-    }
-    if (call->method->slow) return RunLater(call);
-    RunGrpc(call.get());
-  } else {
-    call->route = FindRoute(call->request, &call->response);
-    if (call->route != nullptr && call->route->slow) return RunLater(call);
-    if (call->route != nullptr) call->response = RunRoute(*call->route, call->request, server_->context);
-  }
-  Answer(call.get());
-}
-
-void Http2Connection::RunLater(const std::shared_ptr<Call>& call) {
-  auto self = shared_from_this();
-  const bool queued = server_->context.run_later([self, call] {
-    if (call->grpc) {
-      self->RunGrpc(call.get());
-    } else {
-      call->response = RunRoute(*call->route, call->request, self->server_->context);
-    }
-    asio::post(self->stream_.executor(), [self, call] {
-      if (call->closed) return self->Record(*call);  // done all the same
-      self->Answer(call.get());
-      self->Send();
-    });
+void Http2Connection::SendSoon() {
+  if (std::exchange(sending_soon_, true)) return;
+  asio::post(stream_.executor(), [self = shared_from_this()] {
+    self->sending_soon_ = false;
+    self->Send();
   });
-  if (queued) return;
-  call->response = TooManyWaiting();
-  call->status = Status::Unavailable("too many requests of this kind are waiting. Try again later.");
-  Answer(call.get());
 }
 
-void Http2Connection::RunGrpc(Call* call) const noexcept {
-  try {
-    const Deadline deadline = call->deadline(
-        std::chrono::duration_cast<std::chrono::microseconds>(server_->options.request_time_max));
-    const auto message = GrpcMessage(call->request.body);
-    call->status = message.status();
-    if (call->status.ok() && deadline.Passed()) {
-      call->status = Status::DeadlineExceeded("the time of the call was over before its turn came.");
-    }
-    if (!call->status.ok()) return;
-    std::string& answer = call->response.body;
-    answer.assign(kGrpcPrefix, '\0');
-    call->status = call->method->handle(*message, server_->context, deadline, &answer);
-    if (call->status.ok()) SetGrpcPrefix(&answer);
-  } catch (const std::bad_alloc&) {
-    call->status = Status::ResourceExhausted("out of memory. Ask for less.");
-  } catch (const std::exception& error) {
-    call->status = Status::Internal(error.what());
-  }
+// The client takes other answers, or none; this one has waited for long, and its room is needed.
+void Http2Connection::GiveUpAnswer(Call* call) {
+  answer_bytes_ -= call->response.body.size() - call->written;
+  call->given_up = true;
+  call->written = 0;
+  std::string().swap(call->response.body);
+  call->LetGo();
+  nghttp2_submit_rst_stream(session_, NGHTTP2_FLAG_NONE, call->id, NGHTTP2_CANCEL);
+  SendSoon();
 }
 
 void Http2Connection::Refuse(Call* call, int http_status, const Status& reason) {
   body_bytes_ -= call->request.body.size();
   call->request.body.clear();
-  call->handling_start = Clock::now();
+  call->answered.request_end = call->answered.handling_start = Clock::now();
   call->response = Refusal(http_status, reason.message());
   call->status = reason;
   Answer(call);
@@ -447,20 +384,11 @@ void Http2Connection::Answer(Call* call) {
   call->written = 0;
   if ((call->grpc && !call->status.ok()) || call->request.method == "HEAD") call->response.body.clear();
   answer_bytes_ += call->response.body.size();
-  Record(*call);
+  Record(call);
+  call->held.Set(call->request.body.size() + call->response.body.size());
+  call->answered_on = this;
+  call->large.Begin(call, call->response.body.size());
   call->grpc ? AnswerGrpc(call) : AnswerHttp(call);
-}
-
-void Http2Connection::Record(const Call& call) {
-  RecordAnswer({.method = call.request.method,
-                .path = call.request.path(),
-                .status = call.grpc ? (call.status.ok() ? 200 : ToFeastError(call.status).http_status)
-                                    : call.response.status,
-                .grpc_status = call.grpc ? StatusCodeName(call.status.code()) : nullptr,
-                .bytes = call.response.body.size(),
-                .endpoint = call.endpoint(),
-                .handling_start = call.handling_start},
-               &server_->metrics);
 }
 
 void Http2Connection::AnswerGrpc(Call* call) {

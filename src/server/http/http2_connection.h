@@ -2,7 +2,7 @@
 // application/grpc is a call of a GrpcMethod; any other takes the route that it would over HTTP/1.1.
 //
 // Bounded per connection: calls open at once, bytes of their bodies, bytes of answers that the client has not
-// taken (beyond that, calls wait their turn).
+// taken (beyond that, calls wait before they enter the loop's queue, where they wait their turn).
 //
 // Thread safety: everything on the loop of the socket, but for handlers of slow methods.
 #pragma once
@@ -20,8 +20,8 @@
 #include <string_view>
 
 #include "server/http/grpc_methods.h"
+#include "server/http/run_request.h"
 #include "server/http/server_state.h"
-#include "server/http/session.h"
 
 struct nghttp2_session;
 
@@ -31,7 +31,7 @@ class Http2Connection final : public Session, public std::enable_shared_from_thi
  public:
   using Clock = std::chrono::steady_clock;
 
-  Http2Connection(ByteStream stream, ServerState* server);
+  Http2Connection(ByteStream stream, LoopState* loop);
   ~Http2Connection() override;
 
   // `first`: bytes that have been read from the stream, from the connection preface on.
@@ -40,7 +40,7 @@ class Http2Connection final : public Session, public std::enable_shared_from_thi
   void Stop() override;
 
  private:
-  struct Call;
+  class Call;
   struct Callbacks;
 
   void StopNow();
@@ -59,11 +59,17 @@ class Http2Connection final : public Session, public std::enable_shared_from_thi
 
   void Handle(const std::shared_ptr<Call>& call);
   bool HandleWaiting();  // true when there was one whose turn has come
-  void RunLater(const std::shared_ptr<Call>& call);
+  void Run(Call* call) const noexcept;
   void RunGrpc(Call* call) const noexcept;
+  void RunInTurn(Call* call, bool in_time);
+  void RunLater(const std::shared_ptr<Call>& call);
+  void RefuseForNow(Call* call, std::string_view reason);
+  void GiveUpAnswer(Call* call);
   void Refuse(Call* call, int http_status, const Status& reason);
   void Answer(Call* call);
-  void Record(const Call& call);
+  void Record(Call* call);
+  // Sends once what the calls of this turn have to say.
+  void SendSoon();
   void AnswerGrpc(Call* call);
   void AnswerHttp(Call* call);
 
@@ -76,6 +82,7 @@ class Http2Connection final : public Session, public std::enable_shared_from_thi
 
   ByteStream stream_;
   boost::asio::steady_timer timer_;
+  LoopState* const loop_;
   ServerState* const server_;
   nghttp2_session* session_ = nullptr;
   std::array<char, 16 * 1024> buffer_;
@@ -84,6 +91,7 @@ class Http2Connection final : public Session, public std::enable_shared_from_thi
   std::deque<std::shared_ptr<Call>> waiting_;  // whole requests behind answers that nobody takes
   size_t body_bytes_ = 0;                      // of requests not yet handled
   size_t answer_bytes_ = 0;                    // of answers not yet written
+  bool sending_soon_ = false;
   bool writing_ = false, draining_ = false, closed_ = false, stopped_ = false;
   Clock::time_point write_limit_, idle_limit_, end_limit_ = Clock::time_point::max();
 };

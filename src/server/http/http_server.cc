@@ -13,6 +13,7 @@
 #include <atomic>
 #include <thread>
 
+#include "salver/log.h"
 #include "server/http/connection.h"
 
 namespace salver {
@@ -23,23 +24,31 @@ using asio::ip::tcp;
 using boost::system::error_code;
 
 constexpr size_t kSlowThreads = 2;
+constexpr size_t kLogLinesMax = 8192;  // that wait for stderr
 
 // One event loop on its own thread, and the connections it serves.
 class Worker {
  public:
-  explicit Worker(ServerState* server) : server_(server), work_(loop_.get_executor()) {}
+  Worker(ServerState* server, LoopQueue::Limits limits, bool metrics_only)
+      : server_(server),
+        state_{server,
+               metrics_only,
+               LoopQueue(limits, [this] { asio::post(loop_, [this] { state_.queue.RunTurn(); }); }),
+               {}},
+        work_(loop_.get_executor()) {}
 
   asio::io_context& loop() { return loop_; }
+  const LoopQueue& queue() const { return state_.queue; }
   void Run() {
     thread_ = std::thread([this] { loop_.run(); });
   }
 
   // From any thread.
   void Begin(tcp::socket socket, bool refuse) {
-    auto connection =
-        std::make_shared<Connection>(ByteStream(std::move(socket), server_->tls.get()), server_, &sessions_);
+    const TlsContext* const tls = state_.metrics_only ? nullptr : server_->tls.get();
+    auto connection = std::make_shared<Connection>(ByteStream(std::move(socket), tls), &state_);
     asio::post(loop_, [this, connection = std::move(connection), refuse] {
-      sessions_.Add(connection);
+      state_.sessions.Add(connection);
       refuse ? connection->StartRefused() : connection->Start();
       if (server_->stopping) connection->Stop();
     });
@@ -47,7 +56,7 @@ class Worker {
   void Stop() {
     asio::post(loop_, [this] {
       work_.reset();  // after the last connection has ended the loop has nothing to do, and run() returns
-      sessions_.Stop();
+      state_.sessions.Stop();
     });
   }
   void Join() {
@@ -56,9 +65,9 @@ class Worker {
 
  private:
   ServerState* const server_;
+  LoopState state_;  // outlives the loop and with it the connections
   asio::io_context loop_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
-  Sessions sessions_;
   std::thread thread_;
 };
 
@@ -129,6 +138,7 @@ class Listener {
     ++next_;
     const int others = server_->connections;
     const int most = server_->options.connections_max;
+    if (others >= most) ++server_->refused_connections;
     if (others < most + kRefusedAtOnceMax) worker.Begin(std::move(socket), others >= most);
   }
 
@@ -143,15 +153,23 @@ class AsioHttpServer final : public HttpServer {
  public:
   AsioHttpServer(FeatureStore* store, const HttpServerOptions& options) {
     server_.options = options;
-    server_.context = {store, &server_.options, &server_.metrics, &server_.materializing,
-                       [this](std::function<void()> work) { return RunLater(std::move(work)); }};
+    server_.context = {store,
+                       &server_.options,
+                       &server_.metrics,
+                       &server_.materializing,
+                       [this](std::function<void()> work) { return RunLater(std::move(work)); },
+                       [this] { return Load(); }};
     // A loop that waits for a store's server leaves its core to others.
     const unsigned loops_per_core = store->WaitsForServers() ? 4 : 1;
     int count = options.workers;
     if (count <= 0)
       count = static_cast<int>(loops_per_core * std::max(1u, std::thread::hardware_concurrency()));
-    for (int i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(&server_));
+    const LoopQueue::Limits limits{options.bytes_in_flight_max / count, options.queue_time_max};
+    for (int i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(&server_, limits, false));
     listener_ = std::make_unique<Listener>(&server_, workers_);
+    if (options.metrics_port < 0) return;
+    metrics_workers_.push_back(std::make_unique<Worker>(&server_, limits, true));
+    metrics_listener_ = std::make_unique<Listener>(&server_, metrics_workers_);
   }
   ~AsioHttpServer() override { Stop(); }
 
@@ -161,23 +179,35 @@ class AsioHttpServer final : public HttpServer {
                     TlsContext::Make(server_.options.tls_certificate_path, server_.options.tls_key_path));
     }
     SALVER_ASSIGN(port_, listener_->Listen(server_.options.host, server_.options.port));
+    if (metrics_listener_ != nullptr) {
+      SALVER_ASSIGN(metrics_port_,
+                    metrics_listener_->Listen(server_.options.host, server_.options.metrics_port));
+      metrics_listener_->Accept();
+      metrics_workers_[0]->Run();
+    }
     listener_->Accept();
     for (const auto& worker : workers_) worker->Run();
     return Status::OK();
   }
 
   int port() const override { return port_; }
+  int metrics_port() const override { return metrics_port_; }
 
   void Stop() override {
     if (server_.stopping.exchange(true)) return;
-    if (port_ != 0) {
-      listener_->Stop([this] {
-        for (const auto& worker : workers_) worker->Stop();
+    const auto stop = [](Listener* listener, const std::vector<std::unique_ptr<Worker>>& workers) {
+      listener->Stop([&workers] {
+        for (const auto& worker : workers) worker->Stop();
       });
-    }
+    };
+    if (port_ != 0) stop(listener_.get(), workers_);
+    if (metrics_port_ >= 0) stop(metrics_listener_.get(), metrics_workers_);
     // First the loops, whose connections wait for their slow requests; then what no connection waits for.
-    for (const auto& worker : workers_) worker->Join();
+    for (const auto* workers : {&workers_, &metrics_workers_}) {
+      for (const auto& worker : *workers) worker->Join();
+    }
     slow_pool_.join();
+    log_.reset();
   }
 
  private:
@@ -193,12 +223,25 @@ class AsioHttpServer final : public HttpServer {
     return true;
   }
 
+  ServerLoad Load() const {
+    ServerLoad load{.connections = server_.connections,
+                    .writes_queued = slow_requests_,
+                    .bytes_in_flight_max = server_.options.bytes_in_flight_max,
+                    .refused_writes = server_.refused_writes,
+                    .refused_connections = server_.refused_connections};
+    for (const auto& worker : workers_) worker->queue().AddTo(&load);
+    return load;
+  }
+
+  std::unique_ptr<BackgroundLog> log_ = std::make_unique<BackgroundLog>(kLogLinesMax);
   ServerState server_;
   std::atomic<int> slow_requests_{0};
   asio::thread_pool slow_pool_{kSlowThreads};
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listener> listener_;
-  int port_ = 0;
+  std::vector<std::unique_ptr<Worker>> metrics_workers_;  // one, or none
+  std::unique_ptr<Listener> metrics_listener_;
+  int port_ = 0, metrics_port_ = -1;
 };
 
 }  // namespace

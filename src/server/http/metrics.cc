@@ -1,99 +1,144 @@
 #include "server/http/metrics.h"
 
 #include <algorithm>
-#include <cstdio>
 
 namespace salver {
 namespace {
 
-void AppendSample(std::string_view name, std::string_view labels, double value, std::string* out) {
-  char number[32];
-  std::snprintf(number, sizeof number, "%.17g", value);
-  *out += name;
-  if (!labels.empty()) (*out += '{').append(labels) += '}';
-  ((*out += ' ') += number) += '\n';
+using Seconds = std::chrono::duration<double>;
+
+// Feast's bounds, and finer ones below: requests here take tens of microseconds.
+constexpr double kLatencyBounds[] = {0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                     0.05,   0.1,     0.25,   0.5,   1.0,    2.5,   5.0,  10.0};
+constexpr double kReadBounds[] = {0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.005, 0.01,
+                                  0.025,   0.05,     0.1,     0.25,   0.5,     1.0,    2.5,   5.0,   10.0};
+constexpr double kEntityBounds[] = {1, 5, 10, 25, 50, 100, 250, 500, 1000};
+constexpr double kMaterializationBounds[] = {1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600};
+constexpr double kRowBounds[] = {100, 1000, 10'000, 100'000, 500'000, 1'000'000, 5'000'000};
+
+uint64_t NextId() {
+  static std::atomic<uint64_t> next{1};
+  return next++;
 }
 
-void AppendHead(std::string_view name, std::string_view type, std::string_view help, std::string* out) {
-  ((((*out += "# HELP ").append(name) += ' ').append(help) += "\n# TYPE ").append(name) += ' ')
-      .append(type) += '\n';
+WorkMetrics::Timed& TimedOf(std::string_view view, std::span<const double> bounds,
+                            std::map<std::string, WorkMetrics::Timed>* all) {
+  WorkMetrics::Timed& timed = (*all)[std::string(view)];
+  if (timed.seconds == nullptr) timed.seconds = std::make_unique<Distribution>(bounds);
+  return timed;
+}
+
+void Count(bool ok, std::chrono::steady_clock::duration time, WorkMetrics::Timed* timed) {
+  ++(ok ? timed->done : timed->failed);
+  timed->seconds->Observe(Seconds(time).count());
 }
 
 }  // namespace
 
-void Histogram::Observe(double value) {
-  const size_t bucket =
-      static_cast<size_t>(std::lower_bound(kBounds.begin(), kBounds.end(), value) - kBounds.begin());
-  counts_[bucket].fetch_add(1, std::memory_order_relaxed);
-  sum_.fetch_add(value, std::memory_order_relaxed);
+void Distribution::Observe(double value) {
+  const auto range = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
+  counts_[static_cast<size_t>(range)].Add(1);
+  sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
 
-void Histogram::AppendText(std::string_view name, std::string_view labels, std::string* out) const {
-  uint64_t total = 0;
-  const std::string separator = labels.empty() ? "" : ",";
-  for (size_t i = 0; i <= kBounds.size(); ++i) {
-    total += counts_[i].load(std::memory_order_relaxed);
-    char bound[16] = "+Inf";
-    if (i < kBounds.size()) std::snprintf(bound, sizeof bound, "%g", kBounds[i]);
-    AppendSample(std::string(name) + "_bucket", std::string(labels) + separator + "le=\"" + bound + "\"",
-                 double(total), out);
+RequestShape RequestShape::Of(size_t features, size_t views) {
+  const size_t range = features == 0 ? 1 : features <= 10 ? 2 : features <= 50 ? 3 : features <= 200 ? 4 : 5;
+  return {static_cast<uint8_t>(range), static_cast<uint8_t>(std::min(views, kViewsMax))};
+}
+
+ViewMetrics::ViewMetrics(std::string_view of_view) : view(of_view), read_seconds(kReadBounds) {}
+
+ThreadMetrics::ThreadMetrics()
+    : entity_count(kEntityBounds),
+      read_seconds(kReadBounds),
+      latency_(kEndpointsMax * RequestShape::kRanges * (RequestShape::kViewsMax + 1)) {
+  views_.resize(kViewsMax + 1);
+}
+
+ThreadMetrics::~ThreadMetrics() {
+  for (auto& distribution : latency_) delete distribution.load();
+}
+
+ViewMetrics& ThreadMetrics::View(std::string_view name) {
+  if (const auto found = view_index_.find(name); found != view_index_.end()) return *found->second;
+  const size_t count = view_count();
+  if (count > kViewsMax) return *views_[kViewsMax];
+  if (count == kViewsMax) name = "";
+  views_[count] = std::make_unique<ViewMetrics>(name);
+  if (count < kViewsMax) view_index_.emplace(name, views_[count].get());
+  view_count_.store(count + 1, std::memory_order_release);
+  return *views_[count];
+}
+
+Distribution& ThreadMetrics::Latency(size_t endpoint, RequestShape shape) {
+  std::atomic<Distribution*>& at = latency_[LatencyAt(endpoint, shape.feature_range, shape.views)];
+  Distribution* distribution = at.load(std::memory_order_relaxed);
+  if (distribution == nullptr)
+    at.store(distribution = new Distribution(kLatencyBounds), std::memory_order_release);
+  return *distribution;
+}
+
+Metrics::Metrics() : id_(NextId()) {
+  work_.history_rows = std::make_unique<Distribution>(kRowBounds);
+}
+
+ThreadMetrics& Metrics::Local() {
+  thread_local uint64_t owner = 0;
+  thread_local ThreadMetrics* local = nullptr;
+  if (owner != id_) {
+    std::lock_guard lock(mutex_);
+    local = threads_.emplace_back(std::make_unique<ThreadMetrics>()).get();
+    owner = id_;
   }
-  AppendSample(std::string(name) + "_sum", labels, sum_.load(std::memory_order_relaxed), out);
-  AppendSample(std::string(name) + "_count", labels, double(total), out);
+  return *local;
 }
 
-void Metrics::CountRequest(size_t endpoint, int status, std::chrono::steady_clock::duration time) {
-  if (endpoint >= kEndpointsMax) return;
-  requests_[endpoint][static_cast<size_t>(std::clamp(status / 100, 0, 5))].fetch_add(
-      1, std::memory_order_relaxed);
-  latency_[endpoint].Observe(std::chrono::duration<double>(time).count());
+void Metrics::CountRequest(size_t endpoint, int status, RequestShape shape,
+                           std::chrono::steady_clock::duration time) {
+  if (endpoint >= ThreadMetrics::kEndpointsMax) return;
+  ThreadMetrics& local = Local();
+  local.requests[endpoint][static_cast<size_t>(std::clamp(status / 100, 0, 5))].Add(1);
+  local.Latency(endpoint, shape).Observe(Seconds(time).count());
 }
 
-void Metrics::CountOnline(uint64_t entities, uint64_t present, uint64_t null_or_missing) {
-  online_requests_.fetch_add(1, std::memory_order_relaxed);
-  entities_.fetch_add(entities, std::memory_order_relaxed);
-  present_.fetch_add(present, std::memory_order_relaxed);
-  missing_.fetch_add(null_or_missing, std::memory_order_relaxed);
+void Metrics::CountEntities(size_t rows) {
+  ThreadMetrics& local = Local();
+  local.online_requests.Add(1);
+  local.entity_count.Observe(static_cast<double>(rows));
 }
 
-std::string Metrics::Text(const std::string* endpoints, size_t endpoint_count) const {
-  std::string out;
-  AppendHead("feast_feature_server_request_total", "counter", "Requests by endpoint and class of status",
-             &out);
-  const size_t count = std::min(endpoint_count, kEndpointsMax);
-  for (size_t i = 0; i < count; ++i) {
-    for (size_t kind = 1; kind < 6; ++kind) {
-      const uint64_t requests = requests_[i][kind].load(std::memory_order_relaxed);
-      if (requests == 0) continue;
-      AppendSample("feast_feature_server_request_total",
-                   "endpoint=\"" + endpoints[i] + "\",status=\"" + std::to_string(kind) + "xx\"",
-                   double(requests), &out);
+void Metrics::CountOnline(const OnlineResponse& response) {
+  ThreadMetrics& local = Local();
+  const double read_s = double(response.times.read_ns) / 1e9;
+  local.read_seconds.Observe(read_s);
+  for (const OnlineResponse::ViewVersion& view : response.views) {
+    ViewMetrics& counted = local.View(view.name);
+    counted.read_seconds.Observe(read_s);
+    if (view.features == 0) continue;
+    std::array<uint64_t, 5> rows{};
+    for (const FieldStatus status : response.columns[view.column].statuses)
+      ++rows[static_cast<size_t>(status)];
+    for (size_t status = 0; status < rows.size(); ++status) {
+      if (rows[status] != 0) counted.values[status].Add(rows[status] * view.features);
     }
   }
-  AppendHead("feast_feature_server_request_latency_seconds", "histogram",
-             "Time from a request's last byte to its answer", &out);
-  for (size_t i = 0; i < count; ++i) {
-    latency_[i].AppendText("feast_feature_server_request_latency_seconds",
-                           "endpoint=\"" + endpoints[i] + "\"", &out);
-  }
-  const auto counter = [&](std::string_view name, std::string_view labels,
-                           const std::atomic<uint64_t>& value) {
-    AppendSample(name, labels, double(value.load(std::memory_order_relaxed)), &out);
-  };
-  AppendHead("feast_online_features_request_total", "counter", "Online feature requests", &out);
-  counter("feast_online_features_request_total", "", online_requests_);
-  AppendHead("feast_online_features_entity_count", "counter", "Entity rows asked for", &out);
-  counter("feast_online_features_entity_count", "", entities_);
-  AppendHead("feast_online_features_status_total", "counter", "Feature values by status", &out);
-  counter("feast_online_features_status_total", "status=\"present\"", present_);
-  counter("feast_online_features_status_total", "status=\"missing\"", missing_);
-  AppendHead("feast_push_request_total", "counter", "Push requests", &out);
-  counter("feast_push_request_total", "result=\"success\"", pushes_ok_);
-  counter("feast_push_request_total", "result=\"failure\"", pushes_failed_);
-  AppendHead("feast_materialization_result_total", "counter", "Materialization requests", &out);
-  counter("feast_materialization_result_total", "result=\"success\"", materializations_ok_);
-  counter("feast_materialization_result_total", "result=\"failure\"", materializations_failed_);
-  return out;
+}
+
+void Metrics::CountPush(std::string_view source, std::string_view target) {
+  std::lock_guard lock(work_mutex_);
+  ++work_.pushes[{std::string(source), std::string(target)}];
+}
+
+void Metrics::CountWrite(std::string_view view, bool ok, std::chrono::steady_clock::duration time) {
+  std::lock_guard lock(work_mutex_);
+  Count(ok, time, &TimedOf(view, kLatencyBounds, &work_.writes));
+}
+
+void Metrics::CountMaterialization(std::string_view view, bool ok, int64_t rows_read,
+                                   std::chrono::steady_clock::duration time) {
+  std::lock_guard lock(work_mutex_);
+  Count(ok, time, &TimedOf(view, kMaterializationBounds, &work_.materializations));
+  if (ok && rows_read >= 0) work_.history_rows->Observe(double(rows_read));
 }
 
 }  // namespace salver

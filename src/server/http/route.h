@@ -11,6 +11,7 @@
 
 #include "salver/feature_store.h"
 #include "server/http/metrics.h"
+#include "server/http/metrics_text.h"
 #include "server/http/running_views.h"
 #include "server/http_server.h"
 
@@ -27,12 +28,21 @@ struct HttpRequest {
   bool Flag(std::string_view name) const;
 };
 
+// Where the time of a request went; 0 for what it did not do.
+struct RequestSteps {
+  int64_t parse_ns = 0;
+  OnlineTimes online;
+  int64_t encode_ns = 0;
+};
+
 struct HttpResponse {
   int status = 200;
   std::string_view content_type = "application/json";  // empty: none
   std::string body;
   bool retry_after = false;
   bool close = false;  // the connection can not go on after this answer
+  RequestSteps steps;
+  RequestShape shape;
 };
 
 // What handlers share. Outlives every request.
@@ -43,22 +53,28 @@ struct HttpContext {
   RunningViews* materializing;
   // Runs `work` later on the slow pool; false when its queue is full.
   std::function<bool(std::function<void()>)> run_later;
+  std::function<ServerLoad()> load;
+};
+
+// How a request of a route is run.
+enum class HttpTurn : uint8_t {
+  kAtOnce,  // on the loop that received it, before all that wait: little work, and wanted most under load
+  kQueued,  // on the loop that received it, in turn
+  kSlow     // on the slow pool
 };
 
 struct HttpRoute {
   std::string_view method, path;
-  bool slow;                     // runs on the slow pool
+  HttpTurn turn;
   std::string_view action;       // Feast's permission it needs: read_online, write_online, ...
   std::string_view description;  // a line of documentation
   HttpResponse (*handle)(const HttpRequest&, const HttpContext&);
 };
 
-// Counts what an answer holds.
-void CountStatuses(const OnlineResponse& response, Metrics* metrics);
-
 std::span<const HttpRoute> HttpRoutes();
 
-// The route of a request; null with `response` filled (404, 405) when there is none.
-const HttpRoute* FindRoute(const HttpRequest& request, HttpResponse* response);
+// The route of a request; null with `response` filled (404, 405) when there is none. `metrics_only`: as if
+// there were only /metrics.
+const HttpRoute* FindRoute(const HttpRequest& request, bool metrics_only, HttpResponse* response);
 
 }  // namespace salver

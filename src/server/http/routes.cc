@@ -4,12 +4,13 @@
 #include <simdjson.h>
 
 #include <algorithm>
+#include <chrono>
 
 #include "base/clock.h"
 #include "model/value_codec.h"
 #include "server/feast_errors.h"
-#include "server/frame_fields.h"
 #include "server/http/arrow_answer.h"
+#include "server/http/counted_work.h"
 #include "server/http/grpc_methods.h"
 #include "server/http/json_frame.h"
 #include "server/http/route.h"
@@ -221,7 +222,12 @@ HttpResponse NotAcceptable(std::string_view accept) {
   return response;
 }
 
+int64_t NanosSince(std::chrono::steady_clock::time_point start) {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
+}
+
 HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& context) {
+  const auto start = std::chrono::steady_clock::now();
   object root, entities;
   HttpResponse failure;
   OnlineRequest request;
@@ -238,15 +244,23 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
   const AnswerFormat format = ChooseFormat(http.accept);
   if (format == AnswerFormat::kNone) return NotAcceptable(http.accept);
   if (!ReadEntities(entities, &request, &failure)) return failure;
-  const auto response = context.store->GetOnlineFeatures(
-      request, Deadline::After(
-                   std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
+  HttpResponse answer{.steps = {.parse_ns = NanosSince(start)}};
+  const auto response = CountedRead(request,
+                                    Deadline::After(std::chrono::duration_cast<std::chrono::microseconds>(
+                                        context.options->request_time_max)),
+                                    context, &answer);
   if (!response.ok()) return Failure(response.status());
-  CountStatuses(*response, context.metrics);
-  if (format == AnswerFormat::kJson) return {.body = EncodeOnline(*response, with_versions)};
-  auto stream = EncodeArrow(*response, with_versions);
-  if (!stream.ok()) return Failure(stream.status());
-  return {.content_type = kArrowStreamType, .body = std::move(*stream)};
+  const auto encoding = std::chrono::steady_clock::now();
+  if (format == AnswerFormat::kJson) {
+    answer.body = EncodeOnline(*response, with_versions);
+  } else {
+    auto stream = EncodeArrow(*response, with_versions);
+    if (!stream.ok()) return Failure(stream.status());
+    answer.content_type = kArrowStreamType;
+    answer.body = std::move(*stream);
+  }
+  answer.steps.encode_ns = NanosSince(encoding);
+  return answer;
 }
 
 // The numbers of "query". False, with `failure` filled, for anything else.
@@ -310,7 +324,7 @@ HttpResponse SearchDocuments(const HttpRequest& http, const HttpContext& context
       request, Deadline::After(
                    std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
   if (!response.ok()) return Failure(response.status());
-  CountStatuses(*response, context.metrics);
+  context.metrics->CountOnline(*response);
   return {.body = EncodeOnline(*response, with_versions)};
 }
 
@@ -326,14 +340,8 @@ HttpResponse Push(const HttpRequest& http, const HttpContext& context) {
   }
   if (!has_source) return Missing("push_source_name");
   if (!has_frame) return Missing("df");
-  const auto target = PushTargetNamed(to);
-  if (!target.ok()) return Failure(target.status());
-  const auto snapshot = context.store->Snapshot();
-  if (!snapshot.ok()) return Failure(snapshot.status());
-  const auto table = TableFromJson(frame, PushFields(**snapshot, source));
-  Status status = table.status();
-  if (status.ok()) status = context.store->Push(source, **table, *target);
-  context.metrics->CountPush(status.ok());
+  const Status status = CountedPush(
+      source, to, [&](const std::vector<Field>& columns) { return TableFromJson(frame, columns); }, context);
   if (!status.ok()) return Failure(status);
   return {.content_type = ""};
 }
@@ -350,15 +358,9 @@ HttpResponse WriteToOnlineStore(const HttpRequest& http, const HttpContext& cont
   }
   if (!has_name) return Missing("feature_view_name");
   if (!has_frame) return Missing("df");
-  const auto snapshot = context.store->Snapshot();
-  if (!snapshot.ok()) return Failure(snapshot.status());
-  const auto view = (*snapshot)->GetView(name);
-  // Feast calls a missing view an object here, and a feature view elsewhere.
-  if (!view.ok()) return Failure(Status::NotFound(view.status().message(), Reason::kObjectNotFound));
-  const auto table = TableFromJson(frame, FrameFields(**view));
-  if (!table.ok()) return Failure(table.status());
-  if (const Status status = context.store->WriteToOnlineStore(name, **table); !status.ok())
-    return Failure(status);
+  const Status status = CountedWrite(
+      name, [&](const std::vector<Field>& columns) { return TableFromJson(frame, columns); }, context);
+  if (!status.ok()) return Failure(status);
   return {.body = "null"};
 }
 
@@ -389,7 +391,7 @@ HttpResponse MaterializeLater(MaterializeOptions options, bool force, const Http
     return {.status = 409, .body = body + ",\"feature_views\":" + NamesJson(busy) + "}"};
   }
   const bool queued = context.run_later([&context, options = std::move(options), names] {
-    context.metrics->CountMaterialization(context.store->Materialize(options).ok());
+    (void)CountedMaterialize(options, context);  // its error is in the log and in the counts
     context.materializing->Release(names);
   });
   if (!queued) {
@@ -435,8 +437,7 @@ HttpResponse RunMaterialize(const HttpRequest& http, const HttpContext& context,
     }
   }
   if (http.Flag("async")) return MaterializeLater(std::move(options), http.Flag("force"), context);
-  const auto report = context.store->Materialize(options);
-  context.metrics->CountMaterialization(report.ok());
+  const auto report = CountedMaterialize(std::move(options), context);
   if (!report.ok()) return Failure(report.status());
   return {.body = "null"};
 }
@@ -454,40 +455,35 @@ HttpResponse Health(const HttpRequest&, const HttpContext& context) {
   return {.content_type = ""};
 }
 
-HttpResponse MetricsText(const HttpRequest&, const HttpContext& context);
+HttpResponse ShowMetrics(const HttpRequest&, const HttpContext& context);
 
 constexpr HttpRoute kRoutes[] = {
-    {"POST", "/get-online-features", false, "read_online", "Newest features of entities", GetOnlineFeatures},
-    {"POST", "/search", false, "read_online", "Documents nearest to a vector, or with words in them",
+    {"POST", "/get-online-features", HttpTurn::kQueued, "read_online", "Newest features of entities",
+     GetOnlineFeatures},
+    {"POST", "/search", HttpTurn::kQueued, "read_online",
+     "Documents nearest to a vector, or with words in them", SearchDocuments},
+    {"POST", "/retrieve-online-documents", HttpTurn::kQueued, "read_online", "The old name of /search",
      SearchDocuments},
-    {"POST", "/retrieve-online-documents", false, "read_online", "The old name of /search", SearchDocuments},
-    {"POST", "/push", true, "write_online", "Rows for all views of a push source", Push},
-    {"POST", "/write-to-online-store", true, "write_online", "Rows for one feature view", WriteToOnlineStore},
-    {"POST", "/materialize", true, "write_online", "History of a time range into the online store",
+    {"POST", "/push", HttpTurn::kSlow, "write_online", "Rows for all views of a push source", Push},
+    {"POST", "/write-to-online-store", HttpTurn::kSlow, "write_online", "Rows for one feature view",
+     WriteToOnlineStore},
+    {"POST", "/materialize", HttpTurn::kSlow, "write_online", "History of a time range into the online store",
      MaterializeRange},
-    {"POST", "/materialize-incremental", true, "write_online", "What is new into the online store",
+    {"POST", "/materialize-incremental", HttpTurn::kSlow, "write_online", "What is new into the online store",
      MaterializeIncremental},
-    {"GET", "/health", false, "", "200 when the registry can be read", Health},
-    {"GET", "/metrics", false, "", "Counters in Prometheus' text form", MetricsText},
+    {"GET", "/health", HttpTurn::kAtOnce, "", "200 when the registry can be read", Health},
+    {"GET", "/metrics", HttpTurn::kAtOnce, "", "Counters in Prometheus' text form", ShowMetrics},
 };
 
-HttpResponse MetricsText(const HttpRequest&, const HttpContext& context) {
-  std::vector<std::string> paths;
-  for (const HttpRoute& route : kRoutes) paths.emplace_back(route.path);
-  for (const GrpcMethod& method : GrpcMethods()) paths.emplace_back(method.path);
+HttpResponse ShowMetrics(const HttpRequest&, const HttpContext& context) {
+  std::vector<std::string_view> paths;
+  for (const HttpRoute& route : kRoutes) paths.push_back(route.path);
+  for (const GrpcMethod& method : GrpcMethods()) paths.push_back(method.path);
   return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
-          .body = context.metrics->Text(paths.data(), paths.size())};
+          .body = MetricsText(*context.metrics, paths, context.load(), context.store)};
 }
 
 }  // namespace
-
-void CountStatuses(const OnlineResponse& response, Metrics* metrics) {
-  uint64_t present = 0, missing = 0;
-  for (const OnlineColumn& column : response.columns) {
-    for (const FieldStatus status : column.statuses) ++(status == FieldStatus::kPresent ? present : missing);
-  }
-  metrics->CountOnline(response.row_count, present, missing);
-}
 
 bool HttpRequest::Flag(std::string_view name) const {
   const size_t question = target.find('?');
@@ -509,10 +505,10 @@ std::span<const HttpRoute> HttpRoutes() {
   return kRoutes;
 }
 
-const HttpRoute* FindRoute(const HttpRequest& request, HttpResponse* response) {
+const HttpRoute* FindRoute(const HttpRequest& request, bool metrics_only, HttpResponse* response) {
   bool path_known = false;
   for (const HttpRoute& route : kRoutes) {
-    if (route.path != request.path()) continue;
+    if (route.path != request.path() || (metrics_only && route.handle != ShowMetrics)) continue;
     if (route.method == request.method) return &route;
     path_known = true;
   }

@@ -6,6 +6,22 @@
 #include "salver/log.h"
 
 namespace salver {
+namespace {
+
+int64_t Micros(AnsweredRequest::Clock::duration time) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(time).count();
+}
+
+void AddRequest(const AnsweredRequest& answered, LogLine* line) {
+  line->Add("method", answered.method);
+  line->Add("path", answered.path);
+  line->Add("status", answered.status);
+  if (answered.grpc_status != nullptr) line->Add("grpc_status", answered.grpc_status);
+  line->Add("request_bytes", static_cast<int64_t>(answered.request_bytes));
+  line->Add("bytes", static_cast<int64_t>(answered.bytes));
+}
+
+}  // namespace
 
 HttpResponse RunRoute(const HttpRoute& route, const HttpRequest& request,
                       const HttpContext& context) noexcept {
@@ -27,25 +43,51 @@ HttpResponse Refusal(int status, std::string_view reason) {
   return response;
 }
 
-HttpResponse TooManyWaiting() {
-  return {.status = 503,
-          .body = "\"too many requests of this kind are waiting. Try again later.\"",
-          .retry_after = true};
+HttpResponse TryLater(std::string_view reason) {
+  HttpResponse response{.status = 503, .retry_after = true};
+  AppendJsonString(reason, &response.body);
+  return response;
 }
 
-void RecordAnswer(const AnsweredRequest& answered, Metrics* metrics) {
-  const auto taken = std::chrono::steady_clock::now() - answered.handling_start;
-  if (answered.endpoint) metrics->CountRequest(*answered.endpoint, answered.status, taken);
-  if (!LogEnabled(LogRoom::kServer, LogLevel::kInfo)) return;
-  LogLine line(LogRoom::kServer, "request");
-  line.Add("method", answered.method);
-  line.Add("path", answered.path);
-  line.Add("status", answered.status);
-  if (answered.grpc_status != nullptr) line.Add("grpc_status", answered.grpc_status);
-  line.Add("bytes", static_cast<int64_t>(answered.bytes));
+size_t EndpointOf(const HttpRoute& route) {
+  return static_cast<size_t>(&route - HttpRoutes().data());
+}
+
+size_t EndpointOf(const GrpcMethod& method) {
+  return HttpRoutes().size() + static_cast<size_t>(&method - GrpcMethods().data());
+}
+
+void RecordAnswer(const AnsweredRequest& answered, const HttpServerOptions& options, Metrics* metrics) {
   if (answered.endpoint) {
-    line.Add("handled_us", std::chrono::duration_cast<std::chrono::microseconds>(taken).count());
+    metrics->CountRequest(*answered.endpoint, answered.status, answered.shape,
+                          answered.answer_start - answered.request_end);
   }
+  if (!options.access_log || !LogEnabled(LogRoom::kServer, LogLevel::kInfo)) return;
+  LogLine line(LogRoom::kServer, "request");
+  AddRequest(answered, &line);
+  if (answered.endpoint) {
+    line.Add("waited_us", Micros(answered.handling_start - answered.request_end));
+    line.Add("handled_us", Micros(answered.answer_start - answered.handling_start));
+  }
+  line.End();
+}
+
+void RecordWritten(const AnsweredRequest& answered, const HttpServerOptions& options) {
+  const auto limit = options.slow_request_min;
+  if (!answered.endpoint || limit.count() == 0) return;
+  const auto now = AnsweredRequest::Clock::now();
+  if (now - answered.request_end < limit) return;
+  LogLine line(LogRoom::kServer, "slow_request", LogLevel::kWarn);
+  AddRequest(answered, &line);
+  line.Add("receive_us", Micros(answered.request_end - answered.request_start));
+  line.Add("wait_us", Micros(answered.handling_start - answered.request_end));
+  line.Add("parse_us", answered.steps.parse_ns / 1000);
+  line.Add("plan_us", answered.steps.online.plan_ns / 1000);
+  line.Add("read_us", answered.steps.online.read_ns / 1000);
+  line.Add("encode_us", answered.steps.encode_ns / 1000);
+  line.Add("handle_us", Micros(answered.answer_start - answered.handling_start));
+  line.Add("write_us", Micros(now - answered.answer_start));
+  line.Add("total_us", Micros(now - answered.request_end));
   line.End();
 }
 
