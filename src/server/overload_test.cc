@@ -42,7 +42,7 @@ TEST_F(OverloadTest, ReadsThatWouldWaitTooLongAreRefusedAtOnceAndHealthIsAnswere
     }
   };
   Serve({.workers = 1, .queue_time_max = milliseconds(1)});
-  TestClient(port()).Post(kOnline, kRead);  // now the server knows what a read costs
+  for (int i = 0; i < 2; ++i) TestClient(port()).Post(kOnline, kRead);  // now it knows what a read costs
   constexpr int kClients = 30;
   std::vector<std::unique_ptr<TestClient>> clients;
   for (int i = 0; i < kClients; ++i) clients.push_back(std::make_unique<TestClient>(port()));
@@ -65,7 +65,7 @@ TEST_F(OverloadTest, ReadsThatWouldWaitTooLongAreRefusedAtOnceAndHealthIsAnswere
   EXPECT_GT(answered, 0);
   EXPECT_GT(refused, kClients / 3)
       << "of all that came at the same time few can be answered in a millisecond";
-  EXPECT_EQ(reads, answered + 1) << "no work is done for what is refused";
+  EXPECT_EQ(reads, answered + 2) << "no work is done for what is refused";
   EXPECT_EQ(clients[0]->Post(kOnline, kRead).body, kAnswer) << "the connections go on";
   const std::string text = clients[0]->Get("/metrics").body;
   EXPECT_NE(text.find("salver_refused_total{reason=\"queue_time\"} " + std::to_string(refused)),
@@ -86,7 +86,7 @@ TEST_F(OverloadTest, GrpcCallsThatWouldWaitTooLongAreRefusedAtOnce) {
   Serve({.workers = 1, .queue_time_max = milliseconds(1)});
   auto connection = std::make_unique<TestHttp2Client>(port());
   TestHttp2Client& client = *connection;
-  ASSERT_EQ(client.Grpc(kGrpcRead, GrpcRanking(1)).grpc_status(), "0");
+  for (int i = 0; i < 2; ++i) ASSERT_EQ(client.Grpc(kGrpcRead, GrpcRanking(1)).grpc_status(), "0");
   std::vector<int> calls;
   for (int i = 0; i < 30; ++i) calls.push_back(client.BeginGrpc(kGrpcRead, GrpcRanking(1)));
   EXPECT_EQ(client.Grpc("/grpc.health.v1.Health/Check", "").grpc_status(), "0");
@@ -98,7 +98,7 @@ TEST_F(OverloadTest, GrpcCallsThatWouldWaitTooLongAreRefusedAtOnce) {
   }
   EXPECT_GT(answered, 0);
   EXPECT_GT(refused, 10) << "of all that came at the same time few can be answered in a millisecond";
-  EXPECT_EQ(reads, answered + 1) << "no work is done for what is refused";
+  EXPECT_EQ(reads, answered + 2) << "no work is done for what is refused";
   connection.reset();
   server_->Stop();
 }

@@ -81,8 +81,13 @@ void LoopQueue::RunNext(Clock::time_point now) {
 void LoopQueue::Learn(size_t route, size_t body, size_t answer, std::chrono::nanoseconds time) {
   Cost& cost = costs_[std::min(route, kRoutesMax - 1)];
   const double size = static_cast<double>(body + kOverhead);
-  const double weight = cost.nanos == 0 ? 1 : kNewest;
-  cost.nanos += weight * (static_cast<double>(time.count()) / size - cost.nanos);
+  const double nanos = static_cast<double>(time.count()) / size;
+  const double weight = cost.seen == 0 ? 1 : kNewest;
+  // The first of a route compiles its plan and finds nothing in memory: it says nothing of the others. Nor
+  // does one now and then that waits for a disk or a new registry, so no single one moves the guess far.
+  if (cost.seen == 1) cost.nanos = nanos;
+  if (cost.seen > 1) cost.nanos += std::clamp(nanos - cost.nanos, -0.5 * cost.nanos, 0.25 * cost.nanos);
+  cost.seen = std::min(cost.seen + 1, 2);
   cost.answer_bytes += weight * (static_cast<double>(answer) / size - cost.answer_bytes);
 }
 

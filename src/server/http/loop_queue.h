@@ -85,9 +85,11 @@ class LoopQueue {
    private:
     std::atomic<int64_t> value_{0};
   };
-  // Of the requests of one route: means in which the last ones weigh most, for each byte of a body.
+  // Of the requests of one route, for each byte of a body: about the middle of the last ones' times, and a
+  // mean of their answers in which the last ones weigh most.
   struct Cost {
     double nanos = 0, answer_bytes = 0;
+    int seen = 0;  // requests, at most 2
   };
   struct Waiting {
     std::shared_ptr<QueuedRequest> request;

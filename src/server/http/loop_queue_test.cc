@@ -72,13 +72,25 @@ TEST_F(LoopQueueTest, RequestsOfATurnAreRunTogether) {
 
 TEST_F(LoopQueueTest, RefusesWhatWouldWaitTooLongButNeverOneThatFindsItIdle) {
   LoopQueue queue({1 << 20, milliseconds(10)}, [this] { ++due_; });
-  queue.Learn(0, 100, 100, milliseconds(50));
+  for (int i = 0; i < 2; ++i) queue.Learn(0, 100, 100, milliseconds(50));
   const auto first = Enter(&queue, 100);
   ASSERT_NE(first, nullptr) << "nothing is before it";
   EXPECT_EQ(Enter(&queue, 100), nullptr);
   EXPECT_EQ(LoadOf(queue).refused_for_time, 1u);
   queue.RunTurn();
   EXPECT_NE(Enter(&queue, 100), nullptr);
+}
+
+TEST_F(LoopQueueTest, OneSlowRequestNowAndThenKeepsNoOthersOut) {
+  LoopQueue queue({1 << 20, milliseconds(10)}, [this] { ++due_; });
+  queue.Learn(0, 100, 100, milliseconds(500));  // it compiled its plan
+  for (int i = 0; i < 3; ++i) EXPECT_NE(Enter(&queue, 100), nullptr);
+  queue.Learn(0, 100, 100, milliseconds(1));
+  queue.Learn(0, 100, 100, milliseconds(500));  // the registry was new
+  for (int i = 0; i < 3; ++i) EXPECT_NE(Enter(&queue, 100), nullptr);
+  for (int i = 0; i < 40; ++i) queue.Learn(0, 100, 100, milliseconds(500));  // reads are slow now
+  EXPECT_NE(Enter(&queue, 100), nullptr);
+  EXPECT_EQ(Enter(&queue, 100), nullptr);
 }
 
 TEST_F(LoopQueueTest, WhatDidWaitTooLongIsRefusedInItsTurn) {
