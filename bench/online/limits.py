@@ -1,11 +1,10 @@
 #!/usr/bin/env python3
 """Measures what the server does beyond its load, and what precomputed feature services are worth.
 
-  .venv/bin/python bench/online/limits.py                     writes docs/benchmarks-limits.md
-  .venv/bin/python bench/online/limits.py --parts overload    prints only
+  scripts/bench --limits                     writes docs/benchmarks-limits.md
+  scripts/bench --limits --parts overload    prints only
 
-The parts: overload, precomputed. One event loop, `lmdb`, 10,000 entities, 25 views of 10 INT64 features; the release
-build of `salver` and `salver_load` must be there. A whole run takes about three minutes. Nothing else should be running.
+The parts: overload, precomputed. One event loop, `lmdb`, 10,000 entities, 25 views of 10 INT64 features. A whole run takes about three minutes. Nothing else should be running.
 """
 
 import argparse
@@ -143,7 +142,7 @@ def main() -> None:
     print(text)
     if parts == PARTS:
         arguments.output.write_text(
-            "# Limits of the server, and precomputed services\n\nWritten by `bench/online/limits.py` on "
+            "# Limits of the server, and precomputed services\n\nWritten by `scripts/bench --limits` on "
             f"{date.today()}: {machine()}. One event loop, `lmdb`, {ENTITIES:,} entities, {VIEWS} views of {FEATURES} "
             "INT64 features. The load generator runs on the same cores.\n\n" + text)
 

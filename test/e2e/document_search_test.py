@@ -1,7 +1,9 @@
 """Searches of documents over HTTP, by vectors and by words; on sqlite beside real Feast on the same file."""
 
+import hashlib
 import json
 import sqlite3
+import time
 
 import pytest
 
@@ -56,6 +58,27 @@ def search(url, path="/search", **body):
     status, answer = request(url, "POST", path, {"top_k": 2, "api_version": 2, **body})
     assert status == 200, answer
     return columns(answer)
+
+
+def test_views_with_vectors_are_listed_as_vector_stores(tmp_path):
+    repository = make_repository(tmp_path, "{type: memory}")
+    check(repository, "apply")
+    with serving(repository) as url:
+        status, stores = request(url, "GET", "/v1/vector_stores", None)
+        assert status == 200 and stores["object"] == "list" and len(stores["data"]) == 1
+        store = stores["data"][0]
+        assert {**store, "created_at": 0} == {"id": store["id"], "object": "vector_store", "name": "docs", "status": "completed",
+                                              "created_at": 0}
+        assert abs(store["created_at"] - time.time()) < 600
+        assert store["id"] == "vs_" + hashlib.sha256(b"p:docs").hexdigest()[:24]
+        assert request(url, "GET", f"/v1/vector_stores/{store['id']}", None) == (200, store)
+        status, body = request(url, "POST", f"/v1/vector_stores/{store['id']}/search", {"query": "fruit"})
+        assert status == 422 and "POST /search" in body["error"]["message"]
+        for path in ("vs_0", "vs_0/search"):
+            status, body = request(url, "POST" if "/" in path else "GET", f"/v1/vector_stores/{path}", {} if "/" in path else None)
+            assert (status, body) == (404, {"error": {"message": "No vector store found with id 'vs_0'", "type": "not_found_error"}})
+        assert request(url, "POST", "/v1/vector_stores/vs_0", {})[0] == 405
+        assert request(url, "GET", "/v1/vector_stores/", None)[0] == 404
 
 
 STORES = {"lmdb": "{type: lmdb, path: data/online.lmdb}",

@@ -14,6 +14,7 @@
 #include "server/http/grpc_methods.h"
 #include "server/http/json_frame.h"
 #include "server/http/route.h"
+#include "server/http/vector_stores.h"
 #include "server/http/view_versions.h"
 #include "serving/filter_json.h"
 
@@ -457,6 +458,15 @@ HttpResponse Health(const HttpRequest&, const HttpContext& context) {
 
 HttpResponse ShowMetrics(const HttpRequest&, const HttpContext& context);
 
+// A part of a route's path in braces stands for any that is not empty.
+bool IsPath(std::string_view route, std::string_view path) {
+  const size_t brace = route.find('{');
+  if (brace == std::string_view::npos) return route == path;
+  if (path.substr(0, brace) != route.substr(0, brace)) return false;
+  const size_t end = std::min(path.find('/', brace), path.size());
+  return end > brace && IsPath(route.substr(route.find('}') + 1), path.substr(end));
+}
+
 constexpr HttpRoute kRoutes[] = {
     {"POST", "/get-online-features", HttpTurn::kQueued, "read_online", "Newest features of entities",
      GetOnlineFeatures},
@@ -464,6 +474,12 @@ constexpr HttpRoute kRoutes[] = {
      "Documents nearest to a vector, or with words in them", SearchDocuments},
     {"POST", "/retrieve-online-documents", HttpTurn::kQueued, "read_online", "The old name of /search",
      SearchDocuments},
+    {"GET", "/v1/vector_stores", HttpTurn::kQueued, "describe", "Views that can be searched by a vector",
+     ListVectorStores},
+    {"GET", "/v1/vector_stores/{vector_store_id}", HttpTurn::kQueued, "describe", "One of them",
+     GetVectorStore},
+    {"POST", "/v1/vector_stores/{vector_store_id}/search", HttpTurn::kQueued, "read_online",
+     "Refused: the server embeds no text", SearchVectorStore},
     {"POST", "/push", HttpTurn::kSlow, "write_online", "Rows for all views of a push source", Push},
     {"POST", "/write-to-online-store", HttpTurn::kSlow, "write_online", "Rows for one feature view",
      WriteToOnlineStore},
@@ -508,7 +524,7 @@ std::span<const HttpRoute> HttpRoutes() {
 const HttpRoute* FindRoute(const HttpRequest& request, bool metrics_only, HttpResponse* response) {
   bool path_known = false;
   for (const HttpRoute& route : kRoutes) {
-    if (route.path != request.path() || (metrics_only && route.handle != ShowMetrics)) continue;
+    if (!IsPath(route.path, request.path()) || (metrics_only && route.handle != ShowMetrics)) continue;
     if (route.method == request.method) return &route;
     path_known = true;
   }
