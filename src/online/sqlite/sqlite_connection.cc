@@ -4,17 +4,51 @@
 #include <cctype>
 
 namespace salver {
+namespace {
+
+constexpr int64_t kMapBytes = 0x7fff0000;  // as much as SQLite maps where it was built with its own limit
+
+}  // namespace
 
 SqliteConnection::~SqliteConnection() {
   for (const auto& [sql, statement] : statements_) sqlite3_finalize(statement);
   sqlite3_close(db_);
 }
 
-Status SqliteConnection::Open() {
-  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+Status SqliteConnection::Open(bool create) {
+  // Looked at first: a file that is replaced meanwhile is found to be another one.
+  auto identity = Files::System()->Identify(path_);
+  if (!identity.ok() && !create) {
+    if (identity.status().code() != StatusCode::kNotFound) return identity.status();
+    return Status::NotFound(
+        "sqlite online store \"" + path_ +
+            "\" has no file any more. Run `salver apply`, which makes it, and materialize; or "
+            "put the file back.",
+        Reason::kViewNotFound);
+  }
+  const int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | (create ? SQLITE_OPEN_CREATE : 0);
   if (sqlite3_open_v2(path_.c_str(), &db_, flags, nullptr) != SQLITE_OK) return Error("can not open");
+  if (!identity.ok()) identity = Files::System()->Identify(path_);
+  SALVER_ASSIGN(opened_, std::move(identity));
   sqlite3_busy_timeout(db_, 10'000);
+  SALVER_RETURN_NOT_OK(Run("PRAGMA mmap_size = " + std::to_string(kMapBytes)));
   return Run("PRAGMA synchronous = FULL");
+}
+
+bool SqliteConnection::HasMoved() {
+  const auto now = Files::System()->Identify(path_);
+  if (!now.ok() || now->inode != opened_.inode || now->size < opened_.size) return true;
+  opened_ = *now;
+  return false;
+}
+
+Status SqliteConnection::Step(std::string_view sql) {
+  SALVER_ASSIGN(sqlite3_stmt* const statement, Prepare(sql));
+  const int step = sqlite3_step(statement);
+  const Status status =
+      step == SQLITE_DONE ? Status::OK() : Error("can not run \"" + std::string(sql) + "\"");
+  sqlite3_reset(statement);
+  return status;
 }
 
 Status SqliteConnection::Run(const std::string& sql) {
@@ -41,13 +75,15 @@ void SqliteConnection::Rollback() {
   (void)Run("ROLLBACK");  // the error before it is the one to tell
 }
 
-Result<sqlite3_stmt*> SqliteConnection::Prepare(const std::string& sql) {
-  sqlite3_stmt*& statement = statements_[sql];
-  if (statement == nullptr && sqlite3_prepare_v2(db_, sql.c_str(), -1, &statement, nullptr) != SQLITE_OK) {
-    statements_.erase(sql);
-    return Error("can not prepare");
+Result<sqlite3_stmt*> SqliteConnection::Prepare(std::string_view sql) {
+  if (const auto found = statements_.find(sql); found != statements_.end()) {
+    sqlite3_reset(found->second);
+    return found->second;
   }
-  sqlite3_reset(statement);
+  sqlite3_stmt* statement;
+  if (sqlite3_prepare_v2(db_, sql.data(), static_cast<int>(sql.size()), &statement, nullptr) != SQLITE_OK)
+    return Error("can not prepare");
+  statements_.emplace(sql, statement);
   return statement;
 }
 

@@ -4,17 +4,16 @@
 //
 // Newest-wins is the upsert's WHERE clause, so it is decided under SQLite's write lock. Whole seconds are all
 // the layout can hold: two rows of the same second count as equal, and the later write stays.
-#include <algorithm>
 #include <atomic>
 #include <mutex>
 
 #include "base/files.h"
-#include "model/value_codec.h"
 #include "online/batch_rows.h"
 #include "online/online_stores.h"
 #include "online/row_packer.h"
 #include "online/sqlite/sqlite_connection.h"
 #include "online/sqlite/sqlite_load.h"
+#include "online/sqlite/sqlite_rows.h"
 #include "online/sqlite/sqlite_search.h"
 #include "online/sqlite/sqlite_text_index.h"
 
@@ -28,7 +27,7 @@ class SqliteOnlineStore final : public OnlineStore {
   Status Open() {
     broken_ = false;
     SALVER_RETURN_NOT_OK(Files::System()->CreateFolders(FolderOf(options_.path)));
-    SALVER_ASSIGN(auto connection, Take());
+    SALVER_ASSIGN(auto connection, Connect(/*create=*/true));
     // Readers go on while one writes. Feast opens a database in this mode as any other.
     SALVER_RETURN_NOT_OK(connection->Run("PRAGMA journal_mode = WAL"));
     Return(std::move(connection));
@@ -37,16 +36,18 @@ class SqliteOnlineStore final : public OnlineStore {
 
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
     SALVER_ASSIGN(auto connection, Take());
-    SALVER_RETURN_NOT_OK(connection->Run("BEGIN"));  // one moment for all views
+    SALVER_RETURN_NOT_OK(connection->BeginReading());  // one moment for all views
     std::vector<OnlineRows> answers;
+    answers.reserve(reads.size());
     const auto arena = std::make_shared<ByteArena>();
     Status status;
     for (const OnlineRead& read : reads) {
       answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
-      status = ReadView(connection.get(), read, deadline, &answers.back());
+      if (deadline.Passed()) status = DeadlinePassed(*read.view, "reading");
+      if (status.ok()) status = ReadSqliteRows(connection.get(), options_.project, read, &answers.back());
       if (!status.ok()) break;
     }
-    const Status ended = connection->Run("COMMIT");
+    const Status ended = connection->EndReading();
     if (ended.ok()) Return(std::move(connection));
     if (!status.ok()) return status;
     return answers;
@@ -56,7 +57,7 @@ class SqliteOnlineStore final : public OnlineStore {
     SALVER_RETURN_NOT_OK(CheckEnabled(search));
     SALVER_ASSIGN(NearestRows nearest, NearestRows::Make(search));
     SALVER_ASSIGN(auto connection, Take());
-    SALVER_RETURN_NOT_OK(connection->Run("BEGIN"));  // the rows that are found are those that are answered
+    SALVER_RETURN_NOT_OK(connection->BeginReading());  // the rows that are found are those that are answered
     OnlineHits hits;
     Status status = SearchSqlite(connection.get(), TableName(*search.view), search, &nearest, deadline);
     if (status.ok()) {
@@ -64,10 +65,10 @@ class SqliteOnlineStore final : public OnlineStore {
       const std::vector<std::string_view> keys(hits.keys.begin(), hits.keys.end());
       const OnlineRead read{search.view, keys, search.columns};
       hits.rows = OnlineRows::Absent(keys.size(), read.columns.size(), std::make_shared<ByteArena>());
-      status = ReadView(connection.get(), read, deadline, &hits.rows);
+      status = ReadSqliteRows(connection.get(), options_.project, read, &hits.rows);
     }
     if (!status.ok()) return status;
-    if (connection->Run("COMMIT").ok()) Return(std::move(connection));
+    if (connection->EndReading().ok()) Return(std::move(connection));
     return hits;
   }
 
@@ -110,7 +111,7 @@ class SqliteOnlineStore final : public OnlineStore {
                std::span<const std::shared_ptr<const FeatureView>> drop) override {
     SALVER_RETURN_NOT_OK(Files::System()->CreateFolders(FolderOf(options_.path)));
     ForgetConnections();  // prepared statements would hold on to dropped tables
-    SALVER_ASSIGN(auto connection, Take());
+    SALVER_ASSIGN(auto connection, Connect(/*create=*/true));
     SALVER_RETURN_NOT_OK(connection->Begin());
     for (const auto& view : drop) {
       SALVER_RETURN_NOT_OK(FitSqliteTextIndex(connection.get(), TableName(*view), *view, false));
@@ -179,17 +180,21 @@ class SqliteOnlineStore final : public OnlineStore {
   std::string TableName(const FeatureView& view) const { return options_.project + "_" + view.name; }
   std::string Table(const FeatureView& view) const { return SqliteTable(options_.project, view); }
 
+  // A connection of the pool, or a new one, to the file that the path has now.
   Result<std::unique_ptr<SqliteConnection>> Take() {
-    {
+    std::unique_ptr<SqliteConnection> connection;
+    while (connection == nullptr || connection->HasMoved()) {
+      connection.reset();  // closed before another one is opened
       std::lock_guard lock(pool_mutex_);
-      if (!pool_.empty()) {
-        auto connection = std::move(pool_.back());
-        pool_.pop_back();
-        return connection;
-      }
+      if (pool_.empty()) break;
+      connection = std::move(pool_.back());
+      pool_.pop_back();
     }
+    return connection != nullptr ? std::move(connection) : Connect(/*create=*/false);
+  }
+  Result<std::unique_ptr<SqliteConnection>> Connect(bool create) {
     auto connection = std::make_unique<SqliteConnection>(options_.path, &broken_);
-    SALVER_RETURN_NOT_OK(connection->Open());
+    SALVER_RETURN_NOT_OK(connection->Open(create));
     return connection;
   }
   void Return(std::unique_ptr<SqliteConnection> connection) {
@@ -199,49 +204,6 @@ class SqliteOnlineStore final : public OnlineStore {
   void ForgetConnections() {
     std::lock_guard lock(pool_mutex_);
     pool_.clear();
-  }
-
-  Status ReadView(SqliteConnection* connection, const OnlineRead& read, Deadline deadline, OnlineRows* rows) {
-    if (deadline.Passed()) return DeadlinePassed(*read.view, "reading");
-    const auto prepared = connection->Prepare("SELECT feature_name, value, event_ts, created_ts FROM " +
-                                              Table(*read.view) + " WHERE entity_key = ?");
-    if (!prepared.ok())
-      return connection->MissesTable() ? UnknownView(*read.view, type()) : prepared.status();
-    sqlite3_stmt* statement = *prepared;
-    for (size_t row = 0; row < read.keys.size(); ++row) {
-      if (read.keys[row].empty()) continue;
-      sqlite3_reset(statement);
-      BindBlob(statement, 1, read.keys[row]);
-      int step;
-      while ((step = sqlite3_step(statement)) == SQLITE_ROW)
-        SALVER_RETURN_NOT_OK(TakeValue(statement, read, row, rows));
-      if (step != SQLITE_DONE) return connection->Error("can not read");
-    }
-    sqlite3_reset(statement);
-    return Status::OK();
-  }
-
-  // One stored feature. Any of them makes the row present; its time is the newest of its features'.
-  static Status TakeValue(sqlite3_stmt* statement, const OnlineRead& read, size_t row, OnlineRows* rows) {
-    const int64_t event_us = sqlite3_column_int64(statement, 2) * 1'000'000;
-    if (!rows->present[row] || event_us > rows->event_us[row]) rows->event_us[row] = event_us;
-    rows->present[row] = 1;
-    if (sqlite3_column_type(statement, 3) != SQLITE_NULL) {
-      rows->created_us[row] =
-          std::max<int64_t>(rows->created_us[row], sqlite3_column_int64(statement, 3) * 1'000'000);
-    }
-    const std::string_view name = ColumnBytes(statement, 0);
-    for (size_t column = 0; column < read.columns.size(); ++column) {
-      const Field& feature = read.view->features[read.columns[column]];
-      if (feature.name != name) continue;
-      const std::string_view value = rows->arena->Copy(ColumnBytes(statement, 1));
-      const Status status = DecodeValue(value, feature.type, &rows->at(row, column));
-      if (!status.ok()) {
-        return Status::DataLoss("feature view \"" + read.view->name + "\", feature \"" + feature.name +
-                                "\": " + status.message());
-      }
-    }
-    return Status::OK();
   }
 
   const SqliteOptions options_;

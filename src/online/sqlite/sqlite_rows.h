@@ -1,0 +1,16 @@
+// Reads rows of one view in Feast's layout: for each key the features that are stored of it, matched by name.
+#pragma once
+
+#include <string>
+
+#include "online/sqlite/sqlite_connection.h"
+#include "salver/online_store.h"
+
+namespace salver {
+
+// Fills the absent `rows`, within the transaction that is open. No statement is left running, so the
+// transaction can end, whatever is returned. Errors: NotFound (kViewNotFound); DataLoss; Unavailable.
+Status ReadSqliteRows(SqliteConnection* connection, const std::string& project, const OnlineRead& read,
+                      OnlineRows* rows);
+
+}  // namespace salver
