@@ -7,27 +7,6 @@
 namespace salver {
 namespace {
 
-struct Reference {
-  std::string_view view, feature;
-};
-
-Result<Reference> ParseReference(std::string_view text) {
-  const size_t colon = text.find(':');
-  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) {
-    return Status::InvalidArgument("feature reference \"" + std::string(text) +
-                                       "\" is not view:feature. Write it as driver_hourly_stats:conv_rate.",
-                                   Reason::kBadFeatureReference);
-  }
-  if (const size_t at = text.substr(0, colon).find('@'); at != std::string_view::npos) {
-    return Status::Unimplemented(
-        "feature reference \"" + std::string(text) +
-            "\" names a version of the view; versions are not served in this release. Leave out \"" +
-            std::string(text.substr(at, colon - at)) + "\".",
-        Reason::kVersionedReference);
-  }
-  return Reference{text.substr(0, colon), text.substr(colon + 1)};
-}
-
 Status CheckExecuted(const FeatureView& view) {
   const char* kind =
       view.kind == FeatureViewKind::kOnDemand ? "an on-demand feature view"
@@ -50,7 +29,7 @@ class Resolver {
       : snapshot_(snapshot), full_names_(full_names) {}
 
   Status AddReference(std::string_view text) {
-    SALVER_ASSIGN(const Reference reference, ParseReference(text));
+    SALVER_ASSIGN(const FeatureReference reference, ParseFeatureReference(text));
     SALVER_ASSIGN(RequestedView * view, Find(std::string(reference.view), "", {}));
     return AddFeature(reference.feature, view);
   }
@@ -104,6 +83,23 @@ class Resolver {
 };
 
 }  // namespace
+
+Result<FeatureReference> ParseFeatureReference(std::string_view text) {
+  const size_t colon = text.find(':');
+  if (colon == std::string_view::npos || colon == 0 || colon + 1 == text.size()) {
+    return Status::InvalidArgument("feature reference \"" + std::string(text) +
+                                       "\" is not view:feature. Write it as driver_hourly_stats:conv_rate.",
+                                   Reason::kBadFeatureReference);
+  }
+  if (const size_t at = text.substr(0, colon).find('@'); at != std::string_view::npos) {
+    return Status::Unimplemented(
+        "feature reference \"" + std::string(text) +
+            "\" names a version of the view; versions are not served in this release. Leave out \"" +
+            std::string(text.substr(at, colon - at)) + "\".",
+        Reason::kVersionedReference);
+  }
+  return FeatureReference{text.substr(0, colon), text.substr(colon + 1)};
+}
 
 Result<std::vector<RequestedView>> ResolveFeatures(const RegistrySnapshot& snapshot,
                                                    std::span<const std::string_view> features,

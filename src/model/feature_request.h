@@ -32,6 +32,14 @@ struct RequestedView {
   }
 };
 
+struct FeatureReference {
+  std::string_view view, feature;
+};
+
+// The parts of "view:feature". Errors: InvalidArgument (kBadFeatureReference) where one is missing;
+// Unimplemented (kVersionedReference) for "view@v2:feature".
+Result<FeatureReference> ParseFeatureReference(std::string_view text);
+
 // Errors, each with its Reason: no features, both ways at once, a malformed or versioned reference, unknown
 // view, feature or service (with the nearest name), two features of one name, a view that is not executed
 // yet.

@@ -41,13 +41,6 @@ struct SearchData {
   std::vector<OnlineCell> distances, text_ranks;
 };
 
-// The parts of "view:feature".
-std::pair<std::string_view, std::string_view> SplitReference(std::string_view reference) {
-  const size_t colon = reference.find(':');
-  if (colon == std::string_view::npos) return {reference, {}};
-  return {reference.substr(0, colon), reference.substr(colon + 1)};
-}
-
 int FindJoinKey(const FeatureView& view, std::string_view name) {
   for (size_t i = 0; i < view.join_keys.size(); ++i) {
     if (view.join_keys[i].name == name) return static_cast<int>(i);
@@ -87,14 +80,15 @@ Result<SearchPlan> PlanOfService(const RegistrySnapshot& snapshot, const Documen
 Result<SearchPlan> PlanOf(const RegistrySnapshot& snapshot, const DocumentRequest& request) {
   if (request.features.empty() || !request.feature_service.empty()) return PlanOfService(snapshot, request);
   SearchPlan plan;
-  const std::string_view view_name = SplitReference(request.features[0]).first;
-  SALVER_ASSIGN(plan.view, snapshot.GetView(view_name));
-  for (const std::string_view& reference : request.features) {
-    const auto [view, feature] = SplitReference(reference);
-    if (view != view_name) return SeveralViews(view_name, view);
-    if (AddOwnColumn(*plan.view, feature, &plan)) continue;
-    SALVER_ASSIGN(const auto requested, ResolveFeatures(snapshot, std::span(&reference, 1), {}, false));
-    plan.answer.push_back({AnswerColumn::Kind::kFeature, plan.columns.size(), std::string(feature)});
+  SALVER_ASSIGN(const FeatureReference first, ParseFeatureReference(request.features[0]));
+  SALVER_ASSIGN(plan.view, snapshot.GetView(first.view));
+  for (const std::string_view& text : request.features) {
+    SALVER_ASSIGN(const FeatureReference reference, ParseFeatureReference(text));
+    if (reference.view != first.view) return SeveralViews(first.view, reference.view);
+    if (AddOwnColumn(*plan.view, reference.feature, &plan)) continue;
+    SALVER_ASSIGN(const auto requested, ResolveFeatures(snapshot, std::span(&text, 1), {}, false));
+    plan.answer.push_back(
+        {AnswerColumn::Kind::kFeature, plan.columns.size(), std::string(reference.feature)});
     plan.columns.push_back(requested[0].features[0].column);
   }
   return plan;

@@ -120,6 +120,10 @@ def test_vectors_over_http(tmp_path, store):
         assert status == 422, body
         status, body = request(url, "POST", "/search", {"features": ["nodocs:title"], "query": [1], "top_k": 1})
         assert status == 404 and "FeatureViewNotFoundException" in body
+        for features, words in ((["docs@v2:title"], "names a version"), (["docs:title", "docs@v2:pages"], "names a version"),
+                                (["docs@v2:item_id"], "names a version"), (["docs"], "is not view:feature")):
+            status, body = request(url, "POST", "/search", {"features": features, "query": [1, 0, 0, 0], "top_k": 1})
+            assert status == 500 and words in body, (features, status, body)
         if store != "sqlite":
             status, body = request(url, "POST", "/search", {"features": ["docs:title"], "query_string": "apple", "top_k": 1,
                                                             "api_version": 2})
