@@ -92,7 +92,9 @@ class RedisServer:
             self.process = subprocess.Popen([str(word) for word in command], executable=program(), stdin=subprocess.DEVNULL,
                                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
                                             preexec_fn=end_with_parent)
-            wait_for(lambda: self.process.poll() is not None or ask(port, "PING"), "a start")
+            # While it reads its files it answers that it does.
+            wait_for(lambda: self.process.poll() is not None or not (ask(port, "PING") or "-LOADING").startswith("-LOADING"),
+                     "a start")
             # Someone else may have taken the port and answer in its place. Behind a password nobody says who they are.
             about = ask(port, "INFO", "server") or ""
             if self.process.poll() is None and (f"process_id:{self.process.pid}" in about or "NOAUTH" in about):
