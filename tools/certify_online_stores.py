@@ -26,6 +26,7 @@ CAPABILITIES = {
     "views": "says which view was never applied",
     "transactions": "a load is there with its mark, or not at all",
     "time_to_live": "can remove old rows by itself",
+    "packs": "keeps precomputed feature services",
     "scan": "scan",
     "vectors": "vector search",
     "text_search": "text search",

@@ -28,6 +28,7 @@ struct FeatureService {
   std::map<std::string, std::string> tags;
   std::string description;
   std::string owner;
+  bool precompute_online = false;  // online stores that can keep its views' rows together (RowPack)
   int64_t created_us = 0;
   int64_t last_updated_us = 0;
 };

@@ -72,6 +72,14 @@ class OnlineLoad {
   virtual Status Commit() = 0;
 };
 
+// Views whose rows a store keeps together, one value a key, beside the rows themselves: what a feature
+// service with precompute_online reads at once. Every write of a row writes it there too, in the same
+// transaction.
+struct RowPack {
+  std::string name;                                       // of the feature service
+  std::vector<std::shared_ptr<const FeatureView>> views;  // each once; all with the same join keys
+};
+
 // What a store can, for callers to ask before they plan. The conformance suite asserts what is claimed, and
 // docs/online-stores.md has the table.
 struct OnlineCapabilities {
@@ -85,6 +93,7 @@ struct OnlineCapabilities {
   bool vectors = false;        // nearest rows by an embedding
   bool text_search = false;    // rows by words
   bool scan = false;           // every row of a view in turn
+  bool packs = false;          // keeps rows of several views together (RowPack)
 };
 
 class OnlineStore {
@@ -105,6 +114,11 @@ class OnlineStore {
   // for a search that does not fit the view; those of Read.
   virtual Result<OnlineHits> Search(const OnlineSearch& search, Deadline deadline);
 
+  // Answers as Read does, in one place where the store keeps a pack of this name that has the views of all
+  // `reads`. For reads of the same keys only. Without an override, it is Read.
+  virtual Result<std::vector<OnlineRows>> ReadPack(std::string_view pack, std::span<const OnlineRead> reads,
+                                                   Deadline deadline);
+
   // Atomic per key, not per batch: after an error some keys hold their new row; writing again is safe.
   // Acknowledged (OK) means what durability() says.
   virtual Result<WriteCounts> Write(const FeatureView& view, const OnlineBatch& batch, Deadline deadline) = 0;
@@ -120,6 +134,10 @@ class OnlineStore {
   // view whose features changed stay readable: columns it had keep their values, new ones are null.
   virtual Status Apply(std::span<const std::shared_ptr<const FeatureView>> keep,
                        std::span<const std::shared_ptr<const FeatureView>> drop) = 0;
+  // Keeps these packs of the project and no others; new ones are filled from the rows that are there, in one
+  // transaction, for which writers wait. Dropping a view drops the packs that have it. Idempotent. Stores
+  // without packs ignore it.
+  virtual Status ApplyPacks(std::span<const RowPack> packs);
   // Drops every table of these views, and the store's files when nothing else is in them. Idempotent.
   virtual Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) = 0;
 

@@ -65,6 +65,7 @@ FeatureService ServiceOf(const feast::core::FeatureService& proto) {
   service.tags = MapOf(proto.spec().tags());
   service.description = proto.spec().description();
   service.owner = proto.spec().owner();
+  service.precompute_online = proto.spec().precompute_online();
   service.created_us = MicrosOf(proto.meta().created_timestamp());
   service.last_updated_us = MicrosOf(proto.meta().last_updated_timestamp());
   return service;

@@ -1,6 +1,7 @@
 // One suite for every online store. What it asserts is the contract of salver/online_store.h.
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
 #include <fstream>
 #include <map>
@@ -437,6 +438,43 @@ TEST_P(OnlineStoreSuite, DamagedFileIsAnErrorNotACrash) {
   EXPECT_FALSE(store_->Apply(std::span(&view, 1), {}).ok());
 }
 
+// A pack that is there, or not, or has other views, makes no difference to what is read.
+TEST_P(OnlineStoreSuite, APackIsReadAsItsViewsAre) {
+  const std::vector<ViewPtr> views = {MakeView("v", kTwoFeatures), MakeView("w", {kTwoFeatures[0]})};
+  Apply(views);
+  const auto same = [&] {
+    const std::string first = Key(1), second = Key(2), third = Key(3);
+    const std::string_view keys[] = {first, third, "", second, first};
+    const ColumnId both[] = {1, 0}, one[] = {0};
+    const OnlineRead reads[] = {{views[1].get(), keys, one}, {views[0].get(), keys, both}};
+    for (int again = 0; again < 2; ++again) {  // the first opens what the second finds open
+      const auto packed = store_->ReadPack("service", reads, Deadline::Never());
+      const auto plain = store_->Read(reads, Deadline::Never());
+      ASSERT_TRUE(packed.ok() && plain.ok()) << packed.status().ToString() << plain.status().ToString();
+      for (size_t i = 0; i < 2; ++i) {
+        EXPECT_TRUE(std::ranges::equal((*packed)[i].present, (*plain)[i].present));
+        EXPECT_TRUE(std::ranges::equal((*packed)[i].event_us, (*plain)[i].event_us));
+        EXPECT_TRUE(std::ranges::equal((*packed)[i].created_us, (*plain)[i].created_us));
+        for (size_t cell = 0; cell < (*plain)[i].cells.size(); ++cell) {
+          EXPECT_EQ((*packed)[i].cells[cell].kind, (*plain)[i].cells[cell].kind);
+          EXPECT_EQ((*packed)[i].cells[cell].integer, (*plain)[i].cells[cell].integer);
+        }
+      }
+    }
+  };
+  ASSERT_TRUE(Write(*views[0], {{1, 5 * kSecond, 1, {10, 20}}}).ok());
+  same();
+  const std::vector<RowPack> all = {{"service", views}}, fewer = {{"service", {views[1]}}}, none;
+  for (const auto& packs : {all, fewer, all, none}) {
+    ASSERT_TRUE(store_->ApplyPacks(packs).ok());
+    same();
+    ASSERT_TRUE(Write(*views[0], {{2, 7 * kSecond, 1, {30, std::nullopt}}}).ok());
+    ASSERT_TRUE(Write(*views[1], {{1, 6 * kSecond, 1, {40}}, {3, 8 * kSecond, 1, {50}}}).ok());
+    ASSERT_TRUE(Write(*views[0], {{1, 4 * kSecond, 1, {60, 70}}}).ok());
+    same();
+  }
+}
+
 // What docs/online-stores.md says of each store is taken from here (tools/certify_online_stores.py).
 TEST_P(OnlineStoreSuite, SaysWhatItCan) {
   EXPECT_EQ(store_->type(), std::string_view(GetParam().name).substr(0, store_->type().size()));
@@ -449,7 +487,8 @@ TEST_P(OnlineStoreSuite, SaysWhatItCan) {
                                   {"time_to_live", can_.time_to_live},
                                   {"vectors", can_.vectors},
                                   {"text_search", can_.text_search},
-                                  {"scan", can_.scan}})
+                                  {"scan", can_.scan},
+                                  {"packs", can_.packs}})
     RecordProperty(name, can ? "yes" : "no");
   RecordProperty("durability", std::string(store_->durability()));
 }

@@ -55,4 +55,13 @@ Result<std::string> OnlineStore::ReadMark(const FeatureView&) {
   return std::string();
 }
 
+Result<std::vector<OnlineRows>> OnlineStore::ReadPack(std::string_view, std::span<const OnlineRead> reads,
+                                                      Deadline deadline) {
+  return Read(reads, deadline);
+}
+
+Status OnlineStore::ApplyPacks(std::span<const RowPack>) {
+  return Status::OK();
+}
+
 }  // namespace salver

@@ -374,9 +374,12 @@ class YamlReader {
   }
 
   void ReadService(const YAML::Node& node) {
-    if (!CheckKeys(node, "a feature service", {"name", "features", "description", "tags", "owner"})) return;
+    if (!CheckKeys(node, "a feature service",
+                   {"name", "features", "precompute_online", "description", "tags", "owner"}))
+      return;
     auto* spec = to_->registry.add_feature_services()->mutable_spec();
     spec->set_name(Name(node, "feature_service"));
+    spec->set_precompute_online(Flag(node, "precompute_online", false));
     Common(node, spec);
     Each(node["features"], "features",
          [&](const YAML::Node& entry) { ReadProjection(entry, spec->add_features()); });

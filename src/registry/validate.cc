@@ -275,6 +275,45 @@ class Validator {
       }
       CheckJoinKeyMap(spec.name(), projection);
     }
+    if (spec.precompute_online()) CheckPrecompute(spec);
+  }
+
+  // One row an entity needs one entity: every view of the service must be asked for by the same columns.
+  void CheckPrecompute(const feast::core::FeatureServiceSpec& spec) {
+    const auto say = [&](const std::string& what) {
+      Say("feature_service", spec.name(),
+          "with precompute_online, " + what + " Make a service of each, or leave precompute_online out.");
+    };
+    std::map<std::string, std::set<std::string>> keys;  // of each view, as CheckPrecompute compares them
+    const auto add = [&](const auto& view) {
+      auto& of_view = keys[view.spec().name()];
+      for (const auto& column : view.spec().entity_columns()) of_view.insert(column.name());
+    };
+    for (const auto& view : registry_.feature_views()) add(view);
+    for (const auto& view : registry_.stream_feature_views()) add(view);
+    std::string first_view, first;
+    for (const auto& projection : spec.features()) {
+      const std::string& name = projection.feature_view_name();
+      const auto found = keys.find(name);
+      if (found == keys.end()) {
+        if (view_features_.contains(name))
+          say("its rows are kept before anybody asks: \"" + name + "\" is made when it is asked for.");
+        continue;
+      }
+      std::string text;
+      for (const std::string& key : found->second) {
+        const auto mapped = projection.join_key_map().find(key);
+        text += (text.empty() ? "" : ", ") + key;
+        if (mapped != projection.join_key_map().end()) text += " from " + mapped->second;
+      }
+      if (first_view.empty()) {
+        first_view = name;
+        first = text;
+      } else if (text != first) {
+        say("all its views need the same join keys: feature view \"" + first_view + "\" has (" + first +
+            "), \"" + name + "\" has (" + text + ").");
+      }
+    }
   }
 
   void CheckJoinKeyMap(const std::string& service, const feast::core::FeatureViewProjection& projection) {

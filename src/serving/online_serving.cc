@@ -37,6 +37,8 @@ struct ServingPlan {
   std::vector<KeySet> key_sets;
   std::vector<View> views;
   size_t feature_count = 0;
+  // Of a precomputed service, whose views have the same keys; the store may have it. Or "".
+  std::string pack;
 };
 
 namespace {
@@ -83,6 +85,10 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
       plan->feature_count = std::max(plan->feature_count, feature.position + 1);
     }
     plan->views.push_back(std::move(view));
+  }
+  if (!request.feature_service.empty()) {
+    SALVER_ASSIGN(const auto service, snapshot.GetService(request.feature_service));
+    if (service->precompute_online && plan->key_sets.size() == 1) plan->pack = service->name;
   }
   return std::shared_ptr<const ServingPlan>(std::move(plan));
 }
@@ -287,7 +293,8 @@ Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySn
   for (const ServingPlan::View& view : plan->views)
     reads.push_back({view.view.get(), keys.of(view.key_set), view.columns});
   const auto planned = std::chrono::steady_clock::now();
-  SALVER_ASSIGN(data->rows, store_->Read(reads, deadline));
+  SALVER_ASSIGN(data->rows, plan->pack.empty() ? store_->Read(reads, deadline)
+                                               : store_->ReadPack(plan->pack, reads, deadline));
   const auto read = std::chrono::steady_clock::now();
   OnlineResponse response = Assemble(data, rows, now_us, options_.serve_expired_values);
   response.times = {std::chrono::nanoseconds(planned - start).count(),

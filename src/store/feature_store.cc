@@ -110,8 +110,10 @@ class LocalFeatureStore final : public FeatureStore {
     }
     SALVER_ASSIGN(const SnapshotPtr committed, Reload());
     // Rows of views that are gone go last: until the commit they could still be asked for.
-    if (store != nullptr)
+    if (store != nullptr) {
       SALVER_RETURN_NOT_OK(store->Apply(OnlineViews(*committed), Gone(*before, *committed)));
+      SALVER_RETURN_NOT_OK(store->ApplyPacks(Packs(*committed)));
+    }
     return report;
   }
 
@@ -331,6 +333,29 @@ class LocalFeatureStore final : public FeatureStore {
       if (now == nullptr || !now->online) gone.push_back(view);
     }
     return gone;
+  }
+
+  // Of the services that are precomputed and can be. Definitions that can not be are refused before;
+  // registries that Feast wrote may have some, which are read view by view.
+  static std::vector<RowPack> Packs(const RegistrySnapshot& snapshot) {
+    const auto same_key = [](const Field& a, const Field& b) { return a.name == b.name && a.type == b.type; };
+    std::vector<RowPack> packs;
+    for (const auto& service : snapshot.services()) {
+      if (!service->precompute_online) continue;
+      RowPack pack{service->name, {}};
+      bool whole = true;
+      for (const FeatureViewProjection& projection : service->projections) {
+        auto view = snapshot.FindView(projection.view);
+        whole =
+            whole && view != nullptr && view->online && view->kind != FeatureViewKind::kOnDemand &&
+            projection.join_key_map == service->projections[0].join_key_map &&
+            (pack.views.empty() || std::ranges::equal(view->join_keys, pack.views[0]->join_keys, same_key));
+        if (whole && std::find(pack.views.begin(), pack.views.end(), view) == pack.views.end())
+          pack.views.push_back(std::move(view));
+      }
+      if (whole && !pack.views.empty()) packs.push_back(std::move(pack));
+    }
+    return packs;
   }
 
   // Opened at first need and kept; null when the configuration has none.

@@ -36,6 +36,18 @@ class HybridOnlineStore final : public OnlineStore {
     return answers;
   }
 
+  // A pack of views that lie in one store is in that store; there is none over several.
+  Result<std::vector<OnlineRows>> ReadPack(std::string_view pack, std::span<const OnlineRead> reads,
+                                           Deadline deadline) override {
+    OnlineStore* only = nullptr;
+    for (const OnlineRead& read : reads) {
+      SALVER_ASSIGN(OnlineStore* const store, StoreOf(*read.view));
+      if (only != nullptr && store != only) return Read(reads, deadline);
+      only = store;
+    }
+    return only == nullptr ? Read(reads, deadline) : only->ReadPack(pack, reads, deadline);
+  }
+
   Result<OnlineHits> Search(const OnlineSearch& search, Deadline deadline) override {
     SALVER_ASSIGN(OnlineStore* const store, StoreOf(*search.view));
     return store->Search(search, deadline);
@@ -74,6 +86,16 @@ class HybridOnlineStore final : public OnlineStore {
     return Status::OK();
   }
 
+  Status ApplyPacks(std::span<const RowPack> packs) override {
+    std::map<OnlineStore*, std::vector<RowPack>> of_store;
+    for (const RowPack& pack : packs) {
+      SALVER_ASSIGN(const Routed routed, Route(pack.views));
+      if (routed.size() == 1) of_store[routed.begin()->first].push_back(pack);
+    }
+    for (const auto& [name, store] : stores_) SALVER_RETURN_NOT_OK(store->ApplyPacks(of_store[store.get()]));
+    return Status::OK();
+  }
+
   Status Teardown(std::span<const std::shared_ptr<const FeatureView>> views) override {
     SALVER_ASSIGN(const Routed routed, Route(views));
     for (const auto& [store, part] : routed) SALVER_RETURN_NOT_OK(store->Teardown(part));
@@ -89,7 +111,7 @@ class HybridOnlineStore final : public OnlineStore {
            {&OnlineCapabilities::persistent, &OnlineCapabilities::views, &OnlineCapabilities::created_times,
             &OnlineCapabilities::transactions, &OnlineCapabilities::atomic_rows, &OnlineCapabilities::drop,
             &OnlineCapabilities::time_to_live, &OnlineCapabilities::vectors, &OnlineCapabilities::text_search,
-            &OnlineCapabilities::scan})
+            &OnlineCapabilities::scan, &OnlineCapabilities::packs})
         all.*can = all.*can && one.*can;
     }
     all.transactions = all.transactions && stores_.size() == 1;

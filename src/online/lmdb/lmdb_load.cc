@@ -42,10 +42,63 @@ Status LmdbLoad::Begin(std::span<const std::shared_ptr<const FeatureView>> views
       if (missing != nullptr) break;
       in_use_[view->name].about = std::move(table);
     }
-    if (missing == nullptr) return Status::OK();
+    std::string missing_pack;
+    if (missing == nullptr) SALVER_RETURN_NOT_OK(FindPacks(&missing_pack));
+    if (missing == nullptr && missing_pack.empty()) return Status::OK();
     writer_.Abort();
-    SALVER_RETURN_NOT_OK(tables_->Open(*missing));
+    SALVER_RETURN_NOT_OK(missing != nullptr ? tables_->Open(*missing) : packs_->Open(missing_pack));
   }
+}
+
+// As the transaction sees them, so that every writer keeps every pack right, whatever it knows of services.
+Status LmdbLoad::FindPacks(std::string* missing) {
+  packs_in_use_.clear();
+  std::vector<uint32_t> tables;
+  for (const auto& [name, table] : in_use_) tables.push_back(table.about->id);
+  for (const std::string& name : packs_->Names(writer_.get(), tables)) {
+    bool found;
+    SALVER_ASSIGN(auto pack, packs_->Find(writer_.get(), name, &found));
+    if (pack == nullptr) {
+      *missing = name;
+      return Status::OK();
+    }
+    packs_in_use_.push_back(std::move(pack));
+  }
+  return Status::OK();
+}
+
+int LmdbLoad::OpenPacks(Table* table) {
+  for (const LmdbPacks::PackPtr& pack : packs_in_use_) {
+    for (size_t slot = 0; slot < pack->views.size(); ++slot) {
+      if (pack->views[slot].table != table->about->id) continue;
+      MDB_cursor* cursor;
+      if (const int error = mdb_cursor_open(writer_.get(), pack->rows, &cursor); error != 0) return error;
+      table->packs.push_back({pack, slot, cursor});
+    }
+  }
+  return 0;
+}
+
+int LmdbLoad::PutInPacks(const Table& table, std::string_view key, std::string_view row) {
+  if (table.packs.empty()) return 0;
+  new_row_.assign(row);
+  std::memcpy(new_row_.data() + kRowSchemaAt, &table.schema_id, sizeof table.schema_id);
+  for (const InPack& in : table.packs) {
+    MDB_val key_val = ToVal(key), stored;
+    int error = mdb_cursor_get(in.cursor, &key_val, &stored, MDB_SET_KEY);
+    if (error == MDB_NOTFOUND) {
+      pack_rows_.assign(in.pack->views.size(), {});
+    } else if (error != 0 || !SplitPackRow(ToView(stored), in.pack->views.size(), &pack_rows_)) {
+      return error != 0 ? error : MDB_CORRUPTED;
+    }
+    pack_rows_[in.slot] = new_row_;
+    JoinPackRow(pack_rows_, &packed_);
+    key_val = ToVal(key);
+    MDB_val value = ToVal(packed_);
+    if ((error = mdb_cursor_put(in.cursor, &key_val, &value, 0)) != 0) return error;
+    pages_touched_ += 1 + static_cast<int64_t>(packed_.size()) / kPage;
+  }
+  return 0;
 }
 
 Status LmdbLoad::Error(std::string_view action, int error) {
@@ -63,6 +116,7 @@ Result<LmdbLoad::Table*> LmdbLoad::TableOf(const FeatureView& view) {
   if (error == 0) error = mdb_cursor_open(writer_.get(), table.about->rows, &table.cursor);
   if (error != 0) return Error("can not write", error);
   MDB_val key, value;
+  if ((error = OpenPacks(&table)) != 0) return Error("can not write", error);
   error = mdb_cursor_get(table.cursor, &key, &value, MDB_LAST);
   if (error == 0) table.last_key = ToView(key);
   if (error != 0 && error != MDB_NOTFOUND) return Error("can not read", error);
@@ -97,7 +151,7 @@ int LmdbLoad::Put(Table* table, std::string_view key, std::string_view row) {
   if (error != 0) return error;
   Fill(*table, row, value);
   if (append) table->last_key.assign(key);
-  return 0;
+  return PutInPacks(*table, key, row);
 }
 
 int LmdbLoad::Replace(Table* table, std::string_view key, std::string_view row, const MDB_val& stored) {
@@ -107,8 +161,9 @@ int LmdbLoad::Replace(Table* table, std::string_view key, std::string_view row, 
   if (!IsNewer(has->event_us, has->created_us, had->event_us, had->created_us)) return MDB_KEYEXIST;
   MDB_val key_val = ToVal(key), value{row.size(), nullptr};
   const int error = mdb_cursor_put(table->cursor, &key_val, &value, MDB_RESERVE);
-  if (error == 0) Fill(*table, row, value);
-  return error;
+  if (error != 0) return error;
+  Fill(*table, row, value);
+  return PutInPacks(*table, key, row);
 }
 
 Result<WriteCounts> LmdbLoad::Write(const FeatureView& view, const PackedRows& rows) {

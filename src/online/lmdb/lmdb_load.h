@@ -5,6 +5,7 @@
 #include <string>
 
 #include "online/lmdb/lmdb_environment.h"
+#include "online/lmdb/lmdb_packs.h"
 #include "online/lmdb/lmdb_tables.h"
 #include "salver/online_store.h"
 
@@ -12,8 +13,8 @@ namespace salver {
 
 class LmdbLoad final : public OnlineLoad {
  public:
-  LmdbLoad(LmdbEnvironment* environment, LmdbTables* tables)
-      : environment_(environment), tables_(tables), writer_(environment) {}
+  LmdbLoad(LmdbEnvironment* environment, LmdbTables* tables, LmdbPacks* packs)
+      : environment_(environment), tables_(tables), packs_(packs), writer_(environment) {}
 
   // Opens the tables of `views`, then the transaction, with `reserve` bytes of room in the map.
   Status Begin(std::span<const std::shared_ptr<const FeatureView>> views, size_t reserve);
@@ -31,13 +32,26 @@ class LmdbLoad final : public OnlineLoad {
  private:
   static constexpr int64_t kPage = 4096;
 
+  // A pack that has a table, and the table's place in it.
+  struct InPack {
+    LmdbPacks::PackPtr pack;
+    size_t slot;
+    MDB_cursor* cursor;  // ends with the transaction
+  };
   struct Table {
     LmdbTables::TablePtr about;
     uint32_t schema_id = 0;
     MDB_cursor* cursor = nullptr;  // ends with the transaction
     std::string last_key;          // of the table; "" while it is empty
     uint64_t next_change = 0;      // number of the next entry of its log; 0: not known yet
+    std::vector<InPack> packs;
   };
+
+  // The packs of the tables in use; `*missing` names one that must be opened first.
+  Status FindPacks(std::string* missing);
+  int OpenPacks(Table* table);
+  // Writes the row that is now the table's newest into its packs.
+  int PutInPacks(const Table& table, std::string_view key, std::string_view row);
 
   Result<Table*> TableOf(const FeatureView& view);
   // 0, MDB_KEYEXIST for a row that is older, or an error.
@@ -49,9 +63,13 @@ class LmdbLoad final : public OnlineLoad {
 
   LmdbEnvironment* const environment_;
   LmdbTables* const tables_;
+  LmdbPacks* const packs_;
   LmdbEnvironment::Writer writer_;
   std::map<std::string, Table> in_use_;
-  std::string key_;  // scratch
+  std::vector<LmdbPacks::PackPtr> packs_in_use_;
+  std::vector<std::string_view> pack_rows_;  // scratch
+  std::string packed_, new_row_;             // scratch
+  std::string key_;                          // scratch
   int64_t pages_touched_ = 0;
   uintptr_t last_page_ = 0;
   bool map_was_full_ = false;

@@ -9,6 +9,8 @@
 #include "online/batch_rows.h"
 #include "online/lmdb/lmdb_environment.h"
 #include "online/lmdb/lmdb_load.h"
+#include "online/lmdb/lmdb_pack_reader.h"
+#include "online/lmdb/lmdb_packs.h"
 #include "online/lmdb/lmdb_row_reader.h"
 #include "online/lmdb/lmdb_search.h"
 #include "online/lmdb/lmdb_tables.h"
@@ -32,6 +34,7 @@ class LmdbOnlineStore final : public OnlineStore {
     indexes_.reset();
     tables_ = std::make_unique<LmdbTables>(environment_.get(), options_.project);
     indexes_ = std::make_unique<VectorIndexes>(environment_.get(), tables_.get(), options_);
+    packs_ = std::make_unique<LmdbPacks>(environment_.get(), options_.project);
     return Status::OK();
   }
 
@@ -53,6 +56,27 @@ class LmdbOnlineStore final : public OnlineStore {
       SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[i]), &filler, &rows));
     }
     return answers;
+  }
+
+  Result<std::vector<OnlineRows>> ReadPack(std::string_view name, std::span<const OnlineRead> reads,
+                                           Deadline deadline) override {
+    if (!environment_->is_open() || reads.empty()) return Read(reads, deadline);
+    for (;;) {
+      LmdbEnvironment::Reader reader(environment_.get());
+      SALVER_RETURN_NOT_OK(reader.Begin());
+      bool found;
+      SALVER_ASSIGN(const auto pack, packs_->FindToRead(reader.get(), name, &found));
+      if (pack != nullptr) {
+        LmdbPackReader rows(environment_.get(), tables_.get(), reader.get(), pack.get(), reads);
+        if (rows.FindViews()) {
+          if (deadline.Passed()) return DeadlinePassed(*reads[0].view, "reading");
+          return rows.Read();
+        }
+      }
+      reader.End();
+      if (pack != nullptr || !found) return Read(reads, deadline);
+      SALVER_RETURN_NOT_OK(packs_->Open(name));
+    }
   }
 
   Result<OnlineHits> Search(const OnlineSearch& search, Deadline deadline) override {
@@ -88,7 +112,7 @@ class LmdbOnlineStore final : public OnlineStore {
     if (!environment_->is_open()) return UnknownView(view, type());
     const std::shared_ptr<const FeatureView> views[] = {{std::shared_ptr<void>(), &view}};
     for (;;) {
-      LmdbLoad load(environment_.get(), tables_.get());
+      LmdbLoad load(environment_.get(), tables_.get(), packs_.get());
       SALVER_RETURN_NOT_OK(load.Begin(views, 0));
       auto counts = load.Write(view, packed.view());
       const Status status = counts.ok() ? load.Commit() : counts.status();
@@ -106,7 +130,7 @@ class LmdbOnlineStore final : public OnlineStore {
   Result<std::unique_ptr<OnlineLoad>> BeginLoad(
       std::span<const std::shared_ptr<const FeatureView>> views) override {
     if (!environment_->is_open() && !views.empty()) return UnknownView(*views[0], type());
-    auto load = std::make_unique<LmdbLoad>(environment_.get(), tables_.get());
+    auto load = std::make_unique<LmdbLoad>(environment_.get(), tables_.get(), packs_.get());
     SALVER_RETURN_NOT_OK(load->Begin(views, kLoadReserve));
     return std::unique_ptr<OnlineLoad>(std::move(load));
   }
@@ -133,6 +157,7 @@ class LmdbOnlineStore final : public OnlineStore {
     const Status status = environment_->InWrite([&](MDB_txn* txn) {
       dropped.clear();
       for (const auto& view : drop) {
+        if (const int error = packs_->DropThoseOf(txn, view->name); error != 0) return error;
         if (const int error = tables_->Drop(txn, view->name, &dropped); error != 0) return error;
       }
       for (const auto& view : keep) {
@@ -141,7 +166,16 @@ class LmdbOnlineStore final : public OnlineStore {
       return 0;
     });
     tables_->Forget();
+    packs_->Forget();
     if (status.ok()) indexes_->Forget(dropped);
+    return status;
+  }
+
+  Status ApplyPacks(std::span<const RowPack> packs) override {
+    if (!environment_->is_open()) return Status::OK();
+    const Status status =
+        environment_->InWrite([&](MDB_txn* txn) { return packs_->Apply(txn, packs, tables_.get()); });
+    packs_->Forget();
     return status;
   }
 
@@ -153,6 +187,7 @@ class LmdbOnlineStore final : public OnlineStore {
     if (records > 0) return Status::OK();  // another project keeps rows here
     environment_->Close();
     tables_->Forget();
+    packs_->Forget();
     SALVER_RETURN_NOT_OK(Files::System()->Remove(options_.path + "/data.mdb"));
     return Files::System()->Remove(options_.path + "/lock.mdb");
   }
@@ -164,7 +199,8 @@ class LmdbOnlineStore final : public OnlineStore {
             .transactions = true,
             .atomic_rows = true,
             .drop = true,
-            .vectors = true};
+            .vectors = true,
+            .packs = true};
   }
   std::string_view durability() const override {
     return options_.sync
@@ -204,6 +240,7 @@ class LmdbOnlineStore final : public OnlineStore {
   std::shared_ptr<LmdbEnvironment> environment_;
   std::unique_ptr<LmdbTables> tables_;
   std::unique_ptr<VectorIndexes> indexes_;
+  std::unique_ptr<LmdbPacks> packs_;
 };
 
 }  // namespace

@@ -59,12 +59,15 @@ int IdAfterAll(MDB_txn* txn, MDB_dbi main, uint32_t* id) {
   return 0;
 }
 
-// Takes the id of a new table. Environments of earlier versions have no 'N'.
-int TakeId(MDB_txn* txn, MDB_dbi main, uint32_t* id) {
+}  // namespace
+
+int LmdbTables::TakeId(MDB_txn* txn, uint32_t* id) const {
+  const MDB_dbi main = environment_->main();
   MDB_val key = ToVal("N"), value;
   int error = mdb_get(txn, main, &key, &value);
   if (error == 0) *id = ReadBigEndian(ToView(value));
-  if (error == MDB_NOTFOUND) error = IdAfterAll(txn, main, id);
+  if (error == MDB_NOTFOUND)
+    error = IdAfterAll(txn, main, id);  // environments of earlier versions have no 'N'
   if (error != 0) return error;
   std::string next;
   AppendBigEndian(*id + 1, &next);
@@ -72,7 +75,12 @@ int TakeId(MDB_txn* txn, MDB_dbi main, uint32_t* id) {
   return mdb_put(txn, main, &key, &value, 0);
 }
 
-}  // namespace
+int LmdbTables::FindId(MDB_txn* txn, const std::string& view, uint32_t* id) const {
+  Record record;
+  const int error = FindRecord(txn, view, &record);
+  *id = record.id;
+  return error;
+}
 
 int LmdbTables::FindRecord(MDB_txn* txn, const std::string& view, Record* record) const {
   const std::string key_bytes = "T" + project_ + '\0' + view;
@@ -109,6 +117,16 @@ Result<LmdbTables::TablePtr> LmdbTables::Find(MDB_txn* txn, const FeatureView& v
   if (found == tables_.end()) return TablePtr();
   const LmdbTable& table = *found->second;
   return table.id == record.id && table.changes.incarnation == record.incarnation ? found->second : nullptr;
+}
+
+bool LmdbTables::FindOpen(std::span<const OnlineRead> reads, std::vector<TablePtr>* tables) {
+  std::shared_lock lock(mutex_);
+  for (const OnlineRead& read : reads) {
+    const auto found = tables_.find(read.view->name);
+    if (found == tables_.end()) return false;
+    tables->push_back(found->second);
+  }
+  return true;
 }
 
 // A view has the same table for as long as nothing is committed: a reader that sees the same commit as one
@@ -220,7 +238,7 @@ int LmdbTables::Add(MDB_txn* txn, const FeatureView& view) {
   if (error != 0 && !is_new) return error;
   const bool has_log = record.incarnation != 0, wants_log = view.FindVector() >= 0;
   if (!is_new && has_log == wants_log) return 0;
-  if (is_new && (error = TakeId(txn, environment_->main(), &record.id)) != 0) return error;
+  if (is_new && (error = TakeId(txn, &record.id)) != 0) return error;
   std::lock_guard opening(environment_->table_opening());
   MDB_dbi rows;
   if ((error = mdb_dbi_open(txn, RowsName(record.id).c_str(), MDB_CREATE, &rows)) != 0) return error;
@@ -278,6 +296,10 @@ int LmdbTables::Count(MDB_txn* txn, size_t* records) const {
   *records = error != 0 ? 0 : about.ms_entries;
   if (error == 0 && mdb_get(txn, environment_->main(), &key, &value) == 0) --*records;
   return error;
+}
+
+int LmdbTables::OpenRows(MDB_txn* txn, uint32_t id, MDB_dbi* rows) {
+  return mdb_dbi_open(txn, RowsName(id).c_str(), 0, rows);
 }
 
 void LmdbTables::Forget() {

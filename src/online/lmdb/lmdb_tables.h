@@ -54,6 +54,9 @@ class LmdbTables {
   // The same for one view, in a transaction that may write.
   Result<TablePtr> Find(MDB_txn* txn, const FeatureView& view);
   Status Open(const FeatureView& view);
+  // The tables that this process knows the reads' views to have, whatever a transaction says; false when one
+  // is not open.
+  bool FindOpen(std::span<const OnlineRead> reads, std::vector<TablePtr>* tables);
   // The table with all its schemas: a row with a schema that the known table lacks was written by another
   // process.
   Result<TablePtr> Reload(MDB_txn* txn, const FeatureView& view, const LmdbTable& table);
@@ -69,6 +72,13 @@ class LmdbTables {
   void Forget();
   // How much all projects keep here: records of the table of tables but the next id.
   int Count(MDB_txn* txn, size_t* records) const;
+
+  // LMDB's error or 0; MDB_NOTFOUND for a view that was never applied.
+  int FindId(MDB_txn* txn, const std::string& view, uint32_t* id) const;
+  // Takes the id of a new table.
+  int TakeId(MDB_txn* txn, uint32_t* id) const;
+  // For this transaction; while the caller holds table_opening().
+  static int OpenRows(MDB_txn* txn, uint32_t id, MDB_dbi* rows);
 
   std::string MarkKey(const LmdbTable& table) const;
 
