@@ -4,6 +4,7 @@
 #include <arrow/table.h>
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <filesystem>
 #include <fstream>
 #include <random>
@@ -18,6 +19,7 @@ namespace salver {
 namespace {
 
 constexpr int64_t kMinute = 60'000'000;
+constexpr const char* kVector = "Array(Float32), vector_index: true, vector_length: 2";
 
 struct Feature {
   std::string name, type;
@@ -37,7 +39,16 @@ std::shared_ptr<arrow::Array> Column(const std::string& type, const std::vector<
   }
   if (type == "Float64") {
     arrow::DoubleBuilder builder;
-    for (const int64_t number : numbers) (void)builder.Append(double(number) / 8);
+    for (const int64_t number : numbers) (void)builder.Append(double(number) / 7);
+    return builder.Finish().ValueOrDie();
+  }
+  if (type == kVector) {
+    const auto values = std::make_shared<arrow::FloatBuilder>();
+    arrow::ListBuilder builder(arrow::default_memory_pool(), values);
+    for (const int64_t number : numbers) {
+      (void)builder.Append();
+      for (int64_t i = 0; i < 2; ++i) (void)values->Append(float(number + i) / 7);
+    }
     return builder.Finish().ValueOrDie();
   }
   arrow::StringBuilder builder;
@@ -45,7 +56,7 @@ std::shared_ptr<arrow::Array> Column(const std::string& type, const std::vector<
   return builder.Finish().ValueOrDie();
 }
 
-// The answer as text, for people to compare where two differ.
+// The answer as text, to the bit, for people to compare where two differ.
 std::string Text(const Result<OnlineResponse>& response) {
   if (!response.ok()) return response.status().ToString();
   std::string text;
@@ -55,7 +66,7 @@ std::string Text(const Result<OnlineResponse>& response) {
       const OnlineCell& cell = column.cells[row];
       text += " ";
       if (cell.kind == OnlineCell::Kind::kInteger) text += std::to_string(cell.integer);
-      if (cell.kind == OnlineCell::Kind::kReal) text += std::to_string(cell.real);
+      if (cell.kind == OnlineCell::Kind::kReal) text += std::to_string(std::bit_cast<int64_t>(cell.real));
       if (cell.kind == OnlineCell::Kind::kBytes) text += cell.bytes();
       text += std::string("/") + FieldStatusName(column.statuses[row]);
       if (column.event_us != nullptr) text += "/" + std::to_string(column.event_us[row]);
@@ -90,9 +101,12 @@ class PrecomputedService : public testing::TestWithParam<const char*> {
     for (const View& view : views_)
       yaml += "  - {name: s" + view.name + ", path: " + view.name +
               ".parquet, timestamp_field: event_timestamp, created_timestamp_column: created}\n";
+    yaml += "push_sources:\n";
+    for (const View& view : views_)
+      yaml += "  - {name: p" + view.name + ", batch_source: s" + view.name + "}\n";
     yaml += "feature_views:\n";
     for (const View& view : views_) {
-      yaml += "  - name: " + view.name + "\n    entities: [driver]\n    source: s" + view.name +
+      yaml += "  - name: " + view.name + "\n    entities: [driver]\n    source: p" + view.name +
               "\n    schema: [";
       for (const Feature& feature : view.features)
         yaml += std::string(&feature == &view.features[0] ? "" : ", ") + "{name: " + feature.name +
@@ -148,10 +162,17 @@ class PrecomputedService : public testing::TestWithParam<const char*> {
   }
 
   void ChangeDefinitions() {
-    switch (Below(5)) {
+    switch (Below(6)) {
       case 0:
         Choose();
         break;
+      case 4: {  // a vector with an index comes or goes
+        View& view = views_[size_t(Below(int(views_.size())))];
+        if (std::erase_if(view.features, [](const Feature& f) { return f.type == kVector; }) == 0)
+          view.features.push_back({"v", kVector});
+        if (view.features.empty()) view.features.push_back({"a", "Int64"});
+        break;
+      }
       case 1: {
         View& view = views_[size_t(Below(int(views_.size())))];
         static constexpr const char* kTypes[] = {"Int64", "String", "Float64"};
@@ -212,8 +233,9 @@ class PrecomputedService : public testing::TestWithParam<const char*> {
   void WriteSome() {
     const View& view = views_[size_t(Below(int(views_.size())))];
     const auto rows = SomeRows(view);
-    if (Below(4) != 0) {
-      const Status written = AnyStore().WriteToOnlineStore(view.name, *rows);
+    if (const int how = Below(8); how > 1) {
+      const Status written = how < 5 ? AnyStore().Push("p" + view.name, *rows, PushTarget::kOnline)
+                                     : AnyStore().WriteToOnlineStore(view.name, *rows);
       ASSERT_TRUE(written.ok()) << written.ToString();
       return;
     }
