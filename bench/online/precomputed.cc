@@ -16,7 +16,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
-#include <map>
 #include <random>
 
 #include "salver/feature_store.h"
@@ -87,13 +86,14 @@ std::shared_ptr<arrow::Table> Rows(std::mt19937_64* random) {
   return arrow::Table::Make(arrow::schema(fields), columns);
 }
 
+// `service` must outlive the requests.
 std::vector<OnlineRequest> Requests(const std::string& service, int size) {
   std::mt19937_64 random(2026);
   std::vector<OnlineRequest> requests;
   for (int i = 0; i < 500; ++i) {
     EntityColumn keys{"driver_id", {}};
     for (int k = 0; k < size; ++k) keys.values.emplace_back(static_cast<int64_t>(random() % kEntities));
-    OnlineRequest request{.feature_service = service};
+    OnlineRequest request{.feature_service = service, .full_feature_names = true};
     request.entities.push_back(std::move(keys));
     requests.push_back(std::move(request));
   }
@@ -134,8 +134,8 @@ int main(int argc, char** argv) {
     Must(store->WriteToOnlineStore("view_" + std::to_string(view), *Rows(&random)));
   for (const int views : kServices) {
     for (const int size : kSizes) {
-      const auto plain = Requests("plain" + std::to_string(views), size);
-      const auto packed = Requests("packed" + std::to_string(views), size);
+      const std::string names[] = {"plain" + std::to_string(views), "packed" + std::to_string(views)};
+      const auto plain = Requests(names[0], size), packed = Requests(names[1], size);
       std::vector<double> plain_us, packed_us, ratios;
       for (int round = -1; round < rounds; ++round) {  // the first warms
         const double one = Time(store.get(), round % 2 ? plain : packed);
