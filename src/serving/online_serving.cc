@@ -37,7 +37,7 @@ struct ServingPlan {
   std::vector<KeySet> key_sets;
   std::vector<View> views;
   size_t feature_count = 0;
-  // Of a precomputed service, whose views have the same keys; the store may have it. Or "".
+  // Of a precomputed service of several views with the same keys; the store may have it. Or "".
   std::string pack;
 };
 
@@ -88,7 +88,8 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
   }
   if (!request.feature_service.empty()) {
     SALVER_ASSIGN(const auto service, snapshot.GetService(request.feature_service));
-    if (service->precompute_online && plan->key_sets.size() == 1) plan->pack = service->name;
+    if (service->precompute_online && plan->key_sets.size() == 1 && plan->views.size() > 1)
+      plan->pack = service->name;
   }
   return std::shared_ptr<const ServingPlan>(std::move(plan));
 }

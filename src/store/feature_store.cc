@@ -335,8 +335,9 @@ class LocalFeatureStore final : public FeatureStore {
     return gone;
   }
 
-  // Of the services that are precomputed and can be. Definitions that can not be are refused before;
-  // registries that Feast wrote may have some, which are read view by view.
+  // Of the services that are precomputed and can be, and have more than one view, whose rows are together
+  // already. Definitions that can not be are refused before; registries that Feast wrote may have some, which
+  // are read view by view.
   static std::vector<RowPack> Packs(const RegistrySnapshot& snapshot) {
     const auto same_key = [](const Field& a, const Field& b) { return a.name == b.name && a.type == b.type; };
     std::vector<RowPack> packs;
@@ -353,7 +354,7 @@ class LocalFeatureStore final : public FeatureStore {
         if (whole && std::find(pack.views.begin(), pack.views.end(), view) == pack.views.end())
           pack.views.push_back(std::move(view));
       }
-      if (whole && !pack.views.empty()) packs.push_back(std::move(pack));
+      if (whole && pack.views.size() > 1) packs.push_back(std::move(pack));
     }
     return packs;
   }
