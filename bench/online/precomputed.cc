@@ -1,12 +1,12 @@
 // Precomputed feature services beside the same services read view by view, in this process: no network and no
 // JSON, so what is measured is planning, keys, the store's read and the answer.
 //
-//   salver_precomputed ROUNDS
+//   salver_precomputed ROUNDS [FOLDER]
 //
-// 10,000 entities, 25 views of 10 INT64 features on lmdb in a temporary folder; services of the first 5 and
-// of all 25 views, each twice. Every round times each service with 1, 10 and 100 random entities, the two
-// kinds in turn. Prints a line for each shape: the medians, in microseconds a request, and that of the
-// rounds' ratios.
+// 10,000 entities, 25 views of 10 INT64 features on lmdb, in FOLDER, which is kept, or a temporary folder;
+// services of the first 5 and of all 25 views, each twice. Every round times each service with 1, 10 and 100
+// random entities, the two kinds in turn. Prints a line for each shape: the medians, in microseconds a
+// request, and that of the rounds' ratios.
 #include <arrow/builder.h>
 #include <arrow/table.h>
 
@@ -135,8 +135,10 @@ double TimeWrites(FeatureStore* store, std::mt19937_64* random) {
 
 int main(int argc, char** argv) {
   const int rounds = argc > 1 ? std::atoi(argv[1]) : 11;
-  const auto folder =
-      std::filesystem::temp_directory_path() / ("salver_precomputed_" + std::to_string(::getpid()));
+  const bool keep = argc > 2;
+  const std::filesystem::path folder =
+      keep ? std::filesystem::path(argv[2])
+           : std::filesystem::temp_directory_path() / ("salver_precomputed_" + std::to_string(::getpid()));
   std::filesystem::create_directories(folder);
   std::ofstream(folder / "feature_store.yaml")
       << "project: bench\nregistry: registry.db\nonline_store: {type: lmdb, path: online, sync: false}\n";
@@ -171,5 +173,5 @@ int main(int argc, char** argv) {
       std::fflush(stdout);
     }
   }
-  std::filesystem::remove_all(folder);
+  if (!keep) std::filesystem::remove_all(folder);
 }

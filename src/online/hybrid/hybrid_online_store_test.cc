@@ -1,6 +1,8 @@
 // The store that routes views to other stores.
+#include "online/lmdb/lmdb_packs.h"
 #include "online/online_stores.h"
 #include "online/store_suite.h"
+#include "test/test_folder.h"
 
 namespace salver {
 namespace {
@@ -53,6 +55,47 @@ TEST_F(HybridStoreTest, EachViewIsInTheStoreThatItsTagNames) {
   Apply({second}, {first});
   EXPECT_FALSE(Has("one", *first));
   EXPECT_TRUE(Has("two", *second));
+}
+
+TEST_F(HybridStoreTest, APackIsInTheStoreOfAllItsViews) {
+  TestFolder folder;
+  std::map<std::string, std::unique_ptr<OnlineStore>> stores;
+  std::map<std::string, LmdbOptions> options;
+  for (const char* name : {"one", "two"}) {
+    options[name] = {.path = folder.path() + "/" + name, .project = "test"};
+    stores[name] = OpenLmdbOnlineStore(options[name]).value();
+  }
+  store_ = NewHybridOnlineStore("team", std::move(stores));
+  EXPECT_TRUE(store_->capabilities().packs);
+  const ViewPtr first = Tagged("first", "one"), second = Tagged("second", "one"),
+                third = Tagged("third", "two");
+  Apply({first, second, third});
+  const RowPack packs[] = {{"of_one", {first, second}}, {"of_both", {second, third}}};
+  ASSERT_TRUE(store_->ApplyPacks(packs).ok());
+  const auto has = [&](const char* store, const char* pack) {
+    const auto environment = LmdbEnvironment::OpenShared(options[store]).value();
+    LmdbEnvironment::Reader reader(environment.get());
+    EXPECT_TRUE(reader.Begin().ok());
+    bool found = false;
+    EXPECT_TRUE(LmdbPacks(environment.get(), "test").Find(reader.get(), pack, &found).ok());
+    return found;
+  };
+  EXPECT_TRUE(has("one", "of_one"));
+  EXPECT_FALSE(has("two", "of_one") || has("one", "of_both") || has("two", "of_both"));
+  for (const auto& view : {first, second, third}) ASSERT_TRUE(Write(*view, {{1, kSecond, 0, {1, 2}}}).ok());
+  const std::string key = Key(1);
+  const std::string_view keys[] = {key};
+  const ColumnId columns[] = {1};
+  const OnlineRead reads[] = {{third.get(), keys, columns}, {second.get(), keys, columns}};
+  for (const char* pack : {"of_one", "of_both"}) {
+    const auto rows = store_->ReadPack(pack, reads, Deadline::Never());
+    ASSERT_TRUE(rows.ok()) << rows.status().ToString();
+    EXPECT_EQ((*rows)[0].at(0, 0).integer, 2);
+    EXPECT_EQ((*rows)[1].at(0, 0).integer, 2);
+  }
+  ASSERT_TRUE(store_->ApplyPacks({}).ok());
+  EXPECT_FALSE(has("one", "of_one"));
+  store_.reset();
 }
 
 TEST_F(HybridStoreTest, AViewThatNamesNoStoreIsRefusedByName) {
