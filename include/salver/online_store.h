@@ -2,8 +2,8 @@
 // it, serving reads it. Which of two rows is newer is decided by IsNewer (write_rule.h), inside the store's
 // own transaction, never by reading first and writing after.
 //
-// Thread safety: Read and Write may be called from any thread. Apply and Teardown must not overlap with
-// either.
+// Thread safety: Read and Write may be called from any thread. Apply, ApplyPacks and Teardown must not
+// overlap with either.
 #pragma once
 
 #include <cstdint>

@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <functional>
+#include <thread>
 
 #include "test/test_folder.h"
 
@@ -175,6 +177,35 @@ TEST_F(LmdbPacksTest, ADroppedViewTakesItsPacksAlong) {
   EXPECT_EQ(ReadBoth(true).value(), std::pair(int64_t{4}, int64_t{0}));
   ASSERT_TRUE(ApplyPack().ok());
   EXPECT_EQ(ReadBoth(true).value(), std::pair(int64_t{4}, int64_t{0}));
+}
+
+TEST_F(LmdbPacksTest, ThreadsReadOneMomentOfThePackWhileOthersWrite) {
+  ASSERT_TRUE(ApplyPack().ok());
+  Write(0, "k", 1, 1);
+  Write(1, "k", 1, 1);
+  std::atomic<bool> done{false};
+  std::atomic<int> torn{0}, backwards{0}, reads{0};
+  std::vector<std::thread> readers;
+  for (int t = 0; t < 3; ++t) {
+    readers.emplace_back([&] {
+      for (int64_t last = 0; !done;) {
+        const auto read = ReadBoth(true);
+        torn += !read.ok() || (read->first != read->second && read->first != read->second + 1);
+        backwards += read.ok() && read->second < last;
+        last = read.ok() ? read->second : last;
+        ++reads;
+      }
+    });
+  }
+  for (int64_t i = 2; i < 300; ++i) {
+    Write(0, "k", i, i);
+    Write(1, "k", i, i);
+  }
+  while (reads < 100) std::this_thread::yield();
+  done = true;
+  for (auto& reader : readers) reader.join();
+  EXPECT_EQ(torn, 0);
+  EXPECT_EQ(backwards, 0);
 }
 
 TEST_F(LmdbPacksTest, AProcessThatOpenedItsTablesBeforeKeepsThePack) {
