@@ -93,6 +93,21 @@ feature_views:
   EXPECT_NE(definitions.ToStatus().message().find("vector_length"), std::string::npos);
 }
 
+TEST(DefinitionsYaml, ServicesThatArePrecomputed) {
+  const Definitions definitions = Read({{"a.yaml", R"(
+feature_services:
+  - {name: at_once, precompute_online: true}
+  - {name: one_by_one, precompute_online: false}
+  - {name: as_usual}
+  - {name: wrong, precompute_online: perhaps}
+)"}});
+  const auto& services = definitions.registry.feature_services();
+  EXPECT_TRUE(services[0].spec().precompute_online());
+  EXPECT_FALSE(services[1].spec().precompute_online());
+  EXPECT_FALSE(services[2].spec().precompute_online());
+  EXPECT_NE(definitions.ToStatus().message().find("precompute_online"), std::string::npos);
+}
+
 TEST(DefinitionsYaml, SourcesInPostgres) {
   const Definitions definitions =
       Read({{"a.yaml",

@@ -71,6 +71,11 @@ def test_projections_are_copies():
         "feature_columns": [{"name": "f1", "value_type": "STRING"}]}]
 
 
+def test_a_service_says_that_it_is_precomputed():
+    assert FeatureService(name="s", features=[view()], precompute_online=True).to_json()["spec"]["precompute_online"] is True
+    assert "precompute_online" not in FeatureService(name="s", features=[view()]).to_json()["spec"]
+
+
 def test_a_join_key_in_the_schema_is_no_feature():
     made = view(schema=[Field(name="driver", dtype=types.Int64), Field(name="f", dtype=types.Bool)])
     assert [f.name for f in made.features] == ["f"] and [f.name for f in made.entity_columns] == ["driver"]

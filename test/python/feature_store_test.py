@@ -26,7 +26,7 @@ SCHEMA = {"rate": Float32, "score": Float64, "trips": Int64, "level": Int32, "ci
           "ratings": Array(Float64), "profile": Struct({"name": String, "age": Int64})}
 stats = FeatureView(name="stats", entities=[driver], ttl=timedelta(days=2), source=stats_push, description="Of drivers",
                     tags={"tier": "gold"}, schema=[Field(name=name, dtype=dtype) for name, dtype in SCHEMA.items()])
-ranking = FeatureService(name="ranking", features=[stats[["trips", "rate"]]], owner="rides@example.com")
+ranking = FeatureService(name="ranking", features=[stats[["trips", "rate"]]], owner="rides@example.com", precompute_online=True)
 OBJECTS = [driver, stats, ranking]
 
 
@@ -81,6 +81,7 @@ def test_apply_tells_what_changed_and_is_idempotent(store):
 def test_what_is_registered_comes_back_as_objects_that_can_be_applied(store):
     view, service, source = store.get_feature_view("stats"), store.get_feature_service("ranking"), store.get_data_source("stats_push")
     assert isinstance(view, FeatureView) and isinstance(service, FeatureService) and isinstance(source, PushSource)
+    assert service.precompute_online
     assert isinstance(store.get_entity("driver"), Entity) and store.get_entity("driver").tags == {"team": "rides"}
     assert (view.ttl, view.tags, view.description, view.entities) == (timedelta(days=2), {"tier": "gold"}, "Of drivers", ["driver"])
     assert {field.name: field.dtype for field in view.features} == SCHEMA

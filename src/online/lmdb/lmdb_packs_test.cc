@@ -153,6 +153,21 @@ TEST_F(LmdbPacksTest, AnOlderRowDoesNotReachThePack) {
   EXPECT_EQ(ReadBoth(true).value(), std::pair(int64_t{1}, int64_t{0}));
 }
 
+TEST_F(LmdbPacksTest, AServiceOfOtherViewsIsReadFromAPackOfThem) {
+  Write(0, "k", 10, 1);
+  Write(1, "k", 10, 2);
+  const RowPack fewer[] = {{"service", {views_[1]}}};
+  ASSERT_TRUE(store_->ApplyPacks(fewer).ok());
+  EXPECT_TRUE(Says(1, 2));
+  ASSERT_TRUE(ApplyPack().ok());
+  EXPECT_TRUE(Says(1, 2));
+  std::string nothing;
+  JoinPackRow(std::vector<std::string_view>(2), &nothing);
+  EXPECT_FALSE(Overwrite("K00000003", nothing).ok()) << "the pack of before is gone";
+  ASSERT_TRUE(Overwrite("K00000004", nothing).ok());
+  EXPECT_EQ(ReadBoth(true).value(), std::pair(int64_t{0}, int64_t{0}));
+}
+
 TEST_F(LmdbPacksTest, DamagedRowsAreDataLossNamingTheService) {
   Write(0, "k", 10, 1);
   ASSERT_TRUE(ApplyPack().ok());
