@@ -280,7 +280,7 @@ class PrecomputedService : public testing::TestWithParam<const char*> {
 };
 
 TEST_P(PrecomputedService, AnswersAsItsViewsDoAfterAnything) {
-  const int steps = std::string_view(GetParam()) == "lmdb" ? 300 : 30;
+  const int steps = std::string_view(GetParam()) == "lmdb" ? 200 : 30;
   for (int step = 0; step < steps && !HasFatalFailure(); ++step) {
     Below(6) == 0 ? ChangeDefinitions() : WriteSome();
     if (!HasFatalFailure()) Compare();

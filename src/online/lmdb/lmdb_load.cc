@@ -55,7 +55,10 @@ Status LmdbLoad::FindPacks(std::string* missing) {
   packs_in_use_.clear();
   std::vector<uint32_t> tables;
   for (const auto& [name, table] : in_use_) tables.push_back(table.about->id);
-  for (const std::string& name : packs_->Names(writer_.get(), tables)) {
+  std::vector<std::string> names;
+  if (const int error = packs_->Names(writer_.get(), tables, &names); error != 0)
+    return Error("can not read", error);
+  for (const std::string& name : names) {
     bool found;
     SALVER_ASSIGN(auto pack, packs_->Find(writer_.get(), name, &found));
     if (pack == nullptr) {

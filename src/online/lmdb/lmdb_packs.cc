@@ -186,32 +186,43 @@ Status LmdbPacks::Open(std::string_view name) {
   return Status::OK();
 }
 
-std::vector<LmdbPack> LmdbPacks::All(MDB_txn* txn) const {
-  std::vector<LmdbPack> all;
+template <typename Visit>
+int LmdbPacks::ForEach(MDB_txn* txn, Visit visit) const {
   const std::string prefix = RecordKey("");
   MDB_cursor* cursor;
-  if (mdb_cursor_open(txn, environment_->main(), &cursor) != 0) return all;
+  if (const int error = mdb_cursor_open(txn, environment_->main(), &cursor); error != 0) return error;
   MDB_val key = ToVal(prefix), value;
-  for (int error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
-       error == 0 && ToView(key).starts_with(prefix);
-       error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) {
-    LmdbPack& pack = all.emplace_back();
-    pack.name = ToView(key).substr(prefix.size());
-    if (!ReadRecord(ToView(value), &pack)) all.pop_back();
+  int error = mdb_cursor_get(cursor, &key, &value, MDB_SET_RANGE);
+  while (error == 0 && ToView(key).starts_with(prefix)) {
+    if ((error = visit(ToView(key).substr(prefix.size()), ToView(value))) != 0) break;
+    error = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
   }
   mdb_cursor_close(cursor);
-  return all;
+  return error == MDB_NOTFOUND ? 0 : error;
 }
 
-std::vector<std::string> LmdbPacks::Names(MDB_txn* txn, std::span<const uint32_t> tables) {
-  std::vector<std::string> names;
-  for (LmdbPack& pack : All(txn)) {
-    const auto asked = [&](const LmdbPack::View& view) {
-      return std::find(tables.begin(), tables.end(), view.table) != tables.end();
-    };
-    if (std::any_of(pack.views.begin(), pack.views.end(), asked)) names.push_back(std::move(pack.name));
-  }
-  return names;
+int LmdbPacks::All(MDB_txn* txn, std::vector<LmdbPack>* all) const {
+  return ForEach(txn, [&](std::string_view name, std::string_view record) {
+    LmdbPack& pack = all->emplace_back();
+    pack.name = name;
+    return ReadRecord(record, &pack) ? 0 : MDB_CORRUPTED;
+  });
+}
+
+// Every write asks, so records are looked at where they lie.
+int LmdbPacks::Names(MDB_txn* txn, std::span<const uint32_t> tables, std::vector<std::string>* names) const {
+  return ForEach(txn, [&](std::string_view name, std::string_view record) {
+    uint32_t id, table, size;
+    bool readable = TakeBigEndian(&record, &id), asked = false;
+    while (readable && !record.empty()) {
+      readable = TakeBigEndian(&record, &table) && TakeBigEndian(&record, &size) && size <= record.size();
+      if (!readable) break;
+      record.remove_prefix(size);
+      asked = asked || std::find(tables.begin(), tables.end(), table) != tables.end();
+    }
+    if (asked) names->emplace_back(name);
+    return readable ? 0 : MDB_CORRUPTED;
+  });
 }
 
 int LmdbPacks::Drop(MDB_txn* txn, const LmdbPack& pack) {
@@ -225,7 +236,9 @@ int LmdbPacks::Drop(MDB_txn* txn, const LmdbPack& pack) {
 }
 
 int LmdbPacks::DropThoseOf(MDB_txn* txn, const std::string& view) {
-  for (const LmdbPack& pack : All(txn)) {
+  std::vector<LmdbPack> all;
+  if (const int error = All(txn, &all); error != 0) return error;
+  for (const LmdbPack& pack : all) {
     const auto is_view = [&](const LmdbPack::View& one) { return one.name == view; };
     if (std::none_of(pack.views.begin(), pack.views.end(), is_view)) continue;
     if (const int error = Drop(txn, pack); error != 0) return error;
@@ -262,7 +275,9 @@ int LmdbPacks::Apply(MDB_txn* txn, std::span<const RowPack> packs, LmdbTables* t
       to.views.push_back({table, view->name});
     }
   }
-  for (const LmdbPack& have : All(txn)) {
+  std::vector<LmdbPack> all;
+  if (const int error = All(txn, &all); error != 0) return error;
+  for (const LmdbPack& have : all) {
     const auto fits = [&](LmdbPack& pack) {
       pack.id = have.id;
       return pack.name == have.name && RecordOf(pack) == have.record;

@@ -53,8 +53,9 @@ class LmdbPacks {
   // committed.
   Result<PackPtr> FindToRead(MDB_txn* txn, std::string_view name, bool* found);
   Status Open(std::string_view name);
-  // The packs of the project that have a table of `tables`, with their names; Find tells which are open.
-  std::vector<std::string> Names(MDB_txn* txn, std::span<const uint32_t> tables);
+  // Adds the names of the project's packs that have a table of `tables`; Find tells which are open. LMDB's
+  // error or 0.
+  int Names(MDB_txn* txn, std::span<const uint32_t> tables, std::vector<std::string>* names) const;
 
   // In a write transaction; LMDB's error or 0. Forget what is known after it, committed or not.
   int Apply(MDB_txn* txn, std::span<const RowPack> packs, LmdbTables* tables);
@@ -67,8 +68,11 @@ class LmdbPacks {
     std::atomic<size_t> seen_in{0};  // the newest commit as of which it was seen to be this
   };
   std::string RecordKey(std::string_view name) const;
-  // All packs of the project; their tables are not open.
-  std::vector<LmdbPack> All(MDB_txn* txn) const;
+  // Visits the project's packs (name, record -> LMDB's error or 0). All gives them; their tables are not
+  // open.
+  template <typename Visit>
+  int ForEach(MDB_txn* txn, Visit visit) const;
+  int All(MDB_txn* txn, std::vector<LmdbPack>* all) const;
   int Drop(MDB_txn* txn, const LmdbPack& pack);
   int Create(MDB_txn* txn, LmdbPack pack, LmdbTables* tables);
 
