@@ -33,15 +33,14 @@ std::string LargeRead(size_t rows) {
 }
 
 TEST_F(OverloadTest, ReadsThatWouldWaitTooLongAreRefusedAtOnceAndHealthIsAnswered) {
-  constexpr milliseconds kReadTime{5};
   std::atomic<int> reads{0};
   store_->on_read = [&] {
     ++reads;
-    const auto end = std::chrono::steady_clock::now() + kReadTime;
+    const auto end = std::chrono::steady_clock::now() + milliseconds(10);
     while (std::chrono::steady_clock::now() < end) {
     }
   };
-  Serve({.workers = 1, .queue_time_max = milliseconds(1)});
+  Serve({.workers = 1, .queue_time_max = milliseconds(50)});
   for (int i = 0; i < 2; ++i) TestClient(port()).Post(kOnline, kRead);  // now it knows what a read costs
   constexpr int kClients = 30;
   std::vector<std::unique_ptr<TestClient>> clients;
@@ -63,8 +62,7 @@ TEST_F(OverloadTest, ReadsThatWouldWaitTooLongAreRefusedAtOnceAndHealthIsAnswere
     }
   }
   EXPECT_GT(answered, 0);
-  EXPECT_GT(refused, kClients / 3)
-      << "of all that came at the same time few can be answered in a millisecond";
+  EXPECT_GT(refused, kClients / 3) << "of all that came at the same time few can be answered in 50 ms";
   EXPECT_EQ(reads, answered + 2) << "no work is done for what is refused";
   EXPECT_EQ(clients[0]->Post(kOnline, kRead).body, kAnswer) << "the connections go on";
   const std::string text = clients[0]->Get("/metrics").body;
@@ -79,11 +77,11 @@ TEST_F(OverloadTest, GrpcCallsThatWouldWaitTooLongAreRefusedAtOnce) {
   std::atomic<int> reads{0};
   store_->on_read = [&] {
     ++reads;
-    const auto end = std::chrono::steady_clock::now() + milliseconds(5);
+    const auto end = std::chrono::steady_clock::now() + milliseconds(10);
     while (std::chrono::steady_clock::now() < end) {
     }
   };
-  Serve({.workers = 1, .queue_time_max = milliseconds(1)});
+  Serve({.workers = 1, .queue_time_max = milliseconds(50)});
   auto connection = std::make_unique<TestHttp2Client>(port());
   TestHttp2Client& client = *connection;
   for (int i = 0; i < 2; ++i) ASSERT_EQ(client.Grpc(kGrpcRead, GrpcRanking(1)).grpc_status(), "0");
@@ -97,7 +95,7 @@ TEST_F(OverloadTest, GrpcCallsThatWouldWaitTooLongAreRefusedAtOnce) {
     ++(status == "0" ? answered : refused);
   }
   EXPECT_GT(answered, 0);
-  EXPECT_GT(refused, 10) << "of all that came at the same time few can be answered in a millisecond";
+  EXPECT_GT(refused, 10) << "of all that came at the same time few can be answered in 50 ms";
   EXPECT_EQ(reads, answered + 2) << "no work is done for what is refused";
   connection.reset();
   server_->Stop();
