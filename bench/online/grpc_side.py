@@ -87,7 +87,8 @@ def load(what: str, pid: int, port: int, asked: Path, connections: int, seconds:
          answer_bytes: int) -> dict:
     """Closed loop: every connection has one call under way. The same call all the time."""
     before = cpu_seconds(pid)
-    said = run(["h2load", "-t", 1, "-c", connections, "-m", 1, "-D", seconds, f"--warm-up-time={warm_seconds}", "-d", asked,
+    main, warm = (f"{round(time * 1000)}ms" for time in (seconds, warm_seconds))
+    said = run(["h2load", "-t", 1, "-c", connections, "-m", 1, "-D", main, f"--warm-up-time={warm}", "-d", asked,
                 *HEADERS, f"http://127.0.0.1:{port}/{METHOD}"])
     return read_load(what, said, answer_bytes) | {"cpu_s": cpu_seconds(pid) - before}
 

@@ -4,7 +4,8 @@
   scripts/bench --limits                     writes docs/benchmarks-limits.md
   scripts/bench --limits --parts overload    prints only
 
-The parts: overload, precomputed. One event loop, `lmdb`, 10,000 entities, 25 views of 10 INT64 features. A whole run takes about three minutes. Nothing else should be running.
+The parts: overload, precomputed. One event loop, `lmdb`, 10,000 entities, 25 views of 10 INT64 features. A whole run takes
+about three minutes. Nothing else should be running.
 """
 
 import argparse

@@ -250,7 +250,6 @@ one = online(["driver_hourly_stats:conv_rate"], driver_id=[1001])
 serving.GetOnlineFeatures(one)
 done = failed = 0
 texts = set()
-print("ready", flush=True)
 end = time.monotonic() + 60
 while not failed and time.monotonic() < end:
     calls = [serving.GetOnlineFeatures.future(one) for _ in range(32)]
@@ -261,6 +260,8 @@ while not failed and time.monotonic() < end:
         except grpc.RpcError as error:
             failed += 1
             texts.add(error.code().name + ": " + error.details())
+    if done == 32:
+        print("ready", flush=True)
 print(json.dumps({"done": done, "failed": failed, "texts": sorted(texts)}))
 """, url.removeprefix("http://")], stdout=subprocess.PIPE, text=True, env=os.environ | ENVIRONMENT)
     assert client.stdout.readline() == "ready\n"
@@ -269,7 +270,6 @@ print(json.dumps({"done": done, "failed": failed, "texts": sorted(texts)}))
     assert process.wait(timeout=30) == 0, process.stderr.read()
     found = json.loads(out)
     # Calls that begin when nobody listens any more fail, and say just that.
-    assert found["done"] > 0
     assert all(text.startswith("UNAVAILABLE") and "onnect" in text for text in found["texts"]), found
 
 
