@@ -1,7 +1,7 @@
 // The feature server: Feast's endpoints over HTTP/1.1, HTTP/2 and gRPC on one port, plain or through TLS. One
-// event loop a worker; a request that only reads is answered on the loop that received it, slow ones (push,
-// materialize) on a small pool of their own, so that they never hold up reads. Everything is bounded; what is
-// over a limit is answered with the reason.
+// event loop a worker; a request that only reads is answered on the loop that received it. Searches, pushes
+// and materializations have a small pool each, so that none holds up another, nor reads. Everything is
+// bounded; what is over a limit is answered with the reason.
 //
 // Thread safety: Stop and port from any thread.
 #pragma once
@@ -26,7 +26,8 @@ struct HttpServerOptions {
   size_t head_bytes_max = 32 << 10;  // 431 beyond
   size_t json_depth_max = 32;        // 422 beyond
   int connections_max = 10'000;      // 503 beyond
-  int slow_requests_max = 64;        // push and materialize, waiting or running; 503 beyond
+  // Waiting or running: of searches, of pushes, of materializations; 503 beyond.
+  int pool_requests_max = 64;
   // Bytes of requests and of their answers, as far as can be told before; 503 beyond. Loops share it evenly.
   int64_t bytes_in_flight_max = 256 << 20;
   // Reads that would wait longer for their turn are answered 503 at once.

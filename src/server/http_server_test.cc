@@ -230,27 +230,48 @@ class Gate {
   bool arrived_ = false, open_ = false;
 };
 
-TEST_F(HttpServerTest, ReadsGoOnBesideSlowRequestsAndAFullQueueAnswers503) {
+// How many requests a queue of the server has, as it says itself.
+int64_t QueueLength(TestClient* client, const std::string& queue) {
+  const std::string text = client->Get("/metrics").body, name = "queue_length{queue=\"" + queue + "\"} ";
+  return std::stoll(text.substr(text.find(name) + name.size()));
+}
+
+TEST_F(HttpServerTest, ReadsGoOnBesideASearchThatLooksAtEveryRow) {
+  Gate gate;
+  store_->on_search = [&] { gate.Wait(); };
+  Serve({.workers = 1});
+  TestClient searching(port()), client(port());
+  searching.Send(PostBytes("/search", R"({"features":["stats:score"],"query":[1],"top_k":1})"));
+  while (QueueLength(&client, "searches") == 0) {
+    // It is on its way.
+  }
+  EXPECT_EQ(client.Post(kOnline, kRead).body, kAnswer);
+  gate.Open();
+  EXPECT_EQ(searching.Receive()->status, 500) << "the view has no vectors";
+}
+
+TEST_F(HttpServerTest, ReadsAndWritesGoOnBesideMaterializationsWhoseFullQueueAnswers503) {
   std::atomic<int> started{0};
   Gate gate;
   store_->on_materialize = [&] {
     ++started;
     gate.Wait();
   };
-  Serve({.workers = 1, .slow_requests_max = 3});
+  Serve({.workers = 1, .pool_requests_max = 3});
   std::vector<std::unique_ptr<TestClient>> waiting;
   for (int i = 0; i < 3; ++i) {
     waiting.push_back(std::make_unique<TestClient>(port()));
     waiting.back()->Send(PostBytes("/materialize", kDay));
   }
   TestClient client(port());
-  TestAnswer refused;
-  while ((refused = client.Post("/write-to-online-store", "{}")).status == 422) {
+  while (QueueLength(&client, "materializations") < 3) {
     // The three are on their way still.
   }
+  const TestAnswer refused = client.Post("/materialize", kDay);
   EXPECT_EQ(refused.status, 503);
   EXPECT_EQ(refused.headers.at("retry-after"), "1");
   EXPECT_EQ(client.Post(kOnline, kRead).body, kAnswer);
+  EXPECT_EQ(client.Post("/write-to-online-store", "{}").status, 422);
   gate.Open();
   for (const auto& one : waiting) EXPECT_EQ(one->Receive()->status, 200);
   EXPECT_EQ(started, 3);

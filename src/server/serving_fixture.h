@@ -14,14 +14,14 @@
 
 namespace salver {
 
-// A real store whose materialization does what the test says instead, and whose reads do it before: how tests
-// make a request slow.
+// A real store whose materialization does what the test says instead, and whose reads, searches and writes do
+// it before: how tests make a request slow.
 class HookedStore final : public FeatureStore {
  public:
   explicit HookedStore(std::unique_ptr<FeatureStore> store) : store_(std::move(store)) {}
 
   // Set before the server starts; called from its threads.
-  std::function<void()> on_materialize, on_read;
+  std::function<void()> on_materialize, on_read, on_search, on_write;
 
   const std::string& project() const override { return store_->project(); }
   const std::string& repository() const override { return store_->repository(); }
@@ -38,6 +38,7 @@ class HookedStore final : public FeatureStore {
     return store_->GetOnlineFeatures(request, deadline);
   }
   Result<OnlineResponse> RetrieveOnlineDocuments(const DocumentRequest& request, Deadline deadline) override {
+    if (on_search) on_search();
     return store_->RetrieveOnlineDocuments(request, deadline);
   }
   bool WaitsForServers() const override { return store_->WaitsForServers(); }
@@ -48,9 +49,11 @@ class HookedStore final : public FeatureStore {
     return MaterializeReport();
   }
   Status Push(std::string_view push_source, const arrow::Table& rows, PushTarget target) override {
+    if (on_write) on_write();
     return store_->Push(push_source, rows, target);
   }
   Status WriteToOnlineStore(std::string_view view, const arrow::Table& rows) override {
+    if (on_write) on_write();
     return store_->WriteToOnlineStore(view, rows);
   }
   Status WriteToOfflineStore(std::string_view view, const arrow::Table& rows) override {

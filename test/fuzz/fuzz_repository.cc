@@ -82,7 +82,7 @@ FuzzRepository::FuzzRepository() {
               &options_,
               &metrics_,
               &materializing_,
-              [](const std::function<void()>&) { return false; },
+              [](HttpTurn, const std::function<void()>&) { return false; },
               [] { return ServerLoad{}; }};
 }
 

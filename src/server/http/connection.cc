@@ -304,15 +304,13 @@ void Connection::Handle() {
     return held_.Taken(answer_bytes);
   }
   auto self = shared_from_this();
-  const bool queued = server_->context.run_later([self] {
+  const bool queued = server_->context.run_later(route_->turn, [self] {
     self->answered_.handling_start = Clock::now();
     auto answer =
         std::make_shared<HttpResponse>(RunRoute(*self->route_, self->request_, self->server_->context));
     asio::post(self->stream_.executor(), [self, answer] { self->Answer(std::move(*answer)); });
   });
-  if (queued) return;
-  ++server_->refused_writes;
-  Answer(TryLater(kTooManyWaiting));
+  if (!queued) Answer(TryLater(kTooManyWaiting));
 }
 
 void Connection::Run(bool in_time) {

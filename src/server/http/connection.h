@@ -2,7 +2,7 @@
 // out. Bytes of the next request wait in the buffer (pipelining). One that begins with HTTP/2's preface goes
 // on as an Http2Connection. Nothing here knows what a feature is.
 //
-// Thread safety: everything on the loop of the socket, but for handlers of slow routes.
+// Thread safety: everything on the loop of the socket, but for handlers of routes that run on a pool.
 #pragma once
 
 #include "server/http/byte_stream.h"
@@ -66,7 +66,7 @@ class Connection final : public Session,
   void Close();
 
   // The one timer: nothing is re-armed while deadlines only move on. It waits until the connection is closed,
-  // and so keeps the loop running for one that waits for its slow request.
+  // and so keeps the loop running for one that waits for its pool.
   void SetDeadline(Clock::time_point deadline);
   void Watch();
   void OnTimeout();

@@ -1,4 +1,4 @@
-// How the calls of an HTTP/2 connection are run: at once, in the loop's queue, or on the slow pool.
+// How the calls of an HTTP/2 connection are run: at once, in the loop's queue, or on a pool.
 #include "server/http/http2_call.h"
 
 #include <boost/asio/post.hpp>
@@ -27,11 +27,11 @@ void Http2Connection::Handle(const std::shared_ptr<Call>& call) {
                                          "\" here. docs/serving.md lists the methods.");
     return Answer(call.get());
   }
-  if (call->turn() == HttpTurn::kSlow) return RunLater(call);
   if (call->turn() == HttpTurn::kAtOnce) {
     Run(call.get());
     return Answer(call.get());
   }
+  if (call->turn() != HttpTurn::kQueued) return RunLater(call);
   size_t answer_bytes = 0;
   if (!loop_->queue.Enter(call, *call->endpoint(), call->request.body.size(), &answer_bytes))
     return RefuseForNow(call.get(), kTooBusy);
@@ -52,7 +52,7 @@ void Http2Connection::RunInTurn(Call* call, bool in_time) {
 
 void Http2Connection::RunLater(const std::shared_ptr<Call>& call) {
   auto self = shared_from_this();
-  const bool queued = server_->context.run_later([self, call] {
+  const bool queued = server_->context.run_later(call->turn(), [self, call] {
     call->answered.handling_start = Clock::now();
     self->Run(call.get());
     asio::post(self->stream_.executor(), [self, call] {
@@ -61,9 +61,7 @@ void Http2Connection::RunLater(const std::shared_ptr<Call>& call) {
       self->Send();
     });
   });
-  if (queued) return;
-  ++server_->refused_writes;
-  RefuseForNow(call.get(), kTooManyWaiting);
+  if (!queued) RefuseForNow(call.get(), kTooManyWaiting);
 }
 
 void Http2Connection::RefuseForNow(Call* call, std::string_view reason) {

@@ -11,7 +11,7 @@
 
 namespace salver {
 
-// Thread safety: on the loop of its connection, but while a slow one is run.
+// Thread safety: on the loop of its connection, but while one is run on a pool.
 class Http2Connection::Call final : public QueuedRequest {
  public:
   enum class Stage { kReading, kWaiting, kHandling, kAnswering };

@@ -4,7 +4,7 @@
 // Bounded per connection: calls open at once, bytes of their bodies, bytes of answers that the client has not
 // taken (beyond that, calls wait before they enter the loop's queue, where they wait their turn).
 //
-// Thread safety: everything on the loop of the socket, but for handlers of slow methods.
+// Thread safety: everything on the loop of the socket, but for handlers that run on a pool.
 #pragma once
 
 #include "server/http/byte_stream.h"

@@ -8,13 +8,13 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/asio/thread_pool.hpp>
 
 #include <atomic>
 #include <thread>
 
 #include "salver/log.h"
 #include "server/http/connection.h"
+#include "server/http/work_pool.h"
 
 namespace salver {
 namespace {
@@ -23,7 +23,7 @@ namespace asio = boost::asio;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr size_t kSlowThreads = 2;
+constexpr size_t kWriteThreads = 2, kJobThreads = 2;
 constexpr size_t kLogLinesMax = 8192;  // that wait for stderr
 
 // One event loop on its own thread, and the connections it serves.
@@ -151,14 +151,18 @@ class Listener {
 
 class AsioHttpServer final : public HttpServer {
  public:
-  AsioHttpServer(FeatureStore* store, const HttpServerOptions& options) {
+  AsioHttpServer(FeatureStore* store, const HttpServerOptions& options)
+      : searches_(std::max(1u, std::thread::hardware_concurrency()), options.pool_requests_max),
+        writes_(kWriteThreads, options.pool_requests_max),
+        jobs_(kJobThreads, options.pool_requests_max) {
     server_.options = options;
-    server_.context = {store,
-                       &server_.options,
-                       &server_.metrics,
-                       &server_.materializing,
-                       [this](std::function<void()> work) { return RunLater(std::move(work)); },
-                       [this] { return Load(); }};
+    server_.context = {
+        store,
+        &server_.options,
+        &server_.metrics,
+        &server_.materializing,
+        [this](HttpTurn turn, std::function<void()> work) { return PoolOf(turn).Run(std::move(work)); },
+        [this] { return Load(); }};
     // A loop that waits for a store's server leaves its core to others.
     const unsigned loops_per_core = store->WaitsForServers() ? 4 : 1;
     int count = options.workers;
@@ -202,41 +206,36 @@ class AsioHttpServer final : public HttpServer {
     };
     if (port_ != 0) stop(listener_.get(), workers_);
     if (metrics_port_ >= 0) stop(metrics_listener_.get(), metrics_workers_);
-    // First the loops, whose connections wait for their slow requests; then what no connection waits for.
+    // First the loops, whose connections wait for what the pools run; then what no connection waits for.
     for (const auto* workers : {&workers_, &metrics_workers_}) {
       for (const auto& worker : *workers) worker->Join();
     }
-    slow_pool_.join();
+    for (WorkPool* pool : {&searches_, &writes_, &jobs_}) pool->Join();
     log_.reset();
   }
 
  private:
-  bool RunLater(std::function<void()> work) {
-    if (slow_requests_.fetch_add(1) >= server_.options.slow_requests_max) {
-      --slow_requests_;
-      return false;
-    }
-    asio::post(slow_pool_, [this, work = std::move(work)] {
-      work();
-      --slow_requests_;
-    });
-    return true;
+  WorkPool& PoolOf(HttpTurn turn) {
+    return turn == HttpTurn::kSearch ? searches_ : turn == HttpTurn::kWrite ? writes_ : jobs_;
   }
 
   ServerLoad Load() const {
     ServerLoad load{.connections = server_.connections,
-                    .writes_queued = slow_requests_,
+                    .searches_queued = searches_.count(),
+                    .writes_queued = writes_.count(),
+                    .jobs_queued = jobs_.count(),
                     .bytes_in_flight_max = server_.options.bytes_in_flight_max,
-                    .refused_writes = server_.refused_writes,
-                    .refused_connections = server_.refused_connections};
+                    .refused_connections = server_.refused_connections,
+                    .refused_searches = searches_.refused(),
+                    .refused_writes = writes_.refused(),
+                    .refused_jobs = jobs_.refused()};
     for (const auto& worker : workers_) worker->queue().AddTo(&load);
     return load;
   }
 
   std::unique_ptr<BackgroundLog> log_ = std::make_unique<BackgroundLog>(kLogLinesMax);
   ServerState server_;
-  std::atomic<int> slow_requests_{0};
-  asio::thread_pool slow_pool_{kSlowThreads};
+  WorkPool searches_, writes_, jobs_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<Listener> listener_;
   std::vector<std::unique_ptr<Worker>> metrics_workers_;  // one, or none

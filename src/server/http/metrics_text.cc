@@ -257,7 +257,9 @@ void AddLoad(const ServerLoad& load, Families* out) {
   out->Gauge("salver_connections", "Open connections", {}, double(load.connections));
   const char* queue = "Requests that wait for their turn or run";
   out->Gauge("salver_queue_length", queue, {{"queue", "reads"}}, double(load.reads_queued));
+  out->Gauge("salver_queue_length", queue, {{"queue", "searches"}}, double(load.searches_queued));
   out->Gauge("salver_queue_length", queue, {{"queue", "writes"}}, double(load.writes_queued));
+  out->Gauge("salver_queue_length", queue, {{"queue", "materializations"}}, double(load.jobs_queued));
   out->Gauge("salver_bytes_in_flight", "Bytes of requests and answers in memory", {},
              double(load.bytes_in_flight));
   out->Gauge("salver_bytes_in_flight_max", "Where requests begin to be refused", {},
@@ -268,7 +270,9 @@ void AddLoad(const ServerLoad& load, Families* out) {
   };
   refused("bytes_in_flight", load.refused_for_bytes);
   refused("queue_time", load.refused_for_time);
+  refused("search_queue", load.refused_searches);
   refused("write_queue", load.refused_writes);
+  refused("materialization_queue", load.refused_jobs);
   refused("connections", load.refused_connections);
 }
 

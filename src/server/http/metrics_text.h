@@ -15,9 +15,11 @@ namespace salver {
 // What the server holds at the moment of a scrape, and what it has refused since it started.
 struct ServerLoad {
   int64_t connections = 0;
-  int64_t reads_queued = 0, writes_queued = 0;  // requests that wait for their turn or run
+  // Requests that wait for their turn or run.
+  int64_t reads_queued = 0, searches_queued = 0, writes_queued = 0, jobs_queued = 0;
   int64_t bytes_in_flight = 0, bytes_in_flight_max = 0;
-  uint64_t refused_for_bytes = 0, refused_for_time = 0, refused_writes = 0, refused_connections = 0;
+  uint64_t refused_for_bytes = 0, refused_for_time = 0, refused_connections = 0;
+  uint64_t refused_searches = 0, refused_writes = 0, refused_jobs = 0;
 };
 
 // `endpoints`: the paths that Metrics::CountRequest numbers. From any thread; asks the registry as a request

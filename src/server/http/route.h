@@ -45,22 +45,25 @@ struct HttpResponse {
   RequestShape shape;
 };
 
+// How a request of a route is run. Each pool has its own threads and its own queue: a push waits for no
+// materialization.
+enum class HttpTurn : uint8_t {
+  kAtOnce,  // on the loop that received it, before all that wait: little work, and wanted most under load
+  kQueued,  // on the loop that received it, in turn
+  kSearch,  // on the pool of searches, which may look at every row
+  kWrite,   // on the pool of pushes
+  kJob      // on the pool of materializations
+};
+
 // What handlers share. Outlives every request.
 struct HttpContext {
   FeatureStore* store;
   const HttpServerOptions* options;
   Metrics* metrics;
   RunningViews* materializing;
-  // Runs `work` later on the slow pool; false when its queue is full.
-  std::function<bool(std::function<void()>)> run_later;
+  // Runs `work` later on the pool of a turn; false when its queue is full.
+  std::function<bool(HttpTurn, std::function<void()>)> run_later;
   std::function<ServerLoad()> load;
-};
-
-// How a request of a route is run.
-enum class HttpTurn : uint8_t {
-  kAtOnce,  // on the loop that received it, before all that wait: little work, and wanted most under load
-  kQueued,  // on the loop that received it, in turn
-  kSlow     // on the slow pool
 };
 
 struct HttpRoute {

@@ -391,13 +391,13 @@ HttpResponse MaterializeLater(MaterializeOptions options, bool force, const Http
         &body);
     return {.status = 409, .body = body + ",\"feature_views\":" + NamesJson(busy) + "}"};
   }
-  const bool queued = context.run_later([&context, options = std::move(options), names] {
+  const bool queued = context.run_later(HttpTurn::kJob, [&context, options = std::move(options), names] {
     (void)CountedMaterialize(options, context);  // its error is in the log and in the counts
     context.materializing->Release(names);
   });
   if (!queued) {
     context.materializing->Release(names);
-    return Failure(Status::Unavailable("too many materializations and pushes are waiting. Try again later."));
+    return Failure(Status::Unavailable("too many materializations are waiting. Try again later."));
   }
   return {.status = 202, .body = "{\"status\":\"accepted\",\"feature_views\":" + NamesJson(names) + "}"};
 }
@@ -470,9 +470,9 @@ bool IsPath(std::string_view route, std::string_view path) {
 constexpr HttpRoute kRoutes[] = {
     {"POST", "/get-online-features", HttpTurn::kQueued, "read_online", "Newest features of entities",
      GetOnlineFeatures},
-    {"POST", "/search", HttpTurn::kQueued, "read_online",
+    {"POST", "/search", HttpTurn::kSearch, "read_online",
      "Documents nearest to a vector, or with words in them", SearchDocuments},
-    {"POST", "/retrieve-online-documents", HttpTurn::kQueued, "read_online", "The old name of /search",
+    {"POST", "/retrieve-online-documents", HttpTurn::kSearch, "read_online", "The old name of /search",
      SearchDocuments},
     {"GET", "/v1/vector_stores", HttpTurn::kQueued, "describe", "Views that can be searched by a vector",
      ListVectorStores},
@@ -480,12 +480,12 @@ constexpr HttpRoute kRoutes[] = {
      GetVectorStore},
     {"POST", "/v1/vector_stores/{vector_store_id}/search", HttpTurn::kQueued, "read_online",
      "Refused: the server embeds no text", SearchVectorStore},
-    {"POST", "/push", HttpTurn::kSlow, "write_online", "Rows for all views of a push source", Push},
-    {"POST", "/write-to-online-store", HttpTurn::kSlow, "write_online", "Rows for one feature view",
+    {"POST", "/push", HttpTurn::kWrite, "write_online", "Rows for all views of a push source", Push},
+    {"POST", "/write-to-online-store", HttpTurn::kWrite, "write_online", "Rows for one feature view",
      WriteToOnlineStore},
-    {"POST", "/materialize", HttpTurn::kSlow, "write_online", "History of a time range into the online store",
+    {"POST", "/materialize", HttpTurn::kJob, "write_online", "History of a time range into the online store",
      MaterializeRange},
-    {"POST", "/materialize-incremental", HttpTurn::kSlow, "write_online", "What is new into the online store",
+    {"POST", "/materialize-incremental", HttpTurn::kJob, "write_online", "What is new into the online store",
      MaterializeIncremental},
     {"GET", "/health", HttpTurn::kAtOnce, "", "200 when the registry can be read", Health},
     {"GET", "/metrics", HttpTurn::kAtOnce, "", "Counters in Prometheus' text form", ShowMetrics},

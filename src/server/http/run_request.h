@@ -18,7 +18,7 @@ HttpResponse RunRoute(const HttpRoute& route, const HttpRequest& request,
 HttpResponse Refusal(int status, std::string_view reason);
 // 503 for one that has no place in its queue, because of `reason`.
 HttpResponse TryLater(std::string_view reason);
-// Why the slow pool's is full.
+// Why one has none on a pool.
 inline constexpr std::string_view kTooManyWaiting =
     "too many requests of this kind are waiting. Try again later.";
 

@@ -21,7 +21,7 @@ struct ServerState {
   Metrics metrics;
   RunningViews materializing;
   std::atomic<int> connections{0};
-  std::atomic<uint64_t> refused_connections{0}, refused_writes{0};
+  std::atomic<uint64_t> refused_connections{0};
   std::atomic<bool> stopping{false};
 };
 
