@@ -14,7 +14,6 @@ namespace salver {
 namespace {
 
 using std::chrono::milliseconds;
-using OverloadTest = ServingFixture;
 constexpr std::string_view kOnline = "/get-online-features";
 constexpr std::string_view kGrpcRead = "/feast.serving.ServingService/GetOnlineFeatures";
 
@@ -32,15 +31,23 @@ std::string LargeRead(size_t rows) {
   return R"({"feature_service":"ranking","entities":{"driver_id":[)" + ids + "]}}";
 }
 
+class OverloadTest : public ServingFixture {
+ protected:
+  // Reads take 10 ms each and may wait for 50.
+  void ServeSlowReads() {
+    store_->on_read = [this] {
+      ++reads_;
+      const auto end = std::chrono::steady_clock::now() + milliseconds(10);
+      while (std::chrono::steady_clock::now() < end) {
+      }
+    };
+    Serve({.workers = 1, .queue_time_max = milliseconds(50)});
+  }
+  std::atomic<int> reads_{0};
+};
+
 TEST_F(OverloadTest, ReadsThatWouldWaitTooLongAreRefusedAtOnceAndHealthIsAnswered) {
-  std::atomic<int> reads{0};
-  store_->on_read = [&] {
-    ++reads;
-    const auto end = std::chrono::steady_clock::now() + milliseconds(10);
-    while (std::chrono::steady_clock::now() < end) {
-    }
-  };
-  Serve({.workers = 1, .queue_time_max = milliseconds(50)});
+  ServeSlowReads();
   for (int i = 0; i < 2; ++i) TestClient(port()).Post(kOnline, kRead);  // now it knows what a read costs
   constexpr int kClients = 30;
   std::vector<std::unique_ptr<TestClient>> clients;
@@ -63,7 +70,7 @@ TEST_F(OverloadTest, ReadsThatWouldWaitTooLongAreRefusedAtOnceAndHealthIsAnswere
   }
   EXPECT_GT(answered, 0);
   EXPECT_GT(refused, kClients / 3) << "of all that came at the same time few can be answered in 50 ms";
-  EXPECT_EQ(reads, answered + 2) << "no work is done for what is refused";
+  EXPECT_EQ(reads_, answered + 2) << "no work is done for what is refused";
   EXPECT_EQ(clients[0]->Post(kOnline, kRead).body, kAnswer) << "the connections go on";
   const std::string text = clients[0]->Get("/metrics").body;
   EXPECT_NE(text.find("salver_refused_total{reason=\"queue_time\"} " + std::to_string(refused)),
@@ -74,14 +81,7 @@ TEST_F(OverloadTest, ReadsThatWouldWaitTooLongAreRefusedAtOnceAndHealthIsAnswere
 
 // Streams of one connection wait in the same queue, and answers that nobody takes give way there too.
 TEST_F(OverloadTest, GrpcCallsThatWouldWaitTooLongAreRefusedAtOnce) {
-  std::atomic<int> reads{0};
-  store_->on_read = [&] {
-    ++reads;
-    const auto end = std::chrono::steady_clock::now() + milliseconds(10);
-    while (std::chrono::steady_clock::now() < end) {
-    }
-  };
-  Serve({.workers = 1, .queue_time_max = milliseconds(50)});
+  ServeSlowReads();
   auto connection = std::make_unique<TestHttp2Client>(port());
   TestHttp2Client& client = *connection;
   for (int i = 0; i < 2; ++i) ASSERT_EQ(client.Grpc(kGrpcRead, GrpcRanking(1)).grpc_status(), "0");
@@ -96,7 +96,7 @@ TEST_F(OverloadTest, GrpcCallsThatWouldWaitTooLongAreRefusedAtOnce) {
   }
   EXPECT_GT(answered, 0);
   EXPECT_GT(refused, 10) << "of all that came at the same time few can be answered in 50 ms";
-  EXPECT_EQ(reads, answered + 2) << "no work is done for what is refused";
+  EXPECT_EQ(reads_, answered + 2) << "no work is done for what is refused";
   connection.reset();
   server_->Stop();
 }

@@ -5,6 +5,7 @@
 
 #include <filesystem>
 #include <map>
+#include <utility>
 
 #include "base/files.h"
 
@@ -183,6 +184,28 @@ void LmdbEnvironment::Reader::End() {
   }
   txn_ = nullptr;
   map_.unlock();
+}
+
+LmdbEnvironment::TableOpening::~TableOpening() {
+  if (txn_ != nullptr) mdb_txn_abort(txn_);
+}
+
+Status LmdbEnvironment::TableOpening::Begin() {
+  {
+    Reader reader(environment_);  // takes the map's size when another process grew it
+    SALVER_RETURN_NOT_OK(reader.Begin());
+  }
+  map_ = environment_->HoldMap();
+  opening_ = std::unique_lock(environment_->table_opening_);
+  // Of its own: tables do not stay open when a transaction is reset.
+  const int error = mdb_txn_begin(environment_->env_, nullptr, MDB_RDONLY, &txn_);
+  return error == 0 ? Status::OK() : environment_->Error("can not read", error);
+}
+
+int LmdbEnvironment::TableOpening::Commit() {
+  const int error = mdb_txn_commit(std::exchange(txn_, nullptr));
+  opening_.unlock();
+  return error;
 }
 
 Status LmdbEnvironment::Writer::Begin(size_t reserve) {

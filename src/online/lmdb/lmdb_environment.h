@@ -61,6 +61,25 @@ class LmdbEnvironment {
     MDB_txn* txn_ = nullptr;
   };
 
+  // A read transaction in which tables are opened, one at a time in a process: LMDB allows no more. They stay
+  // open once it is committed.
+  class TableOpening {
+   public:
+    explicit TableOpening(LmdbEnvironment* environment) : environment_(environment) {}
+    TableOpening(const TableOpening&) = delete;
+    TableOpening& operator=(const TableOpening&) = delete;
+    ~TableOpening();
+    Status Begin();
+    int Commit();
+    MDB_txn* get() const { return txn_; }
+
+   private:
+    LmdbEnvironment* const environment_;
+    std::shared_lock<std::shared_mutex> map_;
+    std::unique_lock<std::mutex> opening_;
+    MDB_txn* txn_ = nullptr;
+  };
+
   // The write transaction of one thread; others and other processes wait in Begin.
   class Writer {
    public:

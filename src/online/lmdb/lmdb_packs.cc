@@ -155,30 +155,20 @@ Result<LmdbPacks::PackPtr> LmdbPacks::FindToRead(MDB_txn* txn, std::string_view 
 }
 
 Status LmdbPacks::Open(std::string_view name) {
-  {
-    LmdbEnvironment::Reader reader(environment_);  // takes the map's size when another process grew it
-    SALVER_RETURN_NOT_OK(reader.Begin());
-  }
-  const auto map = environment_->HoldMap();
-  std::unique_lock opening(environment_->table_opening());
-  MDB_txn* txn;  // of its own: the table stays open when it is committed, not when it is reset
-  int error = mdb_txn_begin(environment_->get(), nullptr, MDB_RDONLY, &txn);
-  if (error != 0) return environment_->Error("can not read", error);
+  LmdbEnvironment::TableOpening opening(environment_);
+  SALVER_RETURN_NOT_OK(opening.Begin());
+  MDB_txn* const txn = opening.get();
   auto pack = std::make_shared<LmdbPack>();
   pack->name.assign(name);
   const std::string key_bytes = RecordKey(name);
   MDB_val key = ToVal(key_bytes), value;
-  error = mdb_get(txn, environment_->main(), &key, &value);
+  int error = mdb_get(txn, environment_->main(), &key, &value);
   const bool readable = error != 0 || ReadRecord(ToView(value), pack.get());
   if (error == 0 && readable) error = mdb_dbi_open(txn, RowsName(pack->id).c_str(), 0, &pack->rows);
-  if (error != 0 || !readable) {
-    mdb_txn_abort(txn);
-    if (error == MDB_NOTFOUND) return Status::OK();  // dropped meanwhile: Find says so
-    return readable ? environment_->Error("can not open a pack", error)
-                    : environment_->Error("can not open a pack", MDB_CORRUPTED);
-  }
-  if ((error = mdb_txn_commit(txn)) != 0) return environment_->Error("can not open a pack", error);
-  opening.unlock();
+  if (error == MDB_NOTFOUND) return Status::OK();  // dropped meanwhile: Find says so
+  if (!readable) error = MDB_CORRUPTED;
+  if (error == 0) error = opening.Commit();
+  if (error != 0) return environment_->Error("can not open a pack", error);
   std::unique_lock lock(mutex_);
   Opened& opened = packs_[pack->name];
   opened.seen_in = 0;

@@ -154,18 +154,12 @@ Result<const FeatureView*> LmdbTables::Find(MDB_txn* txn, std::span<const Online
 }
 
 Status LmdbTables::Open(const FeatureView& view) {
-  {
-    LmdbEnvironment::Reader reader(environment_);  // takes the map's size when another process grew it
-    SALVER_RETURN_NOT_OK(reader.Begin());
-  }
-  const auto map = environment_->HoldMap();
-  std::unique_lock opening(environment_->table_opening());
-  MDB_txn* txn;  // of its own: the table stays open when it is committed, not when it is reset
-  int error = mdb_txn_begin(environment_->get(), nullptr, MDB_RDONLY, &txn);
-  if (error != 0) return environment_->Error("can not read", error);
+  LmdbEnvironment::TableOpening opening(environment_);
+  SALVER_RETURN_NOT_OK(opening.Begin());
+  MDB_txn* const txn = opening.get();
   auto table = std::make_shared<LmdbTable>();
   Record record;
-  error = FindRecord(txn, view.name, &record);
+  int error = FindRecord(txn, view.name, &record);
   table->id = record.id;
   LmdbChangeLog& log = table->changes;
   log.incarnation = record.incarnation;
@@ -174,16 +168,12 @@ Status LmdbTables::Open(const FeatureView& view) {
     error = mdb_dbi_open(txn, LmdbChangeLog::ByKeyName(record.id).c_str(), 0, &log.by_key);
   if (error == 0 && log)
     error = mdb_dbi_open(txn, LmdbChangeLog::ByNumberName(record.id).c_str(), 0, &log.by_number);
-  if (error != 0) {
-    mdb_txn_abort(txn);
-    if (error == MDB_NOTFOUND) return UnknownView(view, "lmdb");
-    return environment_->Error("can not open a table", error);
-  }
+  if (error == MDB_NOTFOUND) return UnknownView(view, "lmdb");
+  if (error != 0) return environment_->Error("can not open a table", error);
   auto schemas = ReadSchemas(txn, table->id);
-  error = mdb_txn_commit(txn);
+  error = opening.Commit();
   if (error != 0) return environment_->Error("can not open a table", error);
   if (!schemas.ok()) return schemas.status();
-  opening.unlock();
   table->schemas = std::move(schemas).value();
   std::unique_lock lock(mutex_);
   tables_[view.name] = std::move(table);
