@@ -75,7 +75,9 @@ class Salver(Side):
         return self.timed("materialize", start, end)
 
     def serve(self, port: int) -> list:
-        return [self.command, "-c", self.repository, "serve", "--port", port, "--workers", self.workers]
+        # All sides wait for their turn however long that takes, as where system calls are traced.
+        return [self.command, "-c", self.repository, "serve", "--port", port, "--workers", self.workers,
+                "--queue-time-ms", 60_000]
 
 
 def free_port() -> int:

@@ -352,7 +352,7 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=16, help="of the load generator (16)")
     parser.add_argument("--entities", type=int, default=10000, help="entities in the data (10000)")
     parser.add_argument("--memory-seconds", type=float, default=60, help="of load while memory is watched (60)")
-    parser.add_argument("--output", type=Path, default=ROOT / "docs/benchmarks-online.md")
+    parser.add_argument("--output", type=Path, help="where to write (docs/benchmarks-online.md, for everything)")
     parser.add_argument("--folder", type=Path, default=ROOT / "build/bench-online", help="for data and repositories")
     arguments = parser.parse_args()
     python = os.environ.get("SALVER_FEAST_PYTHON", str(ROOT / ".venv-feast/bin/python"))
@@ -373,9 +373,10 @@ def main() -> None:
     bench = Bench(arguments, python)
     bench.run([cases[name] for name in chosen])
     text = report.document(bench, date.today(), python)
-    if whole:
-        arguments.output.write_text(text)
-        print(f"== written to {arguments.output}")
+    if whole or arguments.output:
+        output = arguments.output or ROOT / "docs/benchmarks-online.md"
+        output.write_text(text)
+        print(f"== written to {output}")
     else:
         print(text)
 
