@@ -5,7 +5,7 @@
 // What a request will cost is guessed from its route's last ones, by the size of its body; what it did cost
 // corrects the guess. A guess never keeps a request out that finds the loop idle.
 //
-// Thread safety: everything on the loop's thread, but for load(), from any.
+// Thread safety: everything on the loop's thread, but for AddTo, from any.
 #pragma once
 
 #include <array>

@@ -14,6 +14,7 @@
 #include "server/http/grpc_methods.h"
 #include "server/http/json_frame.h"
 #include "server/http/route.h"
+#include "server/http/run_request.h"
 #include "server/http/vector_stores.h"
 #include "server/http/view_versions.h"
 #include "serving/filter_json.h"
@@ -23,11 +24,6 @@ namespace {
 
 using simdjson::dom::element;
 using simdjson::dom::object;
-
-HttpResponse Failure(const Status& status) {
-  FeastError error = ToFeastError(status);
-  return {.status = error.http_status, .body = std::move(error.body), .retry_after = error.retry_after};
-}
 
 HttpResponse Invalid(std::string_view type, std::string_view location, std::string_view message) {
   return {.status = 422, .body = InvalidBody(type, location, message)};

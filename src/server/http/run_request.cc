@@ -4,6 +4,7 @@
 
 #include "model/value_codec.h"
 #include "salver/log.h"
+#include "server/feast_errors.h"
 
 namespace salver {
 namespace {
@@ -34,6 +35,11 @@ HttpResponse RunRoute(const HttpRoute& route, const HttpRequest& request,
     AppendJsonString(error.what(), &response.body);
     return response;
   }
+}
+
+HttpResponse Failure(const Status& status) {
+  FeastError error = ToFeastError(status);
+  return {.status = error.http_status, .body = std::move(error.body), .retry_after = error.retry_after};
 }
 
 HttpResponse Refusal(int status, std::string_view reason) {

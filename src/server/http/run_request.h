@@ -14,6 +14,8 @@ namespace salver {
 HttpResponse RunRoute(const HttpRoute& route, const HttpRequest& request,
                       const HttpContext& context) noexcept;
 
+// What Feast answers to the same error.
+HttpResponse Failure(const Status& status);
 // {"detail": reason}, after which the connection can not go on.
 HttpResponse Refusal(int status, std::string_view reason);
 // 503 for one that has no place in its queue, because of `reason`.

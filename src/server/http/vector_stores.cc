@@ -6,17 +6,12 @@
 
 #include "base/json_text.h"
 #include "base/openssl.h"
-#include "server/feast_errors.h"
+#include "server/http/run_request.h"
 
 namespace salver {
 namespace {
 
 constexpr std::string_view kPrefix = "/v1/vector_stores/";
-
-HttpResponse Failure(const Status& status) {
-  FeastError error = ToFeastError(status);
-  return {.status = error.http_status, .body = std::move(error.body), .retry_after = error.retry_after};
-}
 
 HttpResponse OpenAiError(int status, std::string_view message, std::string_view type) {
   HttpResponse response{.status = status, .body = "{\"error\":{\"message\":"};
