@@ -34,12 +34,14 @@ void Take(std::string_view bytes, size_t piece, size_t replies, ReplyTaker* take
 }
 
 // One read as a layout asks for it: two views with the same keys, which share their commands, and one that
-// asks for another key.
+// asks for another key. With `repeats` above 3 there are so many fields that a whole hash is asked for as a
+// sample.
 class Asked {
  public:
-  explicit Asked(std::unique_ptr<Layout> layout)
-      : layout_(std::move(layout)),
-        plan_(reads_, layout_.get()),
+  Asked(std::unique_ptr<Layout> layout, size_t repeats)
+      : columns_(Columns(repeats)),
+        layout_(std::move(layout)),
+        plan_(reads_, layout_.get(), &whole_hashes_),
         shares_(plan_.Compose({.servers = {RedisAddress()}}, "p")) {}
 
   void Answer(std::string_view bytes, size_t piece) const {
@@ -52,11 +54,19 @@ class Asked {
   }
 
  private:
+  static std::vector<ColumnId> Columns(size_t repeats) {
+    std::vector<ColumnId> columns;
+    for (; repeats > 0; --repeats) columns.insert(columns.end(), {0, 1, 2});
+    return columns;
+  }
+
   const FeatureView one_ = ViewOf("one"), two_ = ViewOf("two");
   const std::string_view keys_[2] = {"a", "b"}, other_[1] = {"c"};
-  const ColumnId columns_[3] = {0, 1, 2}, first_[1] = {0};
+  const ColumnId first_[1] = {0};
+  const std::vector<ColumnId> columns_;
   const OnlineRead reads_[3] = {{&one_, keys_, columns_}, {&two_, keys_, first_}, {&one_, other_, columns_}};
   const std::unique_ptr<Layout> layout_;
+  WholeHashes whole_hashes_;
   const ReadPlan plan_;
   const std::vector<ReadPlan::Share> shares_;
 };
@@ -65,12 +75,13 @@ class Asked {
 
 void RedisReplies(std::string_view bytes) {
   static PackedSchemas schemas;
-  static const Asked feast(NewFeastLayout(0)), packed(NewPackedLayout(0, &schemas));
+  static const Asked feast(NewFeastLayout(0), 1), whole(NewFeastLayout(0), 4),
+      packed(NewPackedLayout(0, &schemas), 1);
   Input input(bytes);
   const uint8_t how = input.Byte();
-  const size_t piece = how / 2 == 0 ? SIZE_MAX : how / 2;
+  const size_t piece = how % 128 / 2 == 0 ? SIZE_MAX : how % 128 / 2;
   const std::string_view sent = input.Rest();
-  (how % 2 == 0 ? feast : packed).Answer(sent, piece);
+  (how % 2 != 0 ? packed : how < 128 ? feast : whole).Answer(sent, piece);
   ReplyTree tree;
   Take(sent, piece, 100, &tree);
 }

@@ -106,7 +106,7 @@ class RedisOnlineStore final : public OnlineStore {
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
     if (reads.empty()) return std::vector<OnlineRows>();
     if (deadline.Passed()) return DeadlinePassed(*reads[0].view, "reading");
-    const ReadPlan plan(reads, layout_.get());
+    const ReadPlan plan(reads, layout_.get(), &whole_hashes_);
     std::vector<OnlineRows> answers;
     const auto arena = std::make_shared<ByteArena>();
     const auto read_all = [&](bool* may_be_stale) {
@@ -352,6 +352,7 @@ class RedisOnlineStore final : public OnlineStore {
   const RedisOptions options_;
   PackedSchemas schemas_;
   const std::unique_ptr<Layout> layout_;
+  WholeHashes whole_hashes_;
   Nodes nodes_;
 };
 

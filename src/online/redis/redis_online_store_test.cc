@@ -131,6 +131,89 @@ TEST_F(RedisStoreTest, ManyKeysAndFeaturesInOneCall) {
   }
 }
 
+class RedisWholeHashes : public RedisStoreTest {
+ protected:
+  void SetUp() override {
+    RedisStoreTest::SetUp();
+    if (IsSkipped()) return;
+    std::vector<Row> rows, other_rows;
+    for (int64_t id = 0; id < 20; ++id) {
+      rows.push_back({id, kSecond, 0, {}});
+      for (int64_t i = 0; i < 30; ++i)
+        rows.back().values.push_back(i == id ? std::nullopt : std::optional(100 * id + i));
+      other_rows.push_back({id, kSecond, 0, std::vector<std::optional<int64_t>>(60, -id)});
+    }
+    ASSERT_EQ(Write(*other_, other_rows)->written, 20);
+    ASSERT_EQ(Write(*wide_, rows)->written, 20);
+    // Rows as other writers leave them: a field less, fields in another order, no row of this view.
+    std::string scratch;
+    Ask({"HDEL", Key(2) + "p", redis::FeatureField("wide", "f5", &scratch)});
+    Ask({"HDEL", Key(3) + "p", "_ts:wide"});
+    Ask({"HSET", Key(3) + "p", "_ts:wide", redis::EncodeTimestamp(kSecond)});
+    Ask({"HDEL", Key(4) + "p", "_ts:wide"});
+    Ask({"CONFIG", "RESETSTAT"});
+  }
+  static std::vector<Field> Features(int count) {
+    std::vector<Field> features;
+    for (int i = 0; i < count; ++i)
+      features.push_back({.name = "f" + std::to_string(i), .type = ValueType::kInt64});
+    return features;
+  }
+  // How often the server was asked so.
+  static int64_t Calls(const std::string& command) {
+    const std::string stats = Ask({"INFO", "commandstats"}), name = "cmdstat_" + command + ":calls=";
+    const size_t at = stats.find(name);
+    return at == std::string::npos ? 0 : std::stoll(stats.substr(at + name.size()));
+  }
+  // All columns at once, as text, beside a few at a time, for which whole hashes are never asked.
+  void ExpectTheSameAsByFields() {
+    std::vector<int64_t> ids;
+    for (int64_t id = 22; id-- > 0;) ids.push_back(id);  // 20 and 21 were never written
+    std::vector<ColumnId> all;
+    for (ColumnId column = 0; column < 30; ++column) all.push_back((column * 7) % 30);
+    const auto whole = Read(*wide_, ids, all);
+    ASSERT_TRUE(whole.ok()) << whole.status().ToString();
+    for (size_t from = 0; from < all.size(); from += 10) {
+      const auto few = Read(*wide_, ids, {all.begin() + long(from), all.begin() + long(from + 10)});
+      ASSERT_TRUE(few.ok());
+      for (size_t row = 0; row < ids.size(); ++row) {
+        ASSERT_EQ(whole->present[row], few->present[row]) << ids[row];
+        if (!few->present[row]) continue;
+        ASSERT_EQ(whole->event_us[row], few->event_us[row]) << ids[row];
+        for (size_t column = 0; column < 10; ++column) {
+          const OnlineCell &one = whole->at(row, from + column), &other = few->at(row, column);
+          ASSERT_EQ(one.kind, other.kind) << ids[row] << " " << all[from + column];
+          ASSERT_TRUE(one.null() || one.integer == other.integer) << ids[row] << " " << all[from + column];
+        }
+      }
+    }
+  }
+
+  const ViewPtr wide_ = MakeView("wide", Features(30)), other_ = MakeView("other", Features(60));
+};
+
+TEST_F(RedisWholeHashes, AnswerAsTheirFieldsDo) {
+  ExpectTheSameAsByFields();  // the first key is not there, nothing is learned from it
+  EXPECT_EQ(Calls("hgetall"), 1);
+  ASSERT_TRUE(Read(*wide_, {7}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}).ok());
+  EXPECT_EQ(Calls("hgetall"), 2);  // other fields, a sample of their own
+  std::vector<ColumnId> all;
+  for (ColumnId column = 0; column < 30; ++column) all.push_back((column * 7) % 30);
+  ASSERT_TRUE(Read(*wide_, {7}, all).ok());
+  EXPECT_EQ(Calls("hgetall"), 3);
+  ExpectTheSameAsByFields();
+  EXPECT_EQ(Calls("hgetall"), 3 + 22);
+  EXPECT_EQ(Calls("object|encoding"), 3);
+}
+
+TEST_F(RedisWholeHashes, AreNotAskedForWhereRedisFindsFieldsAtOnce) {
+  Ask({"HSET", Key(21) + "p", "of another view", std::string(100, 'x')});  // no short value: a hash table
+  for (int64_t id = 0; id < 20; ++id) Ask({"HSET", Key(id) + "p", "of another view", std::string(100, 'x')});
+  ExpectTheSameAsByFields();
+  ExpectTheSameAsByFields();
+  EXPECT_EQ(Calls("hgetall"), 1);
+}
+
 TEST_F(RedisStoreTest, AServerThatIsDownIsUnavailableAndIsUsedAgainWhenItIsBack) {
   TestRedis server("");
   Open(server.Options());

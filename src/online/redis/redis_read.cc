@@ -1,10 +1,31 @@
 #include "online/redis/redis_read.h"
 
 #include <algorithm>
+#include <charconv>
+#include <chrono>
 
 namespace salver::redis {
+namespace {
 
-ReadPlan::ReadPlan(std::span<const OnlineRead> reads, const Layout* layout) : reads_(reads), layout_(layout) {
+uint32_t NowSeconds() {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch();
+  return static_cast<uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now).count());
+}
+
+// The next of a command's parts, as AppendPart wrote it.
+std::string_view TakePart(std::string_view* parts) {
+  size_t size = 0;
+  const char* const digits_end = std::from_chars(parts->data() + 1, parts->data() + parts->size(), size).ptr;
+  const size_t begin = static_cast<size_t>(digits_end + 2 - parts->data());
+  const std::string_view part = parts->substr(begin, size);
+  parts->remove_prefix(begin + size + 2);
+  return part;
+}
+
+}  // namespace
+
+ReadPlan::ReadPlan(std::span<const OnlineRead> reads, const Layout* layout, WholeHashes* whole_hashes)
+    : reads_(reads), layout_(layout), whole_hashes_(whole_hashes), now_s_(NowSeconds()) {
   for (size_t i = 0; i < reads.size(); ++i) {
     const OnlineRead& read = reads[i];
     auto group = std::find_if(groups_.begin(), groups_.end(), [&](const Group& one) {
@@ -18,58 +39,154 @@ ReadPlan::ReadPlan(std::span<const OnlineRead> reads, const Layout* layout) : re
     for (size_t field = 0; field < fields; ++field)
       group->targets.push_back({static_cast<uint32_t>(i), static_cast<uint32_t>(field)});
   }
+  for (Group& group : groups_) {
+    if (group.targets.size() < WholeHashes::kFieldsMin) continue;
+    group.id = WholeHashes::IdOf(group.fields);
+    group.way = whole_hashes->Of(group.id, now_s_);
+  }
 }
 
 std::vector<ReadPlan::Share> ReadPlan::Compose(const NodeMap& map, std::string_view project) const {
   std::vector<Share> shares(map.servers.size());
-  std::string head, key;
+  std::string fields_head, whole_head, encoding_head, key;
+  AppendCommandHead(2, &whole_head);
+  AppendPart("HGETALL", &whole_head);
+  AppendCommandHead(3, &encoding_head);
+  AppendPart("OBJECT", &encoding_head);
+  AppendPart("ENCODING", &encoding_head);
   for (uint32_t g = 0; g < groups_.size(); ++g) {
     const Group& group = groups_[g];
-    head.clear();
-    AppendCommandHead(2 + group.targets.size(), &head);
-    AppendPart("HMGET", &head);
+    fields_head.clear();
+    AppendCommandHead(2 + group.targets.size(), &fields_head);
+    AppendPart("HMGET", &fields_head);
+    bool sample = group.way == WholeHashes::Way::kUnknown;
     for (uint32_t row = 0; row < group.keys.size(); ++row) {
       if (group.keys[row].empty()) continue;
       key.assign(group.keys[row]);
       key.append(project);
       Share& share = shares[map.NodeOf(key)];
-      share.commands += head;
-      AppendPart(key, &share.commands);
-      share.commands += group.fields;
-      share.targets.push_back({g, row});
+      if (sample) {
+        share.commands += encoding_head;
+        AppendPart(key, &share.commands);
+        share.targets.push_back({g, row, Ask::kEncoding});
+      }
+      if (sample || group.way == WholeHashes::Way::kWhole) {
+        share.commands += whole_head;
+        AppendPart(key, &share.commands);
+        share.targets.push_back({g, row, Ask::kWhole});
+      } else {
+        share.commands += fields_head;
+        AppendPart(key, &share.commands);
+        share.commands += group.fields;
+        share.targets.push_back({g, row, Ask::kFields});
+      }
+      sample = false;
     }
   }
   return shares;
 }
 
-Status ReadTaker::OtherShape() const {
-  return Status::DataLoss(where_ + ": the answer to HMGET is of another shape than was asked for.");
+WantedValues::WantedValues(std::string_view fields, size_t count) : values_(count) {
+  fields_.reserve(count);
+  for (uint32_t field = 0; field < count; ++field)
+    same_as_.push_back(fields_.emplace(TakePart(&fields), field).first->second);
 }
 
-Status ReadTaker::TakeHead(const ReplyValue& value, size_t expected) const {
-  if (value.kind == ReplyValue::Kind::kError) return ErrorOf(where_, value.text);
-  if (value.kind == ReplyValue::Kind::kArray && static_cast<size_t>(value.integer) == expected)
-    return Status::OK();
-  return OtherShape();
+void WantedValues::Start() {
+  bytes_.clear();
+  for (Value& value : values_) value.found = false;
+}
+
+void WantedValues::TakeField(size_t entry, std::string_view name) {
+  if (entry >= seen_.size()) seen_.resize(entry + 1);
+  Seen& seen = seen_[entry];
+  if (seen.name != name) {
+    const auto found = fields_.find(name);
+    seen.name = name;
+    seen.field = found == fields_.end() ? kUnwanted : found->second;
+  }
+  field_ = seen.field;
+}
+
+void WantedValues::TakeValue(size_t entry, std::string_view value) {
+  if (field_ == kUnwanted) return;
+  values_[field_] = {.offset = bytes_.size(), .size = value.size(), .entry = entry, .found = true};
+  bytes_ += value;
+}
+
+Status ReadTaker::OtherShape() const {
+  return Status::DataLoss(where_ +
+                          ": the answer to HMGET or HGETALL is of another shape than was asked for.");
 }
 
 void ReadTaker::Take(const ReplyValue& value) {
-  if (!status_.ok()) return;
+  if (status_.ok()) status_ = value.depth == 0 ? TakeHead(value) : TakeElement(value);
+}
+
+Status ReadTaker::TakeHead(const ReplyValue& value) {
   const ReadPlan::Target target = share_.targets[next_];
   const ReadPlan::Group& group = plan_.groups_[target.group];
-  if (value.depth == 0) {
-    status_ = TakeHead(value, group.targets.size());
-    return;
+  if (target.ask == ReadPlan::Ask::kEncoding) {
+    // Of a key that is not there, or on a server that does not say: no listpack.
+    listpack_ =
+        value.kind == ReplyValue::Kind::kString && (value.text == "listpack" || value.text == "ziplist");
+    return Status::OK();
   }
-  // Each value is a string or nothing. The elements of an array in its place would have numbers of their own.
+  if (value.kind == ReplyValue::Kind::kError) return ErrorOf(where_, value.text);
+  if (value.kind != ReplyValue::Kind::kArray) return OtherShape();
+  const size_t elements = static_cast<size_t>(value.integer);
+  if (target.ask == ReadPlan::Ask::kFields)
+    return elements == group.targets.size() ? Status::OK() : OtherShape();
+  entries_ = elements / 2;
+  auto& wanted = wanted_[target.group];
+  if (wanted == nullptr) wanted = std::make_unique<WantedValues>(group.fields, group.targets.size());
+  wanted->Start();
+  return elements % 2 == 0 ? Status::OK() : OtherShape();
+}
+
+Status ReadTaker::TakeElement(const ReplyValue& value) {
+  // The elements of an array in an array would have numbers of their own.
   const bool found = value.kind == ReplyValue::Kind::kString;
-  if (value.depth != 1 || (!found && value.kind != ReplyValue::Kind::kNil)) {
-    status_ = OtherShape();
-    return;
+  const ReadPlan::Target target = share_.targets[next_];
+  if (value.depth == 1 && target.ask == ReadPlan::Ask::kFields) {
+    if (found || value.kind == ReplyValue::Kind::kNil) return TakeField(value.index, found, value.text);
+  } else if (value.depth == 1 && target.ask == ReadPlan::Ask::kWhole && found) {
+    WantedValues& wanted = *wanted_[target.group];
+    if (value.index % 2 == 0) {
+      wanted.TakeField(value.index / 2, value.text);
+    } else {
+      wanted.TakeValue(value.index / 2, value.text);
+    }
+    return Status::OK();
   }
-  const ReadPlan::FieldTarget field = group.targets[value.index];
-  status_ = plan_.layout_->Take(plan_.reads_[field.read], field.field, found, value.text, target.row,
-                                &fillers_[field.read], &(*answers_)[field.read]);
+  return OtherShape();
+}
+
+Status ReadTaker::TakeField(size_t field, bool found, std::string_view value) {
+  const ReadPlan::Target target = share_.targets[next_];
+  const ReadPlan::FieldTarget to = plan_.groups_[target.group].targets[field];
+  return plan_.layout_->Take(plan_.reads_[to.read], to.field, found, value, target.row, &fillers_[to.read],
+                             &(*answers_)[to.read]);
+}
+
+Status ReadTaker::TakeWhole() {
+  if (entries_ == 0) return Status::OK();  // there is no such key
+  const ReadPlan::Group& group = plan_.groups_[share_.targets[next_].group];
+  const WantedValues& wanted = *wanted_[share_.targets[next_].group];
+  HashSample sample{.listpack = listpack_, .fields = group.targets.size(), .entries = entries_};
+  for (size_t field = 0; field < group.targets.size(); ++field) {
+    const bool found = wanted.found(field);
+    sample.places += found ? wanted.place(field) : entries_;
+    SALVER_RETURN_NOT_OK(TakeField(field, found, found ? wanted.value(field) : std::string_view()));
+  }
+  if (group.way == WholeHashes::Way::kUnknown)
+    plan_.whole_hashes_->Learn(group.id, sample.WholeIsCheaper(), plan_.now_s_);
+  return Status::OK();
+}
+
+void ReadTaker::Done() {
+  if (status_.ok() && share_.targets[next_].ask == ReadPlan::Ask::kWhole) status_ = TakeWhole();
+  ++next_;
 }
 
 }  // namespace salver::redis

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "online/redis/redis_keys.h"
+#include "online/redis/whole_hashes.h"
 #include "online/redis_options.h"
 
 namespace salver::redis {
@@ -44,6 +45,31 @@ TEST(RedisKeys, SlotsAreTheClusters) {
   EXPECT_EQ(SlotOf("123456789"), 0x31c3 & 16383);
   EXPECT_EQ(SlotOf("a{user}b"), SlotOf("{user}c"));
   EXPECT_NE(SlotOf("a{}b"), SlotOf("c{}d"));
+}
+
+TEST(WholeHashes, AreCheaperForManyFieldsOfAList) {
+  // All of a small hash, a fifth of a large one that lies behind half of it, and the same where it lies
+  // first.
+  EXPECT_TRUE((HashSample{.listpack = true, .fields = 20, .places = 190, .entries = 20}.WholeIsCheaper()));
+  EXPECT_TRUE(
+      (HashSample{.listpack = true, .fields = 55, .places = 55 * 150, .entries = 275}.WholeIsCheaper()));
+  EXPECT_FALSE(
+      (HashSample{.listpack = true, .fields = 55, .places = 55 * 27, .entries = 275}.WholeIsCheaper()));
+  EXPECT_FALSE((HashSample{.listpack = false, .fields = 20, .places = 190, .entries = 20}.WholeIsCheaper()));
+}
+
+TEST(WholeHashes, WhatASampleSaidHoldsForAWhileAndForItsFieldsOnly) {
+  using Way = WholeHashes::Way;
+  WholeHashes hashes;
+  const uint64_t id = WholeHashes::IdOf("fields"), other = WholeHashes::IdOf("other fields");
+  EXPECT_EQ(hashes.Of(id, 5), Way::kUnknown);
+  hashes.Learn(id, true, 5);
+  EXPECT_EQ(hashes.Of(id, 5), Way::kWhole);
+  EXPECT_EQ(hashes.Of(id, 4 + WholeHashes::kHoldsSeconds), Way::kWhole);
+  EXPECT_EQ(hashes.Of(id, 5 + WholeHashes::kHoldsSeconds), Way::kUnknown);
+  EXPECT_EQ(hashes.Of(other, 5), Way::kUnknown);
+  hashes.Learn(id, false, 6);
+  EXPECT_EQ(hashes.Of(id, 6), Way::kFields);
 }
 
 // Everything that a server may send, cut anywhere.
