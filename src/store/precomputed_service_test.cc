@@ -260,8 +260,14 @@ class PrecomputedService : public testing::TestWithParam<const char*> {
       (void)store->Reload();
       const auto expected = store->GetOnlineFeatures(one_by_one, Deadline::Never());
       const auto answer = store->GetOnlineFeatures(at_once, Deadline::Never());
-      ASSERT_TRUE(expected.ok()) << expected.status().ToString();
       ASSERT_EQ(Text(answer), Text(expected)) << "seed " << seed_;
+      if (!expected.ok()) {
+        // Feast's layout has no schemas: a value of the type that its feature once had can not be read.
+        ASSERT_STREQ(GetParam(), "sqlite") << expected.status().ToString();
+        ASSERT_NE(expected.status().message().find("the view's type has changed"), std::string::npos)
+            << expected.status().ToString();
+        continue;
+      }
       for (const OnlineColumn& column : answer->columns) {
         for (const FieldStatus status : column.statuses) seen_.insert(status);
       }
