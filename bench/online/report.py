@@ -10,6 +10,7 @@ TITLES = {
     "sqlite": "SQLite's SELECTs alone", "bare": "bare server", "feast_redis": "Feast, Redis",
     "salver_redis": "Salver, Redis", "redis": "Redis's commands alone",
     "bare_at_lmdb": "bare server at the rate of Salver, LMDB", "salver_grpc": "Salver, LMDB, gRPC", "grpc_echo": "gRPC echo",
+    "salver_cores": "Salver, LMDB, a loop a core", "bare_cores": "bare server, a thread a core",
 }
 
 # Part, case, number of what was measured, the side above and the side below the line, "at least" or "at most", the bar.
@@ -25,6 +26,7 @@ BARS = [
     ("throughput", "1x50", "rate", "salver_redis", "redis", "at least", 0.7),
     ("throughput", "100x50", "rate", "salver_redis", "redis", "at least", 0.7),
     ("throughput", "1x50", "rate", "salver_lmdb", "bare", "at least", 0.5),
+    ("cores", "1x50", "rate", "salver_cores", "bare_cores", "at least", 0.5),
     ("grpc", "1x50", "rate", "salver_grpc", "grpc_echo", "at least", 0.6),
     ("grpc", "100x50", "rate", "salver_grpc", "grpc_echo", "at least", 0.6),
     ("latency", "1x50", "p99_ms", "salver_lmdb", "bare", "at most", 2),
@@ -98,6 +100,15 @@ def latency_table(results: dict, sides: list[str]) -> str:
     return table(["entities x features", "", "requests/s", "median ms", "99% ms", "99.9% ms"], lines)
 
 
+def cores_table(results: dict) -> str:
+    lines = []
+    for case, measured in results["cores"].items():
+        for side, rounds in measured.items():
+            lines.append([case, TITLES[side], f"{middle(rounds, 'rate'):,.0f}", f"{middle(rounds, 'cpu_us'):,.1f}",
+                          with_range(ratios(rounds, measured["bare_cores"], "rate"))])
+    return table(["entities x features", "", "requests/s", "CPU µs a request", "this / bare"], lines)
+
+
 def grpc_table(results: dict) -> str:
     lines = []
     for case, measured in results["grpc"].items():
@@ -132,6 +143,14 @@ def start_table(results: dict) -> str:
                                    for side, rounds in results["start"]["start"].items()])
 
 
+def data_of(results: dict) -> str:
+    cases = {case for part in results.values() for case in part if "x" in case}
+    kinds = ["25 views of 10 INT64 features, uniform keys"] * any(not case.startswith("mixed") for case in cases)
+    kinds += ["`mixed`: 5 views of strings, floats, lists, times and nulls, Zipf keys (1.1), 10 % of them unknown, 10 % of "
+              "the entities expired"] * any(case.startswith("mixed") for case in cases)
+    return "; ".join(kinds)
+
+
 def document(bench, day: date, python: str) -> str:
     from measure import syscall_counter
 
@@ -144,8 +163,7 @@ Written by `scripts/bench --online` on {day}; every number below comes from that
 
 - Machine: {machine()}
 - Beside: {feast.strip()}, installed from packages/pip-feast.txt
-- Data: {arguments.entities:,} entities; 25 views of 10 INT64 features, uniform keys; and `mixed`: 5 views of strings, \
-floats, lists, times and nulls, Zipf keys (1.1), 10 % of them unknown, 10 % of the entities expired
+- Data: {arguments.entities:,} entities; {data_of(results)}
 - HTTP `/get-online-features` on the same machine, one server worker (the bare server: one thread; \
 Salver on Redis: the four event loops that it gives a core by itself), \
 {arguments.connections} connections of one load generator (bench/online/load.cc), which shares the cores with the \
@@ -168,6 +186,9 @@ expired values, which Feast serves, have to be absent from Salver's
     if any(results["latency"].values()):
         text += ("\n## Latency at half load\n\nOpen loop at half of the rate that the same side reached in the same round; "
                  f"counted from the moment a request was due.\n\n{latency_table(results, sides)}")
+    if results["cores"]:
+        text += ("\n## All cores\n\nAs above, but each server has an event loop on every core, as Salver does without "
+                 f"`--workers`; the load generator shares them.\n\n{cores_table(results)}")
     if results["grpc"]:
         text += ("\n## gRPC calls a second\n\nClosed loop of nghttp2's h2load, a call at a time on each of "
                  f"{arguments.connections} connections, the same call all the time. The echo is made with gRPC's own "

@@ -40,9 +40,10 @@ from programs import Feast, Salver, answers_health, free_port, process  # noqa: 
 CASES = [(Plain, 1, 5), (Plain, 10, 5), (Plain, 100, 5), (Plain, 1, 25), (Plain, 10, 25), (Plain, 100, 25),
          (Mixed, 1, 5), (Mixed, 10, 5), (Mixed, 100, 5)]
 SERVERS = ["feast_sqlite", "salver_lmdb", "salver_sqlite", "feast_redis", "salver_redis"]
-PARTS = ["throughput", "latency", "grpc", "cost", "memory", "start"]
+PARTS = ["throughput", "latency", "cores", "grpc", "cost", "memory", "start"]
 LATENCY_CASES = ["1x50", "100x50"]
 GRPC_CASES = ["1x50", "100x50"]
+CORES_CASES = ["1x50"]
 MEMORY_CASE = "100x250"  # the largest answers: what grows, grows here first
 WARM_SECONDS = 0.5
 COMPARED_BODIES = 5
@@ -133,15 +134,16 @@ class Bench:
             salver.workers = 4  # a core's worth where loops wait for a server, as without --workers
         return salver
 
-    def serve(self, stack: ExitStack, side: str, grid: Grid, **options) -> tuple[int, int]:
+    def serve(self, stack: ExitStack, side: str, grid: Grid, workers: int | None = None, **options) -> tuple[int, int]:
         """Starts a side's server; returns its process and port."""
         port, program = free_port(), self.program(side, grid)
+        program.workers = workers or program.workers
         log = grid.folder / f"{side}.log"
         return stack.enter_context(process(side, program.serve(port), log, port, answers_health, **options)).pid, port
 
-    def serve_bare(self, stack: ExitStack, case: Case, **options) -> tuple[int, int]:
+    def serve_bare(self, stack: ExitStack, case: Case, threads: int = 1, **options) -> tuple[int, int]:
         port = free_port()
-        command = [BUILD / "salver_bare_server", port, case.path("answer")]
+        command = [BUILD / "salver_bare_server", port, case.path("answer"), threads]
         log = case.grid.folder / "bare.log"
         return stack.enter_context(process("bare", command, log, port, answers_health, **options)).pid, port
 
@@ -207,6 +209,8 @@ class Bench:
                     if "bare" in self.sides:
                         sides["bare"] = self.serve_bare(of_case, case)
                     self.measure_case(case, {side: sides[side] for side in sides if side in self.sides})
+                    if "cores" in self.arguments.parts and case.name in CORES_CASES and {"bare", "salver_lmdb"} <= set(self.sides):
+                        self.cores(case)
                     if self.with_grpc and case.name in GRPC_CASES:
                         grpc_side.measure(self, case, bodies[0], *servers["salver_lmdb"])
 
@@ -251,6 +255,18 @@ class Bench:
                                       self.arguments.connections]))
         rate = measured["requests"] / measured["seconds"]
         return {**measured, "rate": rate, "cpu_us": measured["cpu_s"] / measured["requests"] * 1e6}
+
+    def cores(self, case: Case) -> None:
+        """Servers that have all cores, as without --workers; the load generator shares them."""
+        with ExitStack() as stack:
+            servers = {"salver_cores": self.serve(stack, "salver_lmdb", case.grid, workers=os.cpu_count()),
+                       "bare_cores": self.serve_bare(stack, case, threads=os.cpu_count())}
+            for number in range(self.arguments.rounds):
+                for side, (pid, port) in servers.items():
+                    load = (port, case.bodies, self.arguments.connections)
+                    measure.load(side, *load, WARM_SECONDS, 0, self.sizes[case.name])
+                    measured = measure.throughput(side, pid, *load, self.arguments.seconds, self.sizes[case.name])
+                    self.keep("cores", case, side, number, measured)
 
     def latency(self, case: Case, side: str, number: int, port: int, rate: float) -> None:
         measured = measure.open_loop(side, port, case.bodies, self.arguments.connections, self.arguments.seconds, rate,
@@ -324,7 +340,7 @@ class Bench:
     def run(self, cases: list[Case]) -> None:
         for kind in (Plain, Mixed):
             of_kind = [case for case in cases if isinstance(case.grid, kind)]
-            if of_kind and {"throughput", "latency", "grpc", "cost"} & set(self.arguments.parts):
+            if of_kind and {"throughput", "latency", "cores", "grpc", "cost"} & set(self.arguments.parts):
                 self.grid(of_kind)
         if "memory" in self.arguments.parts and "salver_lmdb" in self.sides:
             self.memory(Case(Plain(self.arguments.folder, self.arguments.entities), 100, 25))

@@ -41,14 +41,14 @@ enum class FieldStatus : uint8_t {
 };
 const char* FieldStatusName(FieldStatus status);
 
-// One column of the answer: N rows.
+// One column of the answer: N rows. OnlineResponse::owner has all that it points at.
 struct OnlineColumn {
-  std::string_view name;  // owned by OnlineResponse::names
+  std::string_view name;
   ValueType type = ValueType::kInvalid;
   const OnlineCell* cells = nullptr;      // N cells; expired ones are already null (config `expired_values`)
   std::span<const FieldStatus> statuses;  // N
   const int64_t* event_us = nullptr;      // N; null: all 1970-01-01 (join keys)
-  std::string_view struct_schema;  // of a STRUCT: its fields, as Field has them; owned by OnlineResponse
+  std::string_view struct_schema;         // of a STRUCT: its fields, as Field has them
 };
 
 // Where the time of a request went, in nanoseconds.
@@ -62,14 +62,16 @@ struct OnlineResponse {
   OnlineTimes times;
   size_t row_count = 0;
   std::vector<OnlineColumn> columns;
+  std::string_view
+      names_json;  // the columns' names as a JSON array; most answers have the names of one before
   struct ViewVersion {
-    std::string name;
+    std::string_view name;
     int version = 0;
     size_t column = 0;    // one of its features, among `columns`; they all share their statuses
     size_t features = 0;  // how many of them were asked for
   };
   std::vector<ViewVersion> views;     // in request order, for include_feature_view_version_metadata
-  std::shared_ptr<const void> owner;  // keeps names, cells and bytes alive
+  std::shared_ptr<const void> owner;  // keeps names, cells, statuses and bytes alive
 };
 
 }  // namespace salver

@@ -59,6 +59,9 @@ Result<RowHeader> DecodeRowHeader(std::string_view row);
 
 // Cell of column `slot`. `row` passed DecodeRowHeader; bytes point into `row`.
 Status DecodeRowCell(std::string_view row, const RowSchema& schema, size_t slot, OnlineCell* cell);
+// Cells of `slots`, one after the other `stride` cells apart; a slot below 0 leaves its cell as it is.
+Status DecodeRowCells(std::string_view row, const RowSchema& schema, std::span<const int> slots,
+                      OnlineCell* cells, size_t stride);
 
 // A schema as bytes: for each column u32 type, u32 length, name.
 std::string EncodeRowSchema(const std::vector<RowSchema::Column>& columns);

@@ -1,5 +1,6 @@
 #include "base/clock.h"
 
+#include <charconv>
 #include <chrono>
 #include <cstdio>
 
@@ -83,10 +84,9 @@ bool ReadZone(std::string_view text, size_t* at, bool* has_zone, int64_t* offset
   return *at == text.size();
 }
 
-void AppendPadded(int64_t value, int width, std::string* out) {
-  char digits[20];
-  for (int i = width - 1; i >= 0; --i, value /= 10) digits[i] = static_cast<char>('0' + value % 10);
-  out->append(digits, width);
+char* WritePadded(int64_t value, int width, char* to) {
+  for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
+  return to + width;
 }
 
 }  // namespace
@@ -124,7 +124,7 @@ Result<ParsedTime> ParseTime(std::string_view text) {
   return parsed;
 }
 
-void AppendTime(int64_t micros, std::string* out) {
+char* WriteTime(int64_t micros, char* to) {
   using namespace std::chrono;
   const auto day_point = floor<days>(sys_time<microseconds>{microseconds{micros}});
   const year_month_day date{day_point};
@@ -132,27 +132,33 @@ void AppendTime(int64_t micros, std::string* out) {
   int64_t rest = (micros % kMicrosPerDay + kMicrosPerDay) % kMicrosPerDay;
   const int year_number = static_cast<int>(date.year());
   if (year_number < 0 || year_number > 9999) {  // outside what four digits can say
-    *out += std::to_string(year_number);
+    to = std::to_chars(to, to + 8, year_number).ptr;
   } else {
-    AppendPadded(year_number, 4, out);
+    to = WritePadded(year_number, 4, to);
   }
-  *out += '-';
-  AppendPadded(static_cast<unsigned>(date.month()), 2, out);
-  *out += '-';
-  AppendPadded(static_cast<unsigned>(date.day()), 2, out);
-  *out += 'T';
+  *to++ = '-';
+  to = WritePadded(static_cast<unsigned>(date.month()), 2, to);
+  *to++ = '-';
+  to = WritePadded(static_cast<unsigned>(date.day()), 2, to);
+  *to++ = 'T';
   const int64_t fraction = rest % kMicrosPerSecond;
   rest /= kMicrosPerSecond;
-  AppendPadded(rest / 3600, 2, out);
-  *out += ':';
-  AppendPadded(rest / 60 % 60, 2, out);
-  *out += ':';
-  AppendPadded(rest % 60, 2, out);
+  to = WritePadded(rest / 3600, 2, to);
+  *to++ = ':';
+  to = WritePadded(rest / 60 % 60, 2, to);
+  *to++ = ':';
+  to = WritePadded(rest % 60, 2, to);
   if (fraction != 0) {
-    *out += '.';
-    AppendPadded(fraction, 6, out);
+    *to++ = '.';
+    to = WritePadded(fraction, 6, to);
   }
-  *out += 'Z';
+  *to++ = 'Z';
+  return to;
+}
+
+void AppendTime(int64_t micros, std::string* out) {
+  char text[kTimeTextMax];
+  out->append(text, WriteTime(micros, text));
 }
 
 std::string FormatTime(int64_t micros) {

@@ -42,7 +42,9 @@ Result<ParsedTime> ParseTime(std::string_view text);
 
 // "2026-11-21T01:30:05Z"; a fraction only when there is one, with 6 digits: "2026-11-21T01:30:05.000001Z".
 std::string FormatTime(int64_t micros);
-// As FormatTime, appended to `out` without an allocation of its own: the server's form.
+// The same into `to`, which has room for kTimeTextMax characters; where it ended.
+inline constexpr size_t kTimeTextMax = 40;
+char* WriteTime(int64_t micros, char* to);
 void AppendTime(int64_t micros, std::string* out);
 
 }  // namespace salver

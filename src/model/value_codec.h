@@ -44,5 +44,9 @@ Result<std::shared_ptr<arrow::Array>> CellsToArray(std::span<const OnlineCell> c
 // The cell as Feast's HTTP server writes it: numbers, strings (NaN and Infinity too), base64 for bytes, whole
 // seconds for timestamps, arrays, objects, null.
 void AppendJson(const OnlineCell& cell, ValueType type, std::string* out);
+// The same of a null or a cell of a type with IsFixedWidth(type), into `to`, which has room for
+// kJsonScalarMax characters; where it ended.
+inline constexpr size_t kJsonScalarMax = 32;
+char* WriteJsonScalar(const OnlineCell& cell, ValueType type, char* to);
 
 }  // namespace salver

@@ -2,6 +2,7 @@
 // grows by.
 #include <charconv>
 #include <cmath>
+#include <cstring>
 
 #include "base/clock.h"
 #include "model/value_codec.h"
@@ -10,26 +11,37 @@
 namespace salver {
 namespace {
 
-void AppendInteger(int64_t value, std::string* out) {
-  char digits[24];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  out->append(digits, end - digits);
+char* WriteText(std::string_view text, char* to) {
+  std::memcpy(to, text.data(), text.size());
+  return to + text.size();
+}
+
+char* WriteInteger(int64_t value, char* to) {
+  return std::to_chars(to, to + kJsonScalarMax, value).ptr;
 }
 
 // The shortest digits that read back as the same double; JSON has no NaN, so Feast quotes those.
-void AppendReal(double value, std::string* out) {
-  if (std::isnan(value)) return void(*out += "\"NaN\"");
-  if (std::isinf(value)) return void(*out += value > 0 ? "\"Infinity\"" : "\"-Infinity\"");
-  char digits[32];
-  const auto end = std::to_chars(digits, digits + sizeof digits, value).ptr;
-  const std::string_view text(digits, end - digits);
-  *out += text;
-  if (text.find_first_of(".e") == std::string_view::npos) *out += ".0";
+char* WriteReal(double value, char* to) {
+  if (std::isnan(value)) return WriteText("\"NaN\"", to);
+  if (std::isinf(value)) return WriteText(value > 0 ? "\"Infinity\"" : "\"-Infinity\"", to);
+  char* const end = std::to_chars(to, to + kJsonScalarMax, value).ptr;
+  const bool whole = std::string_view(to, end).find_first_of(".e") == std::string_view::npos;
+  return whole ? WriteText(".0", end) : end;
 }
 
-void AppendSeconds(int64_t micros, std::string* out) {
-  if (micros % kMicrosPerSecond == 0) return AppendInteger(micros / kMicrosPerSecond, out);
-  AppendReal(static_cast<double>(micros) / kMicrosPerSecond, out);
+char* WriteSeconds(int64_t micros, char* to) {
+  if (micros % kMicrosPerSecond == 0) return WriteInteger(micros / kMicrosPerSecond, to);
+  return WriteReal(static_cast<double>(micros) / kMicrosPerSecond, to);
+}
+
+void AppendInteger(int64_t value, std::string* out) {
+  char text[kJsonScalarMax];
+  out->append(text, WriteInteger(value, text));
+}
+
+void AppendReal(double value, std::string* out) {
+  char text[kJsonScalarMax];
+  out->append(text, WriteReal(value, text));
 }
 
 void AppendBase64(std::string_view bytes, std::string* out) {
@@ -203,19 +215,18 @@ bool AppendValueJson(std::string_view value, std::string* out, int depth) {
 
 }  // namespace
 
+char* WriteJsonScalar(const OnlineCell& cell, ValueType type, char* to) {
+  if (cell.null()) return WriteText("null", to);
+  if (cell.kind == OnlineCell::Kind::kReal) return WriteReal(cell.real, to);
+  if (type == ValueType::kBool) return WriteText(cell.integer != 0 ? "true" : "false", to);
+  return type == ValueType::kUnixTimestamp ? WriteSeconds(cell.integer, to) : WriteInteger(cell.integer, to);
+}
+
 void AppendJson(const OnlineCell& cell, ValueType type, std::string* out) {
-  switch (cell.kind) {
-    case OnlineCell::Kind::kNull:
-      *out += "null";
-      return;
-    case OnlineCell::Kind::kReal:
-      return AppendReal(cell.real, out);
-    case OnlineCell::Kind::kInteger:
-      if (type == ValueType::kBool) return void(*out += cell.integer != 0 ? "true" : "false");
-      if (type == ValueType::kUnixTimestamp) return AppendSeconds(cell.integer, out);
-      return AppendInteger(cell.integer, out);
-    case OnlineCell::Kind::kBytes:
-      break;
+  if (cell.kind != OnlineCell::Kind::kBytes) {
+    char text[kJsonScalarMax];
+    out->append(text, WriteJsonScalar(cell, type, text));
+    return;
   }
   if (IsStringLike(type)) return AppendStringLike(cell.bytes(), type, out);
   const size_t start = out->size();

@@ -58,22 +58,34 @@ Result<RowHeader> DecodeRowHeader(std::string_view row) {
 }
 
 Status DecodeRowCell(std::string_view row, const RowSchema& schema, size_t slot, OnlineCell* cell) {
+  const int slots[] = {static_cast<int>(slot)};
+  return DecodeRowCells(row, schema, slots, cell, 1);
+}
+
+Status DecodeRowCells(std::string_view row, const RowSchema& schema, std::span<const int> slots,
+                      OnlineCell* cells, size_t stride) {
   const size_t columns = schema.columns.size();
-  const size_t slots = RowSlotsAt(columns);
-  const size_t tail = slots + columns * 8;
+  const size_t first = RowSlotsAt(columns);
+  const size_t tail = first + columns * 8;
   if (row.size() < tail) return Corrupt("is shorter than its slots");
-  *cell = OnlineCell();
-  if (row[kRowHeaderSize + slot / 8] >> (slot % 8) & 1) return Status::OK();
-  const char* at = row.data() + slots + slot * 8;
-  const ValueType type = schema.columns[slot].type;
-  if (IsReal(type)) {
-    *cell = OnlineCell::Real(Load<double>(at));
-  } else if (IsFixedWidth(type)) {
-    *cell = OnlineCell::Integer(Load<int64_t>(at));
-  } else {
-    const uint64_t offset = Load<uint32_t>(at), size = Load<uint32_t>(at + 4);
-    if (tail + offset + size > row.size()) return Corrupt("points past its end");
-    *cell = OnlineCell::Bytes(row.substr(tail + offset, size));
+  const char* const nulls = row.data() + kRowHeaderSize;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    if (slots[i] < 0) continue;
+    const size_t slot = static_cast<size_t>(slots[i]);
+    OnlineCell& cell = cells[i * stride];
+    const char* at = row.data() + first + slot * 8;
+    const ValueType type = schema.columns[slot].type;
+    if (nulls[slot / 8] >> (slot % 8) & 1) {
+      cell = OnlineCell();
+    } else if (IsReal(type)) {
+      cell = OnlineCell::Real(Load<double>(at));
+    } else if (IsFixedWidth(type)) {
+      cell = OnlineCell::Integer(Load<int64_t>(at));
+    } else {
+      const uint64_t offset = Load<uint32_t>(at), size = Load<uint32_t>(at + 4);
+      if (tail + offset + size > row.size()) return Corrupt("points past its end");
+      cell = OnlineCell::Bytes(row.substr(tail + offset, size));
+    }
   }
   return Status::OK();
 }

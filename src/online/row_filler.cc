@@ -27,12 +27,7 @@ Status RowFiller::Fill(std::string_view stored, const RowHeader& header, const R
   rows->present[row] = 1;
   rows->event_us[row] = header.event_us;
   rows->created_us[row] = header.created_us;
-  for (size_t column = 0; column < slots_.size(); ++column) {
-    if (slots_[column] < 0) continue;
-    SALVER_RETURN_NOT_OK(
-        DecodeRowCell(stored, schema, static_cast<size_t>(slots_[column]), &rows->at(row, column)));
-  }
-  return Status::OK();
+  return DecodeRowCells(stored, schema, slots_, rows->cells.data() + row, rows->row_count);
 }
 
 }  // namespace salver

@@ -6,6 +6,7 @@
 #include <mutex>
 #include <thread>
 
+#include "base/clock.h"
 #include "server/serving_fixture.h"
 #include "test/dice.h"
 
@@ -248,6 +249,39 @@ TEST_F(HttpServerTest, ReadsGoOnBesideASearchThatLooksAtEveryRow) {
   EXPECT_EQ(client.Post(kOnline, kRead).body, kAnswer);
   gate.Open();
   EXPECT_EQ(searching.Receive()->status, 500) << "the view has no vectors";
+}
+
+// The answer points into what the search found, also where its statuses are written.
+TEST_F(HttpServerTest, ASearchAnswersWithTheStatusesOfTheRowsThatItFound) {
+  WriteDefinitions(R"(
+entities:
+  - {name: item, join_keys: [item_id], value_type: INT64}
+sources:
+  - {name: docs_source, path: data/docs.parquet, timestamp_field: event_timestamp}
+feature_views:
+  - name: docs
+    entities: [item]
+    source: docs_source
+    ttl: 1d
+    schema: [{name: emb, dtype: Array(Float32), vector_index: true, vector_length: 2, vector_search_metric: L2}]
+)");
+  ASSERT_TRUE(store_->Apply({.skip_source_validation = true}).ok());
+  Serve({.workers = 1});
+  TestClient client(port());
+  const std::string now = FormatTime(Clock::System()->NowMicros());
+  ASSERT_EQ(
+      client
+          .Post(
+              "/write-to-online-store",
+              R"({"feature_view_name":"docs","df":{"item_id":[1,2],"emb":[[1,0],[0,1]],"event_timestamp":[")" +
+                  now + "\",\"" + now + "\"]}}")
+          .status,
+      200);
+  const std::string answer =
+      client.Post("/search", R"({"features":["docs:emb"],"query":[1,0],"top_k":2})").body;
+  EXPECT_NE(answer.find(R"("statuses":["PRESENT","PRESENT"],"event_timestamps":[")" + now + "\""),
+            std::string::npos)
+      << answer;
 }
 
 TEST_F(HttpServerTest, ReadsAndWritesGoOnBesideMaterializationsWhoseFullQueueAnswers503) {

@@ -6,6 +6,7 @@
 #include "base/nearest.h"
 #include "model/feature_request.h"
 #include "salver/entity_key.h"
+#include "serving/names_json.h"
 #include "serving/online_serving.h"
 
 namespace salver {
@@ -39,6 +40,8 @@ struct SearchData {
   OnlineHits hits;
   std::vector<std::vector<OnlineCell>> keys;  // by join key
   std::vector<OnlineCell> distances, text_ranks;
+  std::vector<FieldStatus> statuses;  // of the rows, and behind them of what is always there
+  std::string names_json;
 };
 
 int FindJoinKey(const FeatureView& view, std::string_view name) {
@@ -176,15 +179,15 @@ OnlineResponse Assemble(const std::shared_ptr<SearchData>& data, int64_t oldest_
   OnlineHits& hits = data->hits;
   const size_t rows = hits.keys.size();
   const FeatureView& view = *data->plan.view;
-  std::vector<FieldStatus> statuses(rows, FieldStatus::kPresent);
+  data->statuses.assign(2 * rows, FieldStatus::kPresent);
   for (size_t row = 0; row < rows; ++row) {
-    if (hits.rows.event_us[row] < oldest_us) statuses[row] = FieldStatus::kOutsideMaxAge;
+    if (hits.rows.event_us[row] < oldest_us) data->statuses[row] = FieldStatus::kOutsideMaxAge;
   }
+  const auto statuses = std::span(data->statuses).first(rows), present = std::span(data->statuses).last(rows);
   const bool by_vector = !hits.distances.empty();
   for (const double rank : by_vector ? hits.distances : hits.text_ranks)
     data->distances.push_back(OnlineCell::Real(rank));
   for (const double rank : hits.text_ranks) data->text_ranks.push_back(OnlineCell::Real(rank));
-  const std::vector<FieldStatus> present(rows, FieldStatus::kPresent);
   OnlineResponse response;
   response.row_count = rows;
   response.owner = data;
@@ -204,6 +207,8 @@ OnlineResponse Assemble(const std::shared_ptr<SearchData>& data, int64_t oldest_
     }
   }
   response.views.push_back({view.name, view.version_number});
+  data->names_json = NamesJson(response.columns, [](const OnlineColumn& column) { return column.name; });
+  response.names_json = data->names_json;
   return response;
 }
 

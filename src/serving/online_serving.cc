@@ -9,6 +9,7 @@
 #include "salver/entity_key.h"
 #include "salver/write_rule.h"
 #include "serving/key_values.h"
+#include "serving/names_json.h"
 
 namespace salver {
 
@@ -37,6 +38,7 @@ struct ServingPlan {
   std::vector<KeySet> key_sets;
   std::vector<View> views;
   size_t feature_count = 0;
+  std::string names_json;  // of the answer's columns
   // Of a precomputed service of several views with the same keys; the store may have it. Or "".
   std::string pack;
 };
@@ -86,6 +88,13 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
     }
     plan->views.push_back(std::move(view));
   }
+  std::vector<std::string_view> names(plan->key_columns.size() + plan->feature_count);
+  for (size_t i = 0; i < plan->key_columns.size(); ++i) names[i] = plan->key_columns[i].name;
+  for (const ServingPlan::View& view : plan->views) {
+    for (size_t i = 0; i < view.names.size(); ++i)
+      names[plan->key_columns.size() + view.positions[i]] = view.names[i];
+  }
+  plan->names_json = NamesJson(names, [](std::string_view name) { return name; });
   if (!request.feature_service.empty()) {
     SALVER_ASSIGN(const auto service, snapshot.GetService(request.feature_service));
     if (service->precompute_online && plan->key_sets.size() == 1 && plan->views.size() > 1)
@@ -199,6 +208,7 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
   OnlineResponse response;
   response.row_count = rows;
   response.owner = data;
+  response.names_json = plan.names_json;
   response.columns.resize(plan.key_columns.size() + plan.feature_count);
   response.views.reserve(plan.views.size());
   data->statuses.resize((plan.views.size() + 1) * rows, FieldStatus::kPresent);

@@ -13,6 +13,7 @@
 #include "server/http/counted_work.h"
 #include "server/http/grpc_methods.h"
 #include "server/http/json_frame.h"
+#include "server/http/online_json.h"
 #include "server/http/route.h"
 #include "server/http/run_request.h"
 #include "server/http/vector_stores.h"
@@ -151,65 +152,6 @@ bool ReadEntities(const object& entities, OnlineRequest* request, HttpResponse* 
   return true;
 }
 
-// The statuses and times of one column. Columns of a view share them: what the one before has is copied.
-class StateWriter {
- public:
-  void Append(const OnlineColumn& column, size_t rows, std::string* out) {
-    if (before_ != nullptr && before_->event_us == column.event_us &&
-        before_->statuses.data() == column.statuses.data()) {
-      out->append(*out, start_, size_);
-      start_ = out->size() - size_;
-      return;
-    }
-    before_ = &column;
-    start_ = out->size();
-    *out += "],\"statuses\":[";
-    for (size_t row = 0; row < rows; ++row) {
-      ((*out += row > 0 ? ",\"" : "\"") += FieldStatusName(column.statuses[row])) += '"';
-    }
-    *out += "],\"event_timestamps\":[";
-    for (size_t row = 0; row < rows; ++row) {
-      *out += row > 0 ? ",\"" : "\"";
-      AppendTime(column.event_us != nullptr ? column.event_us[row] : 0, out);
-      *out += '"';
-    }
-    *out += "]}";
-    size_ = out->size() - start_;
-  }
-
- private:
-  const OnlineColumn* before_ = nullptr;
-  size_t start_ = 0, size_ = 0;  // of what was written for it
-};
-
-// {"results": [{"values", "statuses", "event_timestamps"}...], "metadata": {...}}, straight into one string.
-std::string EncodeOnline(const OnlineResponse& response, bool with_versions) {
-  std::string out;
-  out.reserve(256 + response.columns.size() * (96 + response.row_count * 48));
-  out += "{\"results\":[";
-  StateWriter states;
-  for (size_t c = 0; c < response.columns.size(); ++c) {
-    const OnlineColumn& column = response.columns[c];
-    out += c > 0 ? ",{\"values\":[" : "{\"values\":[";
-    for (size_t row = 0; row < response.row_count; ++row) {
-      if (row > 0) out += ',';
-      AppendJson(column.cells[row], column.type, &out);
-    }
-    states.Append(column, response.row_count, &out);
-  }
-  out += "],\"metadata\":{\"feature_names\":[";
-  for (size_t c = 0; c < response.columns.size(); ++c) {
-    if (c > 0) out += ',';
-    AppendJsonString(response.columns[c].name, &out);
-  }
-  out += ']';
-  if (with_versions) {
-    out += ",\"feature_view_metadata\":";
-    AppendViewVersions(response, &out);
-  }
-  return out + "}}";
-}
-
 HttpResponse NotAcceptable(std::string_view accept) {
   HttpResponse response{.status = 406, .body = "{\"detail\":"};
   AppendJsonString("there is no answer of a type in \"Accept: " + std::string(accept.substr(0, 200)) +
@@ -249,7 +191,7 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
   if (!response.ok()) return Failure(response.status());
   const auto encoding = std::chrono::steady_clock::now();
   if (format == AnswerFormat::kJson) {
-    answer.body = EncodeOnline(*response, with_versions);
+    answer.body = EncodeOnlineJson(*response, with_versions);
   } else {
     auto stream = EncodeArrow(*response, with_versions);
     if (!stream.ok()) return Failure(stream.status());
@@ -322,7 +264,7 @@ HttpResponse SearchDocuments(const HttpRequest& http, const HttpContext& context
                    std::chrono::duration_cast<std::chrono::microseconds>(context.options->request_time_max)));
   if (!response.ok()) return Failure(response.status());
   context.metrics->CountOnline(*response);
-  return {.body = EncodeOnline(*response, with_versions)};
+  return {.body = EncodeOnlineJson(*response, with_versions)};
 }
 
 HttpResponse Push(const HttpRequest& http, const HttpContext& context) {

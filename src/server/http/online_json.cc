@@ -1,0 +1,169 @@
+// What the server spends most of its own time on: a request of 50 features is answered with 350 pieces of
+// text. So room is made once for many pieces, and pieces are written where they belong.
+#include "server/http/online_json.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#include "base/clock.h"
+#include "base/json_text.h"
+#include "model/value_codec.h"
+#include "server/http/view_versions.h"
+
+namespace salver {
+namespace {
+
+class AnswerText {
+ public:
+  explicit AnswerText(size_t estimate) { Grow(estimate); }
+
+  // Where the next `size` bytes go. Whoever writes there says with EndAt how far.
+  char* Room(size_t size) {
+    if (static_cast<size_t>(end_ - at_) < size) Grow(size);
+    return at_;
+  }
+  void EndAt(char* at) { at_ = at; }
+  void Put(std::string_view text) { EndAt(Write(text, Room(text.size()))); }
+  template <size_t N>
+  void Put(const char (&literal)[N]) {  // of a size that the compiler knows
+    EndAt(static_cast<char*>(std::memcpy(Room(N - 1), literal, N - 1)) + (N - 1));
+  }
+  size_t size() const { return static_cast<size_t>(at_ - text_.data()); }
+  // What was written there, once more.
+  void Repeat(size_t start, size_t size) {
+    char* const to = Room(size);  // may move all of it
+    EndAt(Write({text_.data() + start, size}, to));
+  }
+  std::string Take() {
+    text_.resize(size());
+    return std::move(text_);
+  }
+
+  static char* Write(std::string_view text, char* to) {
+    std::memcpy(to, text.data(), text.size());
+    return to + text.size();
+  }
+
+ private:
+  void Grow(size_t more) {
+    const size_t used = at_ == nullptr ? 0 : size();
+    text_.resize(std::max(used + more, 2 * used));
+    at_ = text_.data() + used;
+    end_ = text_.data() + text_.size();
+  }
+
+  std::string text_;
+  char *at_ = nullptr, *end_ = nullptr;
+};
+
+// Times as text: rows that were written together have the same.
+class TimeText {
+ public:
+  static constexpr size_t kMax = kTimeTextMax + 3;
+
+  // ,"2026-11-21T01:30:05Z"
+  char* Write(int64_t micros, char* to) {
+    if (size_ == 0 || micros != micros_) {
+      char* end = AnswerText::Write(",\"", text_.data());
+      end = WriteTime(micros, end);
+      *end++ = '"';
+      size_ = static_cast<size_t>(end - text_.data());
+      micros_ = micros;
+    }
+    return AnswerText::Write({text_.data(), size_}, to);
+  }
+
+ private:
+  std::array<char, kMax> text_;
+  size_t size_ = 0;
+  int64_t micros_ = 0;
+};
+
+// The statuses and times of one column. Columns of a view share them: what the one before has is repeated.
+class StateWriter {
+ public:
+  void Append(const OnlineColumn& column, size_t rows, AnswerText* out) {
+    if (before_ != nullptr && before_->event_us == column.event_us &&
+        before_->statuses.data() == column.statuses.data()) {
+      const size_t start = out->size();
+      out->Repeat(start_, size_);
+      start_ = start;
+      return;
+    }
+    before_ = &column;
+    start_ = out->size();
+    out->Put("],\"statuses\":[");
+    char* at = out->Room(rows * kStatusMax);
+    char* const first = at;
+    for (size_t row = 0; row < rows; ++row) {
+      at = AnswerText::Write(",\"", at);
+      at = AnswerText::Write(FieldStatusName(column.statuses[row]), at);
+      *at++ = '"';
+    }
+    out->EndAt(WithoutFirstComma(first, at));
+    out->Put("],\"event_timestamps\":[");
+    char* const first_time = at = out->Room(rows * TimeText::kMax);
+    for (size_t row = 0; row < rows; ++row)
+      at = times_.Write(column.event_us != nullptr ? column.event_us[row] : 0, at);
+    out->EndAt(WithoutFirstComma(first_time, at));
+    out->Put("]}");
+    size_ = out->size() - start_;
+  }
+
+  // Each element was written with a comma before it, the first as well.
+  static char* WithoutFirstComma(char* first, char* end) {
+    if (first == end) return end;
+    std::memmove(first, first + 1, static_cast<size_t>(end - first) - 1);
+    return end - 1;
+  }
+
+ private:
+  static constexpr size_t kStatusMax = sizeof(",\"OUTSIDE_MAX_AGE\"");
+
+  const OnlineColumn* before_ = nullptr;
+  size_t start_ = 0, size_ = 0;  // of what was written for it
+  TimeText times_;
+};
+
+void AppendValues(const OnlineColumn& column, size_t rows, std::string* scratch, AnswerText* out) {
+  if (IsFixedWidth(column.type)) {
+    char* at = out->Room(rows * (kJsonScalarMax + 1));
+    for (size_t row = 0; row < rows; ++row) {
+      if (row > 0) *at++ = ',';
+      at = WriteJsonScalar(column.cells[row], column.type, at);
+    }
+    return out->EndAt(at);
+  }
+  for (size_t row = 0; row < rows; ++row) {
+    scratch->assign(row > 0 ? "," : "");
+    AppendJson(column.cells[row], column.type, scratch);
+    out->Put(*scratch);
+  }
+}
+
+}  // namespace
+
+std::string EncodeOnlineJson(const OnlineResponse& response, bool with_versions) {
+  AnswerText out(256 + response.names_json.size() + response.columns.size() * (52 + response.row_count * 44));
+  std::string scratch;
+  out.Put("{\"results\":[");
+  StateWriter states;
+  for (const OnlineColumn& column : response.columns) {
+    if (&column != response.columns.data()) out.Put(",");
+    out.Put("{\"values\":[");
+    AppendValues(column, response.row_count, &scratch, &out);
+    states.Append(column, response.row_count, &out);
+  }
+  out.Put("],\"metadata\":{\"feature_names\":");
+  out.Put(response.names_json);
+  if (with_versions) {
+    scratch = ",\"feature_view_metadata\":";
+    AppendViewVersions(response, &scratch);
+    out.Put(scratch);
+  }
+  out.Put("}}");
+  return out.Take();
+}
+
+}  // namespace salver
