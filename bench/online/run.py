@@ -8,7 +8,7 @@
 The cases: 1x50 10x50 100x50 1x250 10x250 100x250 (entities x INT64 features, uniform keys) and mixed_1x50 mixed_10x50
 mixed_100x50. The sides: feast_sqlite, salver_lmdb, salver_sqlite (serves Feast's own registry and file), sqlite (its
 SELECTs alone), bare (a server that answers with the same bytes without looking), feast_redis, salver_redis, redis (its
-commands alone). The parts: throughput, latency, grpc (beside an echo of gRPC's
+commands alone). The parts: throughput, latency, cores (an event loop a core), grpc (beside an echo of gRPC's
 own library), cost, memory, start. Sides take turns in every round; all are measured by
 the same load generator; their answers are compared first. A whole run takes about an hour.
 """
@@ -137,7 +137,8 @@ class Bench:
     def serve(self, stack: ExitStack, side: str, grid: Grid, workers: int | None = None, **options) -> tuple[int, int]:
         """Starts a side's server; returns its process and port."""
         port, program = free_port(), self.program(side, grid)
-        program.workers = workers or program.workers
+        if workers is not None:
+            program.workers = workers
         log = grid.folder / f"{side}.log"
         return stack.enter_context(process(side, program.serve(port), log, port, answers_health, **options)).pid, port
 

@@ -131,12 +131,15 @@ bool ToEntityValue(const element& value, EntityValue* to) {
 }
 
 bool ReadEntities(const object& entities, OnlineRequest* request, HttpResponse* failure) {
+  const auto location = [](std::string_view key) {
+    std::string text = "[\"body\",\"entities\",";
+    AppendJsonString(key, &text);
+    return text;
+  };
   for (const auto entry : entities) {
-    std::string location = "[\"body\",\"entities\",";
-    AppendJsonString(entry.key, &location);
     simdjson::dom::array values;
     if (entry.value.get(values)) {
-      *failure = Invalid("list_type", location + "]", "Input should be a valid list");
+      *failure = Invalid("list_type", location(entry.key) + "]", "Input should be a valid list");
       return false;
     }
     EntityColumn& column = request->entities.emplace_back();
@@ -144,8 +147,9 @@ bool ReadEntities(const object& entities, OnlineRequest* request, HttpResponse* 
     column.values.reserve(values.size());
     for (const element value : values) {
       if (ToEntityValue(value, &column.values.emplace_back())) continue;
-      *failure = Invalid("scalar_type", location + "," + std::to_string(column.values.size() - 1) + "]",
-                         "Input should be a number, a string or a boolean");
+      *failure =
+          Invalid("scalar_type", location(entry.key) + "," + std::to_string(column.values.size() - 1) + "]",
+                  "Input should be a number, a string or a boolean");
       return false;
     }
   }
