@@ -201,9 +201,27 @@ TEST_F(RedisWholeHashes, AnswerAsTheirFieldsDo) {
   for (ColumnId column = 0; column < 30; ++column) all.push_back((column * 7) % 30);
   ASSERT_TRUE(Read(*wide_, {7}, all).ok());
   EXPECT_EQ(Calls("hgetall"), 3);
+  Ask({"CONFIG", "RESETSTAT"});
   ExpectTheSameAsByFields();
-  EXPECT_EQ(Calls("hgetall"), 3 + 22);
-  EXPECT_EQ(Calls("object|encoding"), 3);
+  EXPECT_EQ(Calls("hgetall"), 22);
+  EXPECT_EQ(Calls("hmget"), 3 * 22);  // a few fields at a time
+  EXPECT_EQ(Calls("object|encoding"), 0);
+}
+
+TEST_F(RedisWholeHashes, AreNotAskedForByAUserWhoMayNotReadThem) {
+  Ask({"ACL", "SETUSER", "reader", "on", ">word", "~*", "+hmget"});
+  RedisOptions options = TestRedis::Shared()->Options();
+  options.username = "reader";
+  options.password = Secret("word");
+  Open(options);
+  ExpectTheSameAsByFields();
+  ExpectTheSameAsByFields();
+  EXPECT_EQ(Calls("hgetall"), 0);
+  const std::string stats = Ask({"INFO", "commandstats"});
+  EXPECT_NE(stats.find("cmdstat_hgetall:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1"),
+            std::string::npos)
+      << stats;
+  Ask({"ACL", "DELUSER", "reader"});
 }
 
 TEST_F(RedisWholeHashes, AreNotAskedForWhereRedisFindsFieldsAtOnce) {

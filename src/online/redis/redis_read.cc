@@ -69,8 +69,12 @@ std::vector<ReadPlan::Share> ReadPlan::Compose(const NodeMap& map, std::string_v
         share.commands += encoding_head;
         AppendPart(key, &share.commands);
         share.targets.push_back({g, row, Ask::kEncoding});
+        share.commands += whole_head;
+        AppendPart(key, &share.commands);
+        share.targets.push_back({g, row, Ask::kSample});
+        sample = false;
       }
-      if (sample || group.way == WholeHashes::Way::kWhole) {
+      if (group.way == WholeHashes::Way::kWhole) {
         share.commands += whole_head;
         AppendPart(key, &share.commands);
         share.targets.push_back({g, row, Ask::kWhole});
@@ -80,7 +84,6 @@ std::vector<ReadPlan::Share> ReadPlan::Compose(const NodeMap& map, std::string_v
         share.commands += group.fields;
         share.targets.push_back({g, row, Ask::kFields});
       }
-      sample = false;
     }
   }
   return shares;
@@ -132,25 +135,30 @@ Status ReadTaker::TakeHead(const ReplyValue& value) {
         value.kind == ReplyValue::Kind::kString && (value.text == "listpack" || value.text == "ziplist");
     return Status::OK();
   }
-  if (value.kind == ReplyValue::Kind::kError) return ErrorOf(where_, value.text);
-  if (value.kind != ReplyValue::Kind::kArray) return OtherShape();
-  const size_t elements = static_cast<size_t>(value.integer);
-  if (target.ask == ReadPlan::Ask::kFields)
-    return elements == group.targets.size() ? Status::OK() : OtherShape();
+  const bool array = value.kind == ReplyValue::Kind::kArray;
+  const size_t elements = array ? static_cast<size_t>(value.integer) : 0;
+  if (target.ask != ReadPlan::Ask::kSample) {
+    if (value.kind == ReplyValue::Kind::kError) return ErrorOf(where_, value.text);
+    const bool whole = target.ask == ReadPlan::Ask::kWhole;
+    if (!array || (whole ? elements % 2 != 0 : elements != group.targets.size())) return OtherShape();
+    if (!whole) return Status::OK();
+  }
   entries_ = elements / 2;
+  sample_failed_ = !array;
   auto& wanted = wanted_[target.group];
   if (wanted == nullptr) wanted = std::make_unique<WantedValues>(group.fields, group.targets.size());
   wanted->Start();
-  return elements % 2 == 0 ? Status::OK() : OtherShape();
+  return Status::OK();
 }
 
 Status ReadTaker::TakeElement(const ReplyValue& value) {
   // The elements of an array in an array would have numbers of their own.
   const bool found = value.kind == ReplyValue::Kind::kString;
   const ReadPlan::Target target = share_.targets[next_];
+  const bool sample = target.ask == ReadPlan::Ask::kSample;
   if (value.depth == 1 && target.ask == ReadPlan::Ask::kFields) {
     if (found || value.kind == ReplyValue::Kind::kNil) return TakeField(value.index, found, value.text);
-  } else if (value.depth == 1 && target.ask == ReadPlan::Ask::kWhole && found) {
+  } else if (value.depth == 1 && found && (sample || target.ask == ReadPlan::Ask::kWhole)) {
     WantedValues& wanted = *wanted_[target.group];
     if (value.index % 2 == 0) {
       wanted.TakeField(value.index / 2, value.text);
@@ -159,7 +167,7 @@ Status ReadTaker::TakeElement(const ReplyValue& value) {
     }
     return Status::OK();
   }
-  return OtherShape();
+  return sample ? Status::OK() : OtherShape();
 }
 
 Status ReadTaker::TakeField(size_t field, bool found, std::string_view value) {
@@ -171,21 +179,31 @@ Status ReadTaker::TakeField(size_t field, bool found, std::string_view value) {
 
 Status ReadTaker::TakeWhole() {
   if (entries_ == 0) return Status::OK();  // there is no such key
-  const ReadPlan::Group& group = plan_.groups_[share_.targets[next_].group];
   const WantedValues& wanted = *wanted_[share_.targets[next_].group];
-  HashSample sample{.listpack = listpack_, .fields = group.targets.size(), .entries = entries_};
-  for (size_t field = 0; field < group.targets.size(); ++field) {
+  const size_t fields = plan_.groups_[share_.targets[next_].group].targets.size();
+  for (size_t field = 0; field < fields; ++field) {
     const bool found = wanted.found(field);
-    sample.places += found ? wanted.place(field) : entries_;
     SALVER_RETURN_NOT_OK(TakeField(field, found, found ? wanted.value(field) : std::string_view()));
   }
-  if (group.way == WholeHashes::Way::kUnknown)
-    plan_.whole_hashes_->Learn(group.id, sample.WholeIsCheaper(), plan_.now_s_);
   return Status::OK();
 }
 
+// From a key that is not there nothing is learned. A server that answers HGETALL with an error is not asked
+// so for a while.
+void ReadTaker::Learn() {
+  const ReadPlan::Group& group = plan_.groups_[share_.targets[next_].group];
+  const WantedValues& wanted = *wanted_[share_.targets[next_].group];
+  HashSample sample{.listpack = listpack_, .fields = group.targets.size(), .entries = entries_};
+  for (size_t field = 0; field < group.targets.size(); ++field)
+    sample.places += wanted.found(field) ? wanted.place(field) : entries_;
+  if (entries_ > 0 || sample_failed_)
+    plan_.whole_hashes_->Learn(group.id, sample.WholeIsCheaper(), plan_.now_s_);
+}
+
 void ReadTaker::Done() {
-  if (status_.ok() && share_.targets[next_].ask == ReadPlan::Ask::kWhole) status_ = TakeWhole();
+  const ReadPlan::Ask ask = share_.targets[next_].ask;
+  if (status_.ok() && ask == ReadPlan::Ask::kWhole) status_ = TakeWhole();
+  if (status_.ok() && ask == ReadPlan::Ask::kSample) Learn();
   ++next_;
 }
 

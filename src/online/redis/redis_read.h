@@ -21,8 +21,9 @@ class ReadPlan {
   // The reads, and all that is pointed at, must outlive the plan.
   ReadPlan(std::span<const OnlineRead> reads, const Layout* layout, WholeHashes* whole_hashes);
 
-  // What a command asked: how a hash is kept, or fields of it, or all of it.
-  enum class Ask : uint8_t { kEncoding, kFields, kWhole };
+  // What a command asked: how a hash is kept and what is in it, as a sample that may fail; fields of it; all
+  // of it.
+  enum class Ask : uint8_t { kEncoding, kSample, kFields, kWhole };
   // Where the values of each reply belong: the row of the group's reads that its command asked for.
   struct Target {
     uint32_t group, row;
@@ -119,15 +120,17 @@ class ReadTaker final : public ReplyTaker {
   Status TakeElement(const ReplyValue& value);
   Status TakeField(size_t field, bool found, std::string_view value);
   Status TakeWhole();
+  void Learn();
 
   const ReadPlan& plan_;
   const ReadPlan::Share& share_;
   const std::string where_;
   std::vector<OnlineRows>* const answers_;
-  std::vector<RowFiller> fillers_;                     // one a read
-  size_t next_ = 0;                                    // of the share's targets
-  size_t entries_ = 0;                                 // of the whole hash that is being read
-  bool listpack_ = false;                              // the last that was asked for its encoding is one
+  std::vector<RowFiller> fillers_;  // one a read
+  size_t next_ = 0;                 // of the share's targets
+  size_t entries_ = 0;              // of the whole hash that is being read
+  bool listpack_ = false;           // the last that was asked for its encoding is one
+  bool sample_failed_ = false;
   std::vector<std::unique_ptr<WantedValues>> wanted_;  // one a group, when its first whole hash comes
   Status status_;
 };
