@@ -80,16 +80,20 @@ class ByteArena {
       capacity_ = size > kBlock ? size : kBlock;
       blocks_.push_back(std::make_unique_for_overwrite<char[]>(capacity_));
       used_ = 0;
+      held_ += capacity_;
     }
     char* at = blocks_.back().get() + used_;
     used_ += size;
     return at;
   }
+  size_t bytes_held() const { return held_; }  // in blocks, used or not
+
+  static constexpr size_t kBlock = 16 * 1024;
 
  private:
-  static constexpr size_t kBlock = 16 * 1024;
   std::vector<std::unique_ptr<char[]>> blocks_;
-  size_t used_ = 0, capacity_ = 0;
+  size_t used_ = 0, capacity_ = 0;  // of the last block
+  size_t held_ = 0;
 };
 
 struct OnlineRows {

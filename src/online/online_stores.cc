@@ -30,7 +30,8 @@ Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& o
     return OpenSqliteOnlineStore({.path = options.path,
                                   .project = options.project,
                                   .vectors = options.vectors,
-                                  .text_search = options.text_search});
+                                  .text_search = options.text_search,
+                                  .row_cache_mb = options.row_cache_mb});
 #ifdef SALVER_WITH_REDIS
   if (options.type == "redis") return NewRedisOnlineStore(options.redis);
 #endif

@@ -27,11 +27,14 @@ struct LmdbOptions {
 // Errors: Unavailable when the folder can not be created or opened.
 Result<std::unique_ptr<OnlineStore>> OpenLmdbOnlineStore(const LmdbOptions& options);
 
+inline constexpr int64_t kSqliteRowCacheMb = 64;
 struct SqliteOptions {
   std::string path;  // database file; created with its folder
   std::string project;
   bool vectors = false;      // rows are searched by their vectors
   bool text_search = false;  // and by their words, which are kept beside them
+  // At most this much memory for rows that were read and have not changed since; 0: none are kept.
+  int64_t row_cache_mb = kSqliteRowCacheMb;
 };
 // Feast's layout to the byte: a table per view, a row per feature, times in whole seconds.
 Result<std::unique_ptr<OnlineStore>> OpenSqliteOnlineStore(const SqliteOptions& options);
@@ -64,6 +67,7 @@ struct OnlineStoreOptions {
   std::string path;                           // of the file or folder; absolute
   bool sync = true;                           // lmdb
   bool vectors = false, text_search = false;  // sqlite
+  int64_t row_cache_mb = kSqliteRowCacheMb;   // sqlite
   RedisOptions redis;
   PostgresOnlineOptions postgres;
   std::string routing_tag;                           // hybrid

@@ -10,6 +10,7 @@ namespace salver {
 namespace {
 
 const std::string kSection = "online_store";
+constexpr int64_t kMaxRowCacheMb = int64_t{1} << 20;
 
 // Feast's classes, with or without their modules.
 std::string TypeName(std::string type) {
@@ -40,9 +41,10 @@ Status ReadLmdb(const ConfigValues& values, const YAML::Node& node, OnlineStoreO
 
 Status ReadSqlite(const ConfigValues& values, const YAML::Node& node, OnlineStoreOptions* to) {
   to->path = "data/online.db";
-  SALVER_RETURN_NOT_OK(values.CheckKeys(node, kSection,
-                                        {"type", "path", "vector_enabled", "similarity",
-                                         "text_search_enabled", "enable_openai_compatible_store"}));
+  SALVER_RETURN_NOT_OK(
+      values.CheckKeys(node, kSection,
+                       {"type", "path", "vector_enabled", "similarity", "text_search_enabled",
+                        "enable_openai_compatible_store", "row_cache_mb"}));
   if (to->project.find('-') != std::string::npos) {
     return values.Bad(node,
                       "project \"" + to->project +
@@ -52,6 +54,12 @@ Status ReadSqlite(const ConfigValues& values, const YAML::Node& node, OnlineStor
   SALVER_RETURN_NOT_OK(values.Value(node, kSection, "vector_enabled", "true or false", &to->vectors));
   SALVER_RETURN_NOT_OK(
       values.Value(node, kSection, "text_search_enabled", "true or false", &to->text_search));
+  SALVER_RETURN_NOT_OK(
+      values.Value(node, kSection, "row_cache_mb", "whole number of megabytes", &to->row_cache_mb));
+  if (to->row_cache_mb < 0 || to->row_cache_mb > kMaxRowCacheMb)
+    return values.Bad(node["row_cache_mb"],
+                      "\"online_store.row_cache_mb\" is " + std::to_string(to->row_cache_mb) +
+                          ". Use 0 for no cache, and " + std::to_string(kMaxRowCacheMb) + " at most");
   return values.RefuseFlags(node, kSection, {"enable_openai_compatible_store"});
 }
 
@@ -180,6 +188,7 @@ std::string OnlineStoreYaml(const OnlineStoreOptions& options) {
     for (const auto& [name, one] : options.stores) text += "  - type: " + name + "\n";
   }
   if (!options.path.empty()) text += "  path: " + options.path + "\n";
+  if (options.type == "sqlite") text += "  row_cache_mb: " + std::to_string(options.row_cache_mb) + "\n";
   if (options.type == "lmdb") text += std::string("  sync: ") + (options.sync ? "true" : "false") + "\n";
   if (options.type == "postgres") {
     const PostgresOptions& server = options.postgres.server;

@@ -50,6 +50,7 @@ TEST_F(RepoConfigTest, LeavesOutAreFeastsDefaults) {
   EXPECT_EQ(config->registry_cache_ttl_s, 600);
   EXPECT_EQ(config->online_store.type, "sqlite");
   EXPECT_EQ(config->online_store.path, folder_ + "/data/online.db");
+  EXPECT_EQ(config->online_store.row_cache_mb, 64);
   EXPECT_EQ(config->entity_key_version, 3);
   EXPECT_FALSE(config->serve_expired_values);
 }
@@ -134,6 +135,9 @@ TEST_F(RepoConfigTest, AHybridStoreHasAListOfStores) {
 TEST_F(RepoConfigTest, OnlineStoreMayBeATypeAClassOrNone) {
   EXPECT_EQ(Load("project: p\nonline_store: memory\n")->online_store.type, "memory");
   EXPECT_EQ(Load("project: p\nonline_store: lmdb\n")->online_store.path, folder_ + "/data/online.lmdb");
+  const auto small = Load("project: p\nonline_store: {type: sqlite, row_cache_mb: 0}\n");
+  EXPECT_EQ(small->online_store.row_cache_mb, 0);
+  EXPECT_NE(small->ToYaml().find("  row_cache_mb: 0\n"), std::string::npos) << small->ToYaml();
   for (const char* none : {"none", "null", "\"null\"", "~"})
     EXPECT_EQ(Load(std::string("project: p\nonline_store: ") + none + "\n")->online_store.type, "") << none;
   EXPECT_EQ(Load("project: p\nonline_store: feast.infra.online_stores.sqlite.SqliteOnlineStore\n")
@@ -194,6 +198,11 @@ TEST_F(RepoConfigTest, BadOnesAreRefusedWithFileLineAndKey) {
       {"project: p\nonline_store:\n  type: lmdb\n  pat: x", {":4", "online_store.pat", "\"path\""}},
       {"project: p\nonline_store: {type: lmdb, sync: maybe}", {"online_store.sync", "true or false"}},
       {"project: p\nonline_store: {type: sqlite, path: [x]}", {"online_store.path", "text"}},
+      {"project: p\nonline_store: {type: sqlite, row_cache_mb: 64 MB}",
+       {"online_store.row_cache_mb", "whole"}},
+      {"project: p\nonline_store: {type: sqlite, row_cache_mb: -1}",
+       {"online_store.row_cache_mb", "-1", "0"}},
+      {"project: p\nonline_store: {type: sqlite, row_cach_mb: 1}", {"Did you mean \"row_cache_mb\"?"}},
       {"project: p\nonline_store: {type: sqlite, enable_openai_compatible_store: true}",
        {"enable_openai_compatible_store", "not in this release"}},
       {"project: p\nonline_store: {type: memory, path: x}", {"online_store.path"}},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <utility>
 
 namespace salver {
 namespace {
@@ -49,6 +50,20 @@ Status SqliteConnection::Step(std::string_view sql) {
       step == SQLITE_DONE ? Status::OK() : Error("can not run \"" + std::string(sql) + "\"");
   sqlite3_reset(statement);
   return status;
+}
+
+Result<bool> SqliteConnection::SeesNewCommits() {
+  // The pragma looks at the file. Its own answer leaves out what this connection commits, the pager's does
+  // not.
+  SALVER_ASSIGN(sqlite3_stmt* const statement, Prepare("PRAGMA data_version"));
+  const bool looked = sqlite3_step(statement) == SQLITE_ROW;
+  const Status status = looked ? Status::OK() : Error("can not read");
+  sqlite3_reset(statement);
+  SALVER_RETURN_NOT_OK(status);
+  unsigned version;
+  if (sqlite3_file_control(db_, "main", SQLITE_FCNTL_DATA_VERSION, &version) != SQLITE_OK)
+    return Error("can not tell its version");
+  return std::exchange(seen_version_, version) != version;
 }
 
 Status SqliteConnection::Run(const std::string& sql) {

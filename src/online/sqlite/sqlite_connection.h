@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -45,6 +46,9 @@ class SqliteConnection {
   // looked at, and sees every commit before that.
   Status BeginReading() { return Step("BEGIN"); }
   Status EndReading() { return Step("COMMIT"); }
+  // Within a read transaction, whose moment this fixes: whether it sees a commit, of this connection or of
+  // any other, that the last call did not see. True the first time; seldom true without one.
+  Result<bool> SeesNewCommits();
   // The statement, reset; prepared once.
   Result<sqlite3_stmt*> Prepare(std::string_view sql);
   // As Prepare, found by a short name: `make_sql` is called once. For what every request runs.
@@ -60,6 +64,7 @@ class SqliteConnection {
   }
 
   bool MissesTable() const { return std::string_view(sqlite3_errmsg(db_)).starts_with("no such table"); }
+  uint64_t inode() const { return opened_.inode; }                  // of the file that is open
   bool IsIdle() const { return sqlite3_get_autocommit(db_) != 0; }  // in no transaction
   int changes() const { return sqlite3_changes(db_); }
   Status Error(std::string_view action) const;
@@ -71,6 +76,7 @@ class SqliteConnection {
 
   sqlite3* db_ = nullptr;
   FileIdentity opened_;
+  std::optional<unsigned> seen_version_;
   std::map<std::string, sqlite3_stmt*, std::less<>> statements_;  // by their SQL
   std::map<std::string, sqlite3_stmt*, std::less<>> named_;       // of statements_
 };

@@ -6,6 +6,7 @@
 // the layout can hold: two rows of the same second count as equal, and the later write stays.
 #include <atomic>
 #include <mutex>
+#include <optional>
 
 #include "base/files.h"
 #include "online/batch_rows.h"
@@ -13,6 +14,7 @@
 #include "online/row_packer.h"
 #include "online/sqlite/sqlite_connection.h"
 #include "online/sqlite/sqlite_load.h"
+#include "online/sqlite/sqlite_row_cache.h"
 #include "online/sqlite/sqlite_rows.h"
 #include "online/sqlite/sqlite_search.h"
 #include "online/sqlite/sqlite_text_index.h"
@@ -22,7 +24,9 @@ namespace {
 
 class SqliteOnlineStore final : public OnlineStore {
  public:
-  explicit SqliteOnlineStore(SqliteOptions options) : options_(std::move(options)) {}
+  explicit SqliteOnlineStore(SqliteOptions options) : options_(std::move(options)) {
+    if (options_.row_cache_mb > 0) cache_.emplace(static_cast<size_t>(options_.row_cache_mb) << 20);
+  }
 
   Status Open() {
     broken_ = false;
@@ -35,21 +39,11 @@ class SqliteOnlineStore final : public OnlineStore {
   }
 
   Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead> reads, Deadline deadline) override {
-    SALVER_ASSIGN(auto connection, Take());
+    uint64_t generation;
+    SALVER_ASSIGN(auto connection, Take(&generation));
     SALVER_RETURN_NOT_OK(connection->BeginReading());  // one moment for all views
-    std::vector<OnlineRows> answers;
-    answers.reserve(reads.size());
-    const auto arena = std::make_shared<ByteArena>();
-    Status status;
-    for (const OnlineRead& read : reads) {
-      answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
-      if (deadline.Passed()) status = DeadlinePassed(*read.view, "reading");
-      if (status.ok()) status = ReadSqliteRows(connection.get(), options_.project, read, &answers.back());
-      if (!status.ok()) break;
-    }
-    const Status ended = connection->EndReading();
-    if (ended.ok()) Return(std::move(connection));
-    if (!status.ok()) return status;
+    auto answers = ReadInTransaction(connection.get(), generation, reads, deadline);
+    if (connection->EndReading().ok()) Return(std::move(connection));
     return answers;
   }
 
@@ -65,7 +59,8 @@ class SqliteOnlineStore final : public OnlineStore {
       const std::vector<std::string_view> keys(hits.keys.begin(), hits.keys.end());
       const OnlineRead read{search.view, keys, search.columns};
       hits.rows = OnlineRows::Absent(keys.size(), read.columns.size(), std::make_shared<ByteArena>());
-      status = ReadSqliteRows(connection.get(), options_.project, read, &hits.rows);
+      SqliteRowCache::Share none;
+      status = ReadSqliteRows(connection.get(), options_.project, read, &none, &hits.rows);
     }
     if (!status.ok()) return status;
     if (connection->EndReading().ok()) Return(std::move(connection));
@@ -167,6 +162,24 @@ class SqliteOnlineStore final : public OnlineStore {
   std::string_view type() const override { return "sqlite"; }
 
  private:
+  Result<std::vector<OnlineRows>> ReadInTransaction(SqliteConnection* connection, uint64_t generation,
+                                                    std::span<const OnlineRead> reads, Deadline deadline) {
+    SqliteRowCache::Share share;
+    if (cache_) {
+      SALVER_ASSIGN(const bool new_commits, connection->SeesNewCommits());
+      share = cache_->Join(generation, new_commits);
+    }
+    std::vector<OnlineRows> answers;
+    answers.reserve(reads.size());
+    const auto arena = std::make_shared<ByteArena>();
+    for (const OnlineRead& read : reads) {
+      if (deadline.Passed()) return DeadlinePassed(*read.view, "reading");
+      answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
+      SALVER_RETURN_NOT_OK(ReadSqliteRows(connection, options_.project, read, &share, &answers.back()));
+    }
+    return answers;
+  }
+
   Status CheckEnabled(const OnlineSearch& search) const {
     const bool vector = !search.query.empty() && !options_.vectors;
     if (!vector && (search.text.empty() || options_.text_search)) return Status::OK();
@@ -180,26 +193,38 @@ class SqliteOnlineStore final : public OnlineStore {
   std::string TableName(const FeatureView& view) const { return options_.project + "_" + view.name; }
   std::string Table(const FeatureView& view) const { return SqliteTable(options_.project, view); }
 
-  // A connection of the pool, or a new one, to the file that the path has now.
-  Result<std::unique_ptr<SqliteConnection>> Take() {
+  // A connection of the pool, or a new one, to the file that the path has now. `generation`: of the cache,
+  // when the connection was taken.
+  Result<std::unique_ptr<SqliteConnection>> Take(uint64_t* generation) {
     std::unique_ptr<SqliteConnection> connection;
     while (connection == nullptr || connection->HasMoved()) {
       connection.reset();  // closed before another one is opened
       std::lock_guard lock(pool_mutex_);
+      *generation = cache_ ? cache_->generation() : 0;
       if (pool_.empty()) break;
       connection = std::move(pool_.back());
       pool_.pop_back();
     }
     return connection != nullptr ? std::move(connection) : Connect(/*create=*/false);
   }
+  Result<std::unique_ptr<SqliteConnection>> Take() {
+    uint64_t generation;
+    return Take(&generation);
+  }
   Result<std::unique_ptr<SqliteConnection>> Connect(bool create) {
     auto connection = std::make_unique<SqliteConnection>(options_.path, &broken_);
     SALVER_RETURN_NOT_OK(connection->Open(create));
+    std::lock_guard lock(pool_mutex_);
+    if (connection->inode() != pooled_inode_) {
+      pooled_inode_ = connection->inode();
+      pool_.clear();
+      if (cache_) cache_->Raise();
+    }
     return connection;
   }
   void Return(std::unique_ptr<SqliteConnection> connection) {
     std::lock_guard lock(pool_mutex_);
-    pool_.push_back(std::move(connection));
+    if (connection->inode() == pooled_inode_) pool_.push_back(std::move(connection));
   }
   void ForgetConnections() {
     std::lock_guard lock(pool_mutex_);
@@ -212,8 +237,13 @@ class SqliteOnlineStore final : public OnlineStore {
   // After a sync that failed nobody knows what the disk has: nothing is written until the store is opened
   // again.
   std::atomic<bool> broken_{false};
+  // The pool has connections to one file at a time, that of the last one that was opened. With each other
+  // file the cache begins a generation, so readers of two files never share one, not even while a file is
+  // away and back again.
   std::mutex pool_mutex_;
   std::vector<std::unique_ptr<SqliteConnection>> pool_;
+  uint64_t pooled_inode_ = 0;
+  std::optional<SqliteRowCache> cache_;  // none: row_cache_mb is 0
 };
 
 }  // namespace

@@ -4,13 +4,15 @@
 #include <string>
 
 #include "online/sqlite/sqlite_connection.h"
+#include "online/sqlite/sqlite_row_cache.h"
 #include "salver/online_store.h"
 
 namespace salver {
 
-// Fills the absent `rows`, within the transaction that is open. No statement is left running, so the
-// transaction can end, whatever is returned. Errors: NotFound (kViewNotFound); DataLoss; Unavailable.
+// Fills the absent `rows`, within the transaction that is open, from its share of the cache where they are
+// there. No statement is left running, so the transaction can end, whatever is returned. Errors: NotFound
+// (kViewNotFound); DataLoss; Unavailable.
 Status ReadSqliteRows(SqliteConnection* connection, const std::string& project, const OnlineRead& read,
-                      OnlineRows* rows);
+                      SqliteRowCache::Share* share, OnlineRows* rows);
 
 }  // namespace salver
