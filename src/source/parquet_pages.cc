@@ -2,7 +2,6 @@
 
 #include <arrow/io/file.h>
 #include <arrow/type.h>
-#include <arrow/util/compression.h>
 #include <parquet/column_page.h>
 #include <parquet/column_reader.h>
 #include <parquet/encoding.h>
@@ -17,6 +16,7 @@
 #include "source/chunk_stream.h"
 #include "source/read_scratch.h"
 #include "source/snappy_block.h"
+#include "source/snappy_decompress.h"
 
 namespace salver {
 namespace {
@@ -185,18 +185,17 @@ class ChunkReader {
     group_rows_ = group->num_rows();
     static const parquet::ReaderProperties properties = parquet::default_reader_properties();
     few_ = wanted_count < static_cast<size_t>(group_rows_) / 4;
-    if (about->compression() == parquet::Compression::SNAPPY)
-      snappy_ = arrow::util::Codec::Create(parquet::Compression::SNAPPY).ValueOrDie();
+    snappy_ = about->compression() == parquet::Compression::SNAPPY;
     // One system call for a value costs about what four kilobytes cost; on another machine it costs far more.
     constexpr size_t kBytesARead = 4 << 10;
-    const bool deferred = few_ && snappy_ != nullptr;
+    const bool deferred = few_ && snappy_;
     piecewise_ = deferred && wanted_count * kBytesARead < static_cast<size_t>(group_rows_) * sizeof(T) &&
                  dynamic_cast<arrow::io::ReadableFile*>(chunk.file) != nullptr;
     stream_ = OpenChunk(chunk, *about, deferred, scratch);
     // A reader that is told of no compression hands out the pages as they are stored.
-    pages_ = parquet::PageReader::Open(
-        stream_, about->num_values(),
-        snappy_ == nullptr ? about->compression() : parquet::Compression::UNCOMPRESSED, properties, *column_);
+    pages_ = parquet::PageReader::Open(stream_, about->num_values(),
+                                       snappy_ ? parquet::Compression::UNCOMPRESSED : about->compression(),
+                                       properties, *column_);
     pages_->set_data_page_filter([this, wanted = std::move(wanted)](const parquet::DataPageStats& page) {
       page_first_ = rows_seen_;
       rows_seen_ += page.num_values;
@@ -226,7 +225,7 @@ class ChunkReader {
     if (dictionary_values_ < 0) Damaged("a page needs a dictionary, and there is none before it");
     plain_ = parquet::MakeTypedDecoder<Type>(parquet::Encoding::PLAIN, column_);
     const uint8_t* const stored = scratch_->dictionary.data();
-    if (snappy_ == nullptr) {
+    if (!snappy_) {
       plain_->SetData(dictionary_values_, stored, dictionary_bytes_);
     } else {
       const size_t size = static_cast<size_t>(dictionary_values_) * sizeof(T);
@@ -247,7 +246,7 @@ class ChunkReader {
     page->size = data->size();
     page->block = page->in_place = false;
     page->page = std::move(data);
-    if (snappy_ != nullptr && IsCompressed(*page->page)) {
+    if (snappy_ && IsCompressed(*page->page)) {
       if (all_values_ != nullptr ? OpenInPlace(page) : few_ && OpenBlock(page)) return;
       DecompressPage(page);
     } else {
@@ -270,9 +269,7 @@ class ChunkReader {
     std::copy_n(bytes.begin(), stored, to.begin());
     const auto rest = bytes.subspan(stored);
     if (rest.empty() && stored == size) return;
-    const auto got = snappy_->Decompress(static_cast<int64_t>(rest.size()), rest.data(),
-                                         static_cast<int64_t>(size - stored), to.data() + stored);
-    if (!got.ok() || *got != static_cast<int64_t>(size - stored)) Damaged("a page does not decompress");
+    if (!DecompressSnappy(rest, {to.data() + stored, size - stored})) Damaged("a page does not decompress");
   }
 
   // Plain values without nulls, of a page of the first version: its levels are in front of them, so that it
@@ -289,8 +286,9 @@ class ChunkReader {
     auto* const at = reinterpret_cast<uint8_t*>(all_values_ + page->first_row) - levels;
     uint8_t before[kLevelsMax];
     std::copy_n(at, levels, before);
-    const auto got = snappy_->Decompress(data.size(), data.data(), size, at);
-    page->in_place = got.ok() && *got == size && HasAllValues(*page, {at, static_cast<size_t>(levels)});
+    page->in_place =
+        DecompressSnappy({data.data(), static_cast<size_t>(data.size())}, {at, static_cast<size_t>(size)}) &&
+        HasAllValues(*page, {at, static_cast<size_t>(levels)});
     std::copy_n(before, levels, at);
     return page->in_place;  // else it is read from the start, and its faults are found there
   }
@@ -397,8 +395,8 @@ class ChunkReader {
   bool piecewise_ = false;  // single values are read from the file
   std::unique_ptr<parquet::PageReader> pages_;
   parquet::LevelDecoder levels_;
-  std::unique_ptr<arrow::util::Codec> snappy_;  // null: the page reader decompresses
-  SnappyBlock block_;                           // of the page that is one
+  bool snappy_ = false;  // decompressed here; else by the page reader
+  SnappyBlock block_;    // of the page that is one
   std::vector<uint8_t> block_levels_;
   size_t block_values_ = 0;                            // where they begin in it
   int dictionary_values_ = -1, dictionary_bytes_ = 0;  // in the scratch, as stored; -1: there is none
