@@ -184,9 +184,36 @@ void SortBlock(std::span<Wanted> block, std::vector<Wanted>* scratch) {
 
 }  // namespace
 
-// A counting sort by blocks of the source, then each block by itself: the blocks are small.
 WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64_t> group_starts)
     : position_count_(positions.size()) {
+  const bool sorted =
+      std::is_sorted(positions.begin(), positions.end()) && (positions.empty() || positions[0] >= 0);
+  sorted ? TakeSorted(positions, group_starts) : Sort(positions, group_starts);
+  if (!groups_.empty()) starts_.push_back(rows_.size());
+  if (matched() < positions.size()) bits_ = BitsOf(positions);
+}
+
+void WantedRows::BeginGroup(int group, size_t at) {
+  if (!groups_.empty()) starts_.push_back(at);
+  groups_.push_back(group);
+}
+
+void WantedRows::TakeSorted(std::span<const int64_t> positions, std::span<const int64_t> group_starts) {
+  rows_.resize(positions.size());
+  targets_.resize(positions.size());
+  std::iota(targets_.begin(), targets_.end(), 0u);
+  size_t group = 0;
+  for (size_t i = 0; i < positions.size();) {
+    while (positions[i] >= group_starts[group + 1]) ++group;
+    BeginGroup(static_cast<int>(group), i);
+    const int64_t begin = group_starts[group], end = group_starts[group + 1];
+    for (; i < positions.size() && positions[i] < end; ++i)
+      rows_[i] = static_cast<uint32_t>(positions[i] - begin);
+  }
+}
+
+// A counting sort by blocks of the source, then each block by itself: the blocks are small.
+void WantedRows::Sort(std::span<const int64_t> positions, std::span<const int64_t> group_starts) {
   std::vector<uint32_t> next(static_cast<size_t>(group_starts.back() >> kBlockBits) + 2, 0);
   for (const int64_t position : positions) {
     if (position >= 0) ++next[static_cast<size_t>(position >> kBlockBits) + 1];
@@ -208,16 +235,12 @@ WantedRows::WantedRows(std::span<const int64_t> positions, std::span<const int64
     for (size_t i = begin; i < next[block]; ++i) {
       const int64_t position = (static_cast<int64_t>(block) << kBlockBits) + sorted[i].offset;
       while (position >= group_starts[group + 1]) ++group;
-      if (groups_.empty() || groups_.back() != static_cast<int>(group)) {
-        if (!groups_.empty()) starts_.push_back(i);
-        groups_.push_back(static_cast<int>(group));
-      }
+      if (groups_.empty() || groups_.back() != static_cast<int>(group))
+        BeginGroup(static_cast<int>(group), i);
       rows_[i] = static_cast<uint32_t>(position - group_starts[group]);
       targets_[i] = sorted[i].target;
     }
   }
-  if (!groups_.empty()) starts_.push_back(rows_.size());
-  if (matched() < positions.size()) bits_ = BitsOf(positions);
 }
 
 std::unique_ptr<ColumnGatherer> NewColumnGatherer(const SourceReader& reader, const std::string& column,

@@ -40,6 +40,10 @@ class WantedRows {
   size_t matched() const { return rows_.size(); }  // positions that are not -1
 
  private:
+  void TakeSorted(std::span<const int64_t> positions, std::span<const int64_t> group_starts);
+  void Sort(std::span<const int64_t> positions, std::span<const int64_t> group_starts);
+  void BeginGroup(int group, size_t at);
+
   size_t position_count_;
   std::shared_ptr<arrow::Buffer> bits_;
   std::vector<int> groups_;

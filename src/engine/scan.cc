@@ -42,6 +42,12 @@ std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64
   return groups;
 }
 
+bool IsKeyOfNumbers(const SourceReader& reader, const Field& key) {
+  const auto written = reader.schema()->GetFieldByName(key.name);
+  return written != nullptr && written->type()->Equals(*ArrowType(key.type, key.struct_schema())) &&
+         reader.IsFixedWidth(key.name);
+}
+
 namespace {
 
 // One row group of one source, column by column.
@@ -91,8 +97,7 @@ class GroupScan {
 
   Status Key(const Field& field, LargeVector<int64_t>* numbers) {
     const auto type = ArrowType(field.type, field.struct_schema());
-    const auto written = reader_->schema()->GetFieldByName(field.name);
-    if (written == nullptr || !written->type()->Equals(*type) || !reader_->IsFixedWidth(field.name)) {
+    if (!IsKeyOfNumbers(*reader_, field)) {
       SALVER_ASSIGN(const auto column, Column(field.name));
       SALVER_ASSIGN(auto key, CastColumn(*column, field, What(field.name)));
       SALVER_RETURN_NOT_OK(CheckRows(field.name, static_cast<size_t>(key->length())));
@@ -157,10 +162,7 @@ Result<bool> ScanKeyIds(SourceReader* reader, std::span<const Field> key_fields,
                         ScannedRows* rows) {
   if (key_fields.size() != 1 || !dictionary.has_numbers()) return false;
   const Field& key = key_fields[0];
-  const auto written = reader->schema()->GetFieldByName(key.name);
-  if (written == nullptr || !written->type()->Equals(*ArrowType(key.type, key.struct_schema())) ||
-      !reader->MapsFixed(key.name))
-    return false;
+  if (!IsKeyOfNumbers(*reader, key) || !reader->MapsFixed(key.name)) return false;
   Start(*reader, group, rows);
   ids->resize(static_cast<size_t>(reader->row_groups()[static_cast<size_t>(group)].rows));
   SALVER_RETURN_NOT_OK(reader->MapFixed(group, key.name, dictionary, &rows->scratch, ids->data()));

@@ -40,6 +40,9 @@ std::vector<int64_t> RowGroupStarts(const SourceReader& reader);
 // Row groups that may hold an event time in [min_us, max_us].
 std::vector<int> GroupsInRange(const SourceReader& reader, int64_t min_us, int64_t max_us);
 
+// Whether ScanKeys reads the column as numbers: the bytes of its values lie in ScannedRows::numbers.
+bool IsKeyOfNumbers(const SourceReader& reader, const Field& key);
+
 // Reads key, time and created columns of a row group. `key_fields` name columns of the source.
 Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
                         int group, ScannedRows* rows);
