@@ -10,6 +10,7 @@ namespace salver {
 namespace {
 
 constexpr size_t kMaxKey = 511, kHashSize = 16;
+constexpr int64_t kNodeBytes = 10;  // that LMDB adds to a key and its value in a page
 // Rows between asking memory for a row and reading it: those of a load lie all over it.
 constexpr size_t kAhead = 6;
 
@@ -99,7 +100,7 @@ int LmdbLoad::PutInPacks(const Table& table, std::string_view key, std::string_v
     key_val = ToVal(key);
     MDB_val value = ToVal(packed_);
     if ((error = mdb_cursor_put(in.cursor, &key_val, &value, 0)) != 0) return error;
-    pages_touched_ += 1 + static_cast<int64_t>(packed_.size()) / kPage;
+    bytes_held_ += kPage + static_cast<int64_t>(packed_.size());
   }
   return 0;
 }
@@ -129,18 +130,21 @@ Result<LmdbLoad::Table*> LmdbLoad::TableOf(const FeatureView& view) {
 void LmdbLoad::Fill(const Table& table, std::string_view row, const MDB_val& to) {
   std::memcpy(to.mv_data, row.data(), row.size());
   std::memcpy(static_cast<char*>(to.mv_data) + kRowSchemaAt, &table.schema_id, sizeof table.schema_id);
-  const uintptr_t page = reinterpret_cast<uintptr_t>(to.mv_data) / kPage;
-  pages_touched_ += (page != last_page_) + static_cast<int64_t>(row.size()) / kPage;
+}
+
+void LmdbLoad::CountPages(std::string_view row, const MDB_val& at) {
+  const uintptr_t page = reinterpret_cast<uintptr_t>(at.mv_data) / kPage;
+  bytes_held_ += (page != last_page_ ? kPage : 0) + static_cast<int64_t>(row.size()) / kPage * kPage;
   last_page_ = page;
 }
 
 int LmdbLoad::PutAndLog(Table* table, std::string_view entity_key, std::string_view row) {
   const std::string_view key = LmdbRowKey(entity_key, &key_);
-  const int64_t pages_before = pages_touched_;
+  const int64_t held_before = bytes_held_;
   const int error = Put(table, key, row);
   const LmdbChangeLog& log = table->about->changes;
   if (error != 0 || !log) return error;
-  pages_touched_ += pages_touched_ - pages_before;  // about as many for the log
+  bytes_held_ += bytes_held_ - held_before;  // about as many for the log
   return log.Append(writer_.get(), key, entity_key, &table->next_change);
 }
 
@@ -153,7 +157,14 @@ int LmdbLoad::Put(Table* table, std::string_view key, std::string_view row) {
   if (error == MDB_KEYEXIST && !append) return Replace(table, key, row, value);
   if (error != 0) return error;
   Fill(*table, row, value);
-  if (append) table->last_key.assign(key);
+  if (append) {
+    table->last_key.assign(key);
+    // Full pages, and of its own for a large value.
+    const auto size = static_cast<int64_t>(key.size() + row.size()) + kNodeBytes;
+    bytes_held_ += size < kPage / 2 ? size : size / kPage * kPage + 2 * kPage;
+  } else {
+    CountPages(row, value);
+  }
   return PutInPacks(*table, key, row);
 }
 
@@ -166,6 +177,7 @@ int LmdbLoad::Replace(Table* table, std::string_view key, std::string_view row, 
   const int error = mdb_cursor_put(table->cursor, &key_val, &value, MDB_RESERVE);
   if (error != 0) return error;
   Fill(*table, row, value);
+  CountPages(row, value);
   return PutInPacks(*table, key, row);
 }
 

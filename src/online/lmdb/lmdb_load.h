@@ -21,7 +21,7 @@ class LmdbLoad final : public OnlineLoad {
 
   Result<WriteCounts> Write(const FeatureView& view, const PackedRows& rows) override;
   Status SetMark(const FeatureView& view, std::string_view mark) override;
-  int64_t bytes_held() const override { return pages_touched_ * kPage; }
+  int64_t bytes_held() const override { return bytes_held_; }
   Status Commit() override;
 
   // Ends the transaction without its rows.
@@ -59,6 +59,8 @@ class LmdbLoad final : public OnlineLoad {
   int Put(Table* table, std::string_view key, std::string_view row);
   int Replace(Table* table, std::string_view key, std::string_view row, const MDB_val& stored);
   void Fill(const Table& table, std::string_view row, const MDB_val& to);
+  // Counts the pages of a row that went to a page of any kind.
+  void CountPages(std::string_view row, const MDB_val& at);
   Status Error(std::string_view action, int error);
 
   LmdbEnvironment* const environment_;
@@ -70,7 +72,7 @@ class LmdbLoad final : public OnlineLoad {
   std::vector<std::string_view> pack_rows_;  // scratch
   std::string packed_, new_row_;             // scratch
   std::string key_;                          // scratch
-  int64_t pages_touched_ = 0;
+  int64_t bytes_held_ = 0;
   uintptr_t last_page_ = 0;
   bool map_was_full_ = false;
 };
