@@ -46,9 +46,8 @@ struct RowSorter::Worker {
 class RowSorter::Run {
  public:
   virtual ~Run() = default;
-  // The next record, or null at the end; the one before is gone then, if it is not `stable`.
+  // The next record, or null at the end; the one before is gone then.
   virtual Result<const char*> Next() = 0;
-  virtual bool stable() const = 0;
   Entry head{};
 };
 
@@ -60,7 +59,6 @@ class RowSorter::MemoryRun final : public Run {
     if (next_ + kAhead < entries_.size()) __builtin_prefetch(entries_[next_ + kAhead].record);
     return entries_[next_++].record;
   }
-  bool stable() const override { return true; }
 
  private:
   static constexpr size_t kAhead = 8;
@@ -81,7 +79,6 @@ class RowSorter::FileRun final : public Run {
     read_ += SizeOf(record);
     return record;
   }
-  bool stable() const override { return false; }
 
  private:
   // Makes `size` bytes from read_ on lie in the buffer.
@@ -250,15 +247,15 @@ Result<SortedRows> RowSorter::Next(size_t bytes) {
     Run& run = *runs_[heap_[0]];
     const char* record = run.head.record;
     const size_t size = SizeOf(record);
-    if (!run.stable()) {
-      if (used + size > room) {
-        room = std::max(size, bytes);
-        sorted.bytes.push_back(std::make_unique_for_overwrite<char[]>(room));
-        used = 0;
-      }
-      record = static_cast<const char*>(std::memcpy(sorted.bytes.back().get() + used, record, size));
-      used += size;
+    if (used + size > room) {
+      room = std::max(size, bytes);
+      sorted.bytes.push_back(std::make_unique_for_overwrite<char[]>(room));
+      used = 0;
     }
+    // Rows of a run in memory lie all over it. They are brought together here and not where they are written,
+    // since everything waits for the writer.
+    record = static_cast<const char*>(std::memcpy(sorted.bytes.back().get() + used, record, size));
+    used += size;
     total += size;
     sorted.keys.push_back(KeyOf(record));
     sorted.rows.push_back(RowOf(record));

@@ -15,7 +15,7 @@
 
 namespace salver {
 
-// A stretch of sorted rows. The views point into `bytes` or into the sorter, which must live as long.
+// A stretch of sorted rows. The views point into `bytes`.
 struct SortedRows {
   std::vector<std::string_view> keys, rows;
   std::vector<std::unique_ptr<char[]>> bytes;

@@ -29,12 +29,12 @@ StoreWriter::~StoreWriter() {
   if (thread_.joinable()) thread_.join();
 }
 
-Status StoreWriter::Put(ViewRun* run, SortedRows rows, std::shared_ptr<const RowSorter> sorter) {
-  return Enqueue({run, std::move(rows), std::move(sorter), false});
+Status StoreWriter::Put(ViewRun* run, SortedRows rows) {
+  return Enqueue({run, std::move(rows), false});
 }
 
 Status StoreWriter::Done(ViewRun* run) {
-  return Enqueue({run, {}, nullptr, true});
+  return Enqueue({run, {}, true});
 }
 
 Status StoreWriter::Enqueue(Chunk chunk) {

@@ -39,7 +39,7 @@ class StoreWriter {
  public:
   struct Options {
     int64_t load_bytes = int64_t{16} << 20;  // what a transaction may hold
-    size_t chunks_waiting = 4;
+    size_t chunks_waiting = 16;
     std::function<void(const ViewRun&)> on_progress;  // from the writer's thread
   };
   // `views` are all that will come.
@@ -48,9 +48,9 @@ class StoreWriter {
   // Ends without what is not durable yet, unless Finish was called.
   ~StoreWriter();
 
-  // `rows` of `run`, in key order from chunk to chunk; `sorter` is what they point into. Waits while the
-  // writer is behind. From any thread. Errors: that of the writer, after which nothing more is written.
-  Status Put(ViewRun* run, SortedRows rows, std::shared_ptr<const RowSorter> sorter);
+  // `rows` of `run`, in key order from chunk to chunk. Waits while the writer is behind. From any thread.
+  // Errors: that of the writer, after which nothing more is written.
+  Status Put(ViewRun* run, SortedRows rows);
   // After the last rows of `run`.
   Status Done(ViewRun* run);
   // Commits and claims what has come; the writer's first error.
@@ -60,7 +60,6 @@ class StoreWriter {
   struct Chunk {
     ViewRun* run;
     SortedRows rows;
-    std::shared_ptr<const RowSorter> sorter;
     bool last = false;
   };
 

@@ -17,7 +17,8 @@ namespace {
 
 // A quarter of the view's memory is the sorter's. The chunks on their way to the writer are small beside it.
 constexpr int64_t kSorterShare = 4, kChunkShare = 128;
-constexpr int64_t kChunkMin = 256 << 10, kChunkMax = 4 << 20;
+// What is put together stays in a processor's cache until it is written.
+constexpr int64_t kChunkMin = 256 << 10, kChunkMax = 1 << 20;
 constexpr size_t kBlockRows = 128;  // packed together: their columns stay in a core's cache
 constexpr size_t kKeyRows = 4096;   // whose keys are encoded together
 
@@ -145,25 +146,24 @@ Status LoadView(const RegistrySnapshot& snapshot, ViewRun* run, const ViewLoadOp
       LoadIdentity(view, Explain(plan, nullptr), context.entity_key_version, rows->source_version());
   SALVER_RETURN_NOT_OK(Resume(run, context.online_store));
   if (options.on_progress) options.on_progress(*run);
-  auto sorter = std::make_shared<RowSorter>(
-      RowSorter::Options{.workers = options.threads,
-                         .common_prefix = CommonPrefix(view, encoder),
-                         .memory_bytes = std::max<int64_t>(1, options.memory_bytes / kSorterShare),
-                         .spill_folder = context.spill_folder,
-                         .files = context.files});
-  BatchPacker packer(view, encoder, run->last_key, options.threads, sorter.get());
+  RowSorter sorter({.workers = options.threads,
+                    .common_prefix = CommonPrefix(view, encoder),
+                    .memory_bytes = std::max<int64_t>(1, options.memory_bytes / kSorterShare),
+                    .spill_folder = context.spill_folder,
+                    .files = context.files});
+  BatchPacker packer(view, encoder, run->last_key, options.threads, &sorter);
   SALVER_RETURN_NOT_OK(
       ParallelForWorkers(rows->batch_count(), options.threads, [&](size_t i, size_t worker) -> Status {
         SALVER_ASSIGN(const LatestRowsBatch batch, rows->Read(i));
         return packer.Pack(batch, worker);
       }));
-  SALVER_RETURN_NOT_OK(sorter->Finish(options.threads));
+  SALVER_RETURN_NOT_OK(sorter.Finish(options.threads));
   const auto chunk_bytes =
       static_cast<size_t>(std::clamp(options.memory_bytes / kChunkShare, kChunkMin, kChunkMax));
   for (;;) {
-    SALVER_ASSIGN(SortedRows chunk, sorter->Next(chunk_bytes));
+    SALVER_ASSIGN(SortedRows chunk, sorter.Next(chunk_bytes));
     if (chunk.keys.empty()) return writer->Done(run);
-    SALVER_RETURN_NOT_OK(writer->Put(run, std::move(chunk), sorter));
+    SALVER_RETURN_NOT_OK(writer->Put(run, std::move(chunk)));
   }
 }
 

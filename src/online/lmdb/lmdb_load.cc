@@ -11,12 +11,6 @@ namespace {
 
 constexpr size_t kMaxKey = 511, kHashSize = 16;
 constexpr int64_t kNodeBytes = 10;  // that LMDB adds to a key and its value in a page
-// Rows between asking memory for a row and reading it: those of a load lie all over it.
-constexpr size_t kAhead = 6;
-
-void Prefetch(std::string_view row) {
-  for (size_t at = 0; at < row.size() && at < 256; at += 64) __builtin_prefetch(row.data() + at);
-}
 
 }  // namespace
 
@@ -185,7 +179,6 @@ Result<WriteCounts> LmdbLoad::Write(const FeatureView& view, const PackedRows& r
   SALVER_ASSIGN(Table* const table, TableOf(view));
   WriteCounts counts;
   for (size_t i = 0; i < rows.rows.size(); ++i) {
-    if (i + kAhead < rows.rows.size()) Prefetch(rows.rows[i + kAhead]);
     const int error = PutAndLog(table, rows.keys[i], rows.rows[i]);
     if (error == MDB_CORRUPTED) {
       return Status::DataLoss("feature view \"" + view.name +
