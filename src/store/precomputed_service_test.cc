@@ -73,7 +73,8 @@ std::string Text(const Result<OnlineResponse>& response) {
     }
     text += "\n";
   }
-  for (const auto& view : response->views) text += std::string(view.name) + " " + std::to_string(view.version) + "\n";
+  for (const auto& view : response->views)
+    text += std::string(view.name) + " " + std::to_string(view.version) + "\n";
   return text;
 }
 

@@ -76,6 +76,26 @@ def kill_after(command, seconds):
         return True
 
 
+class Killer:
+    """Kills `kills` runs of a command that takes about `whole` seconds, each at any moment. Runs that ended before make the
+    next moments earlier, and there are more of them until a share of `kills` was hit."""
+
+    def __init__(self, command, whole, kills, share):
+        self.command, self.whole, self.kills, self.enough = command, whole, kills, kills * share
+        self.runs = self.hit = 0
+
+    def goes_on(self):
+        assert self.runs < 10 * self.kills, f"only {self.hit} kills of {self.runs} hit a running process"
+        return self.runs < self.kills or self.hit <= self.enough
+
+    def kill(self):
+        self.runs += 1
+        if kill_after(self.command, random.uniform(0, self.whole)):
+            self.hit += 1
+        else:
+            self.whole *= 0.95
+
+
 def seconds_of(work):
     began = time.monotonic()
     work()
@@ -90,17 +110,16 @@ def survive_materializations(repository, command, kills):
     shutil.copy(repository / "data/registry.db", repository.parent / "claimed.db")
     expected = online_rows(repository)
     assert expected["trips"] == [3 * ENTITIES + key for key in ASKED]
-    killed = 0
-    for _ in range(kills):
+    killer = Killer(command, whole, kills, 1 / 4)
+    while killer.goes_on():
         shutil.rmtree(repository / "data")
         shutil.copytree(applied, repository / "data")
-        killed += kill_after(command, random.uniform(0, whole))
+        killer.kill()
         if intervals(repository):  # claimed: then its rows are there
             assert online_rows(repository) == expected, "an interval was claimed without its rows"
         check(repository, *MATERIALIZE)
         assert online_rows(repository) == expected, "rows are lost, or older than they were"
         assert len(intervals(repository)) == 1
-    assert killed > kills // 4, "too few kills hit a running process to prove anything"
 
 
 STORES = pytest.mark.parametrize(
@@ -168,19 +187,18 @@ def survive_applies(repository, command, whole, kills):
     check(repository, "apply")
     check(repository, *MATERIALIZE)
     expected = online_rows(repository)
-    killed = 0
-    for turn in range(kills):
-        text = f"turn {turn}"
+    killer = Killer(command, whole, kills, 1 / 8)
+    while killer.goes_on():
+        text = f"turn {killer.runs}"
         (repository / "definitions.yaml").write_text(
             DEFINITIONS.replace("{name: stats, entities", f'{{name: stats, description: "{text}", entities'))
         before = description(repository)
-        killed += kill_after(command, random.uniform(0, whole))
+        killer.kill()
         assert description(repository) in (before, text)
         assert len(intervals(repository)) == 1
         check(repository, "apply")
         assert description(repository) == text
     assert online_rows(repository) == expected
-    assert killed > kills // 8, "too few kills hit a running process to prove anything"
 
 
 def test_apply_killed_at_any_moment_leaves_the_old_registry_or_the_new(tmp_path, seed):
