@@ -171,7 +171,8 @@ server; {arguments.seconds:g} s a measurement, longer where a side is slow
 - On SQLite and Redis, Salver serves the registry and the store that Feast wrote. The bare server answers every \
 request with the bytes of one of Salver's answers. SQLite's SELECTs and Redis's commands alone are C clients without \
 HTTP: those of the same requests, answers thrown away; Redis's with {arguments.connections} requests in flight on \
-one connection
+one connection, the commands that Salver sends, HMGET or HGETALL. Salver on SQLite has rows that nobody has changed in \
+memory (`row_cache_mb`) and asks SQLite each time whether that is so; the SELECTs alone read them each time
 - The values of {bench.compared} answers a case were compared between the servers before it was measured; \
 expired values, which Feast serves, have to be absent from Salver's
 - Rounds: {arguments.rounds}, the sides in turn; medians; ratios are medians of the rounds' ratios, with their range
