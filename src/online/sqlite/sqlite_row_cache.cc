@@ -126,7 +126,7 @@ class Half {
 
   // The last one of the table, or a new one in its place. Rows that are not there have one of their own.
   const Layout* LayoutOf(const SqliteRowKey& key, const SqliteRow& row) {
-    const Layout*& last = layouts_[XXH3_64bits(key.table.data(), key.table.size()) + row.name_ends.empty()];
+    const Layout*& last = layouts_[SqliteRowKey::Seed(key.table) + row.name_ends.empty()];
     if (last == nullptr || !last->Fits(key.table, row)) {
       last = new (arena_.AllocateSpan<Layout>(1).data())
           Layout{arena_.Copy(key.table), arena_.Copy(row.names), CopySpan(row.name_ends, &arena_)};

@@ -62,12 +62,11 @@ class TimeText {
  public:
   static constexpr size_t kMax = kTimeTextMax + 3;
 
-  // ,"2026-11-21T01:30:05Z"
+  // "2026-11-21T01:30:05Z",
   char* Write(int64_t micros, char* to) {
     if (size_ == 0 || micros != micros_) {
-      char* end = AnswerText::Write(",\"", text_.data());
-      end = WriteTime(micros, end);
-      *end++ = '"';
+      text_[0] = '"';
+      char* const end = AnswerText::Write("\",", WriteTime(micros, text_.data() + 1));
       size_ = static_cast<size_t>(end - text_.data());
       micros_ = micros;
     }
@@ -95,31 +94,23 @@ class StateWriter {
     start_ = out->size();
     out->Put("],\"statuses\":[");
     char* at = out->Room(rows * kStatusMax);
-    char* const first = at;
     for (size_t row = 0; row < rows; ++row) {
-      at = AnswerText::Write(",\"", at);
-      at = AnswerText::Write(FieldStatusName(column.statuses[row]), at);
       *at++ = '"';
+      at = AnswerText::Write(FieldStatusName(column.statuses[row]), at);
+      at = AnswerText::Write("\",", at);
     }
-    out->EndAt(WithoutFirstComma(first, at));
+    out->EndAt(rows > 0 ? at - 1 : at);  // without the last comma
     out->Put("],\"event_timestamps\":[");
-    char* const first_time = at = out->Room(rows * TimeText::kMax);
+    at = out->Room(rows * TimeText::kMax);
     for (size_t row = 0; row < rows; ++row)
       at = times_.Write(column.event_us != nullptr ? column.event_us[row] : 0, at);
-    out->EndAt(WithoutFirstComma(first_time, at));
+    out->EndAt(rows > 0 ? at - 1 : at);
     out->Put("]}");
     size_ = out->size() - start_;
   }
 
-  // Each element was written with a comma before it, the first as well.
-  static char* WithoutFirstComma(char* first, char* end) {
-    if (first == end) return end;
-    std::memmove(first, first + 1, static_cast<size_t>(end - first) - 1);
-    return end - 1;
-  }
-
  private:
-  static constexpr size_t kStatusMax = sizeof(",\"OUTSIDE_MAX_AGE\"");
+  static constexpr size_t kStatusMax = sizeof("\"OUTSIDE_MAX_AGE\",");
 
   const OnlineColumn* before_ = nullptr;
   size_t start_ = 0, size_ = 0;  // of what was written for it

@@ -7,7 +7,7 @@
 #include <chrono>
 
 #include "base/clock.h"
-#include "model/value_codec.h"
+#include "base/json_text.h"
 #include "server/feast_errors.h"
 #include "server/http/arrow_answer.h"
 #include "server/http/counted_work.h"
@@ -17,7 +17,6 @@
 #include "server/http/route.h"
 #include "server/http/run_request.h"
 #include "server/http/vector_stores.h"
-#include "server/http/view_versions.h"
 #include "serving/filter_json.h"
 
 namespace salver {
