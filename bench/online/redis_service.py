@@ -47,8 +47,22 @@ def wire(arguments: list[bytes]) -> bytes:
     return b"*%d\r\n" % len(arguments) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in arguments)
 
 
-def capture(redis_port: int, server_port: int, bodies: list[str], output: Path) -> None:
-    """Writes the commands that the server sent for each request, a request a line, as redis_hmget.cc reads them."""
+@contextmanager
+def without(port: int, command: str):
+    """Meanwhile nobody may send the command."""
+    def allow(sign: bytes) -> None:
+        with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+            connection.sendall(wire([b"ACL", b"SETUSER", b"default", sign + command.encode()]))
+            if not connection.recv(64).startswith(b"+OK"):
+                raise OSError("Redis did not change its user")
+    allow(b"-")
+    yield
+    allow(b"+")
+
+
+def capture(redis_port: int, server_port: int, bodies: list[str], commands_of: list[bytes], output: Path) -> None:
+    """Writes the commands, of these, that the server sent for each request, a request a line, as redis_hmget.cc reads
+    them."""
     with socket.create_connection(("127.0.0.1", redis_port), timeout=60) as monitor, \
             socket.create_connection(("127.0.0.1", redis_port), timeout=60) as marker:
         monitor.sendall(b"MONITOR\r\n")
@@ -62,6 +76,6 @@ def capture(redis_port: int, server_port: int, bodies: list[str], output: Path) 
             commands = []
             while f'"end-of-request-{number}"' not in (line := lines.readline()):
                 commands.append(parts(line))
-            reads = [command for command in commands if command[0].upper() in (b"HMGET", b"MGET", b"GET", b"HGETALL")]
+            reads = [command for command in commands if command[0].upper() in commands_of]
             requests.append(" ".join(wire(command).hex() for command in reads))
     output.write_text("\n".join(requests) + "\n")

@@ -7,8 +7,8 @@
 
 The cases: 1x50 10x50 100x50 1x250 10x250 100x250 (entities x INT64 features, uniform keys) and mixed_1x50 mixed_10x50
 mixed_100x50. The sides: feast_sqlite, salver_lmdb, salver_sqlite (serves Feast's own registry and file), sqlite (its
-SELECTs alone), bare (a server that answers with the same bytes without looking), feast_redis, salver_redis, redis (its
-commands alone). The parts: throughput, latency, cores (an event loop a core), grpc (beside an echo of gRPC's
+SELECTs alone), bare (a server that answers with the same bytes without looking), feast_redis, salver_redis, redis (the
+commands that salver_redis sends, alone), redis_hmget (the same reads as HMGETs alone). The parts: throughput, latency, cores (an event loop a core), grpc (beside an echo of gRPC's
 own library), cost, memory, start. Sides take turns in every round; all are measured by
 the same load generator; their answers are compared first. A whole run takes about an hour.
 """
@@ -69,7 +69,7 @@ class Bench:
             self.skipped.append(reason)
             print(f"== {reason}", flush=True)
         self.redis_port = free_port()
-        if not {"feast_redis", "salver_redis", "redis"}.isdisjoint(self.sides):
+        if any("redis" in side for side in self.sides):
             reason = self.redis_is_missing()
             if reason:
                 self.sides = [side for side in self.sides if "redis" not in side]
@@ -129,10 +129,7 @@ class Bench:
         if side.startswith("feast"):
             return Feast(side, grid.folder / side, self.python)
         # On SQLite and Redis Salver serves what Feast wrote, registry and all.
-        salver = Salver(side, grid.folder / (side if side == "salver_lmdb" else side.replace("salver", "feast")))
-        if side == "salver_redis":
-            salver.workers = 4  # a core's worth where loops wait for a server, as without --workers
-        return salver
+        return Salver(side, grid.folder / (side if side == "salver_lmdb" else side.replace("salver", "feast")))
 
     def serve(self, stack: ExitStack, side: str, grid: Grid, workers: int | None = None, **options) -> tuple[int, int]:
         """Starts a side's server; returns its process and port."""
@@ -203,8 +200,10 @@ class Bench:
             for case in cases:
                 bodies = case.write()
                 self.compare(case, servers, bodies)
-                if "redis" in self.sides:
-                    redis_service.capture(self.redis_port, servers["salver_redis"][1], bodies, case.path("commands"))
+                if {"redis", "redis_hmget"} & set(self.sides):
+                    redis_service.capture(self.redis_port, servers["salver_redis"][1], bodies, [b"HMGET", b"HGETALL"],
+                                          case.path("redis"))
+                    self.capture_hmget(case, bodies)
                 with ExitStack() as of_case:
                     sides = dict(servers)
                     if "bare" in self.sides:
@@ -214,6 +213,12 @@ class Bench:
                         self.cores(case)
                     if self.with_grpc and case.name in GRPC_CASES:
                         grpc_side.measure(self, case, bodies[0], *servers["salver_lmdb"])
+
+    def capture_hmget(self, case: Case, bodies: list[str]) -> None:
+        """The commands of a server that may not ask for whole hashes."""
+        with redis_service.without(self.redis_port, "hgetall"), ExitStack() as stack:
+            _, port = self.serve(stack, "salver_redis", case.grid)
+            redis_service.capture(self.redis_port, port, bodies, [b"HMGET"], case.path("redis_hmget"))
 
     def measure_case(self, case: Case, servers: dict[str, tuple[int, int]]) -> None:
         parts = self.arguments.parts
@@ -252,7 +257,7 @@ class Bench:
                 sys.exit(f"error: {case.name}: SQLite gave {measured['rows']} rows for {measured['requests']} requests, "
                          f"not {expected}")
         else:
-            measured = last_json(run([BUILD / "salver_redis_hmget", self.redis_port, case.path("commands"), seconds,
+            measured = last_json(run([BUILD / "salver_redis_hmget", self.redis_port, case.path(side), seconds,
                                       self.arguments.connections]))
         rate = measured["requests"] / measured["seconds"]
         return {**measured, "rate": rate, "cpu_us": measured["cpu_s"] / measured["requests"] * 1e6}
@@ -360,7 +365,8 @@ def choice(text: str, known: list[str], what: str) -> list[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench --online", description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
-    sides = ["feast_sqlite", "salver_lmdb", "salver_sqlite", "sqlite", "bare", "feast_redis", "salver_redis", "redis"]
+    sides = ["feast_sqlite", "salver_lmdb", "salver_sqlite", "sqlite", "bare", "feast_redis", "salver_redis", "redis",
+             "redis_hmget"]
     parser.add_argument("--cases", help="of the grid, with commas between them (all)")
     parser.add_argument("--sides", help="with commas between them (all)")
     parser.add_argument("--parts", help="with commas between them (all)")
@@ -383,7 +389,7 @@ def main() -> None:
     cases = {case.name: case for case in (Case(grids[kind], entities, views) for kind, entities, views in CASES)}
     arguments.sides = choice(arguments.sides, sides, "side") if arguments.sides else sides
     arguments.parts = choice(arguments.parts, PARTS, "part") if arguments.parts else PARTS
-    if "redis" in arguments.sides and "salver_redis" not in arguments.sides:
+    if {"redis", "redis_hmget"} & set(arguments.sides) and "salver_redis" not in arguments.sides:
         sys.exit("error: the side redis repeats what salver_redis sends: name both")
     chosen = choice(arguments.cases, list(cases), "case") if arguments.cases else list(cases)
 

@@ -137,9 +137,6 @@ class FeatureStore {
   // features of several views, and for a view without a vector index.
   virtual Result<OnlineResponse> RetrieveOnlineDocuments(const DocumentRequest& request,
                                                          Deadline deadline) = 0;
-  // True when GetOnlineFeatures waits for an online store that is a server: then more threads than cores may
-  // ask at the same time with gain.
-  virtual bool WaitsForServers() const { return false; }
   // "lmdb", "redis": as in feature_store.yaml; empty without one.
   virtual std::string_view online_store_type() const { return ""; }
 

@@ -1,7 +1,5 @@
 #include "online/online_stores.h"
 
-#include <algorithm>
-
 namespace salver {
 
 std::vector<std::string> OnlineStoreTypes() {
@@ -15,12 +13,6 @@ std::vector<std::string> OnlineStoreTypes() {
 #endif
       "sqlite",
   };
-}
-
-bool IsServer(const OnlineStoreOptions& options) {
-  const auto one = [](const auto& named) { return IsServer(named.second); };
-  return options.type == "redis" || options.type == "postgres" ||
-         std::any_of(options.stores.begin(), options.stores.end(), one);
 }
 
 Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& options) {

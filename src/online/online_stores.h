@@ -76,9 +76,6 @@ struct OnlineStoreOptions {
 // Errors: as the store's own function.
 Result<std::unique_ptr<OnlineStore>> OpenOnlineStore(const OnlineStoreOptions& options);
 
-// True when calls of the store, or of one of its stores, wait for a server.
-bool IsServer(const OnlineStoreOptions& options);
-
 // Names of the stores in this build, for messages: {"lmdb", "memory", ...}.
 std::vector<std::string> OnlineStoreTypes();
 

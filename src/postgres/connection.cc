@@ -7,13 +7,14 @@
 #include <thread>
 
 #include "base/one_line.h"
+#include "base/socket_wait.h"
 #include "postgres/libpq.h"
 
 namespace salver::postgres {
 namespace {
 
 // How long a wait goes on before it looks whether it was cancelled.
-constexpr int kLookMillis = 50;
+constexpr std::chrono::milliseconds kLookTime{50};
 
 struct FreeResult {
   void operator()(PGresult* result) const { Pq().clear(result); }
@@ -152,18 +153,19 @@ Connection::~Connection() = default;
 namespace {
 
 // Until the socket is ready. OK, DeadlineExceeded or Cancelled.
-Status WaitForSocket(int socket, bool to_write, const CallLimits& limits, const std::string& where) {
-  for (;;) {
-    if (limits.cancelled != nullptr && limits.cancelled->load(std::memory_order_relaxed))
-      return Status::Cancelled(where + ": the call was cancelled. Nothing was changed.");
+Status WaitFor(int socket, bool to_write, const CallLimits& limits, const std::string& where) {
+  const auto is_cancelled = [&] {
+    return limits.cancelled != nullptr && limits.cancelled->load(std::memory_order_relaxed);
+  };
+  const auto events = static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN);
+  while (!is_cancelled()) {
+    auto until = limits.deadline.at();
+    if (limits.cancelled != nullptr) until = std::min(until, std::chrono::steady_clock::now() + kLookTime);
+    if (WaitForSocket(socket, events, until)) return Status::OK();
     if (limits.deadline.Passed())
       return Status::DeadlineExceeded(where + ": no answer in time. Nothing was changed; try again.");
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(limits.deadline.at() -
-                                                                            std::chrono::steady_clock::now());
-    pollfd wait{.fd = socket, .events = static_cast<short>(to_write ? POLLIN | POLLOUT : POLLIN)};
-    const auto millis = std::clamp<int64_t>(left.count() + 1, 1, kLookMillis);
-    if (::poll(&wait, 1, static_cast<int>(millis)) > 0) return Status::OK();
   }
+  return Status::Cancelled(where + ": the call was cancelled. Nothing was changed.");
 }
 
 // libpq's keywords and values. `texts` keeps what the pointers point at.
@@ -209,7 +211,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(const PostgresOptions& opti
   while (Pq().status(handle->get()) != CONNECTION_BAD && state != PGRES_POLLING_OK &&
          state != PGRES_POLLING_FAILED) {
     SALVER_RETURN_NOT_OK(
-        WaitForSocket(Pq().socket(handle->get()), state == PGRES_POLLING_WRITING, connecting, where));
+        WaitFor(Pq().socket(handle->get()), state == PGRES_POLLING_WRITING, connecting, where));
     state = Pq().connectPoll(handle->get());
   }
   if (Pq().status(handle->get()) != CONNECTION_OK) {
@@ -225,7 +227,7 @@ Result<std::unique_ptr<Connection>> Connection::Open(const PostgresOptions& opti
 }
 
 Status Connection::Wait(bool to_write) {
-  const Status status = WaitForSocket(Pq().socket(handle_->get()), to_write, limits_, where_);
+  const Status status = WaitFor(Pq().socket(handle_->get()), to_write, limits_, where_);
   if (!status.ok()) handle_->CancelAndClose();
   return status;
 }

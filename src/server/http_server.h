@@ -21,7 +21,7 @@ struct HttpServerOptions {
   int port = 6566;  // 0: a free one
   // PEM files. With them every connection is TLS; both or none.
   std::string tls_certificate_path, tls_key_path;
-  int workers = 0;                   // event loops; 0: one a core, four where they wait for a store
+  int workers = 0;                   // event loops; 0: one a core
   size_t body_bytes_max = 16 << 20;  // 413 beyond
   size_t head_bytes_max = 32 << 10;  // 431 beyond
   size_t json_depth_max = 32;        // 422 beyond

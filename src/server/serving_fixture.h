@@ -41,7 +41,6 @@ class HookedStore final : public FeatureStore {
     if (on_search) on_search();
     return store_->RetrieveOnlineDocuments(request, deadline);
   }
-  bool WaitsForServers() const override { return store_->WaitsForServers(); }
   std::string_view online_store_type() const override { return store_->online_store_type(); }
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {
     if (!on_materialize) return store_->Materialize(options);

@@ -198,7 +198,6 @@ class LocalFeatureStore final : public FeatureStore {
         .status();
   }
 
-  bool WaitsForServers() const override { return IsServer(config_.online_store); }
   std::string_view online_store_type() const override { return config_.online_store.type; }
 
   Result<OnlineResponse> GetOnlineFeatures(const OnlineRequest& request, Deadline deadline) override {

@@ -62,7 +62,6 @@ class LoggedFeatureStore final : public FeatureStore {
     return store_->RetrieveOnlineDocuments(request, deadline);
   }
 
-  bool WaitsForServers() const override { return store_->WaitsForServers(); }
   std::string_view online_store_type() const override { return store_->online_store_type(); }
 
   Result<MaterializeReport> Materialize(const MaterializeOptions& options) override {

@@ -6,10 +6,10 @@
 #include <poll.h>
 #include <sys/socket.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 
+#include "base/socket_wait.h"
 #include "online/redis/tls_session.h"
 
 namespace salver::redis {
@@ -111,20 +111,9 @@ Status Connection::Lost(const std::string& why) {
 }
 
 Status Connection::WaitFor(bool to_write, Deadline deadline) {
-  for (;;) {
-    int millis = -1;
-    if (deadline.at() != Deadline::Never().at()) {
-      const auto left = deadline.at() - std::chrono::steady_clock::now();
-      const auto whole = std::chrono::duration_cast<std::chrono::milliseconds>(left).count();
-      if (left.count() <= 0) {
-        broken_ = true;
-        return Status::DeadlineExceeded(where_ + ": no answer in time. Try again.");
-      }
-      millis = static_cast<int>(std::min<int64_t>(whole + 1, 60'000));
-    }
-    pollfd wait{.fd = context_->fd, .events = static_cast<short>(to_write ? POLLOUT : POLLIN)};
-    if (::poll(&wait, 1, millis) > 0) return Status::OK();
-  }
+  if (WaitForSocket(context_->fd, to_write ? POLLOUT : POLLIN, deadline.at())) return Status::OK();
+  broken_ = true;
+  return Status::DeadlineExceeded(where_ + ": no answer in time. Try again.");
 }
 
 Status Connection::Send(std::string_view commands, size_t count, Deadline deadline) {

@@ -41,13 +41,17 @@ void Http2Connection::Handle(const std::shared_ptr<Call>& call) {
 
 void Http2Connection::RunInTurn(Call* call, bool in_time) {
   if (call->closed) return;
+  if (in_time) {
+    const auto start = call->answered.handling_start = Clock::now();
+    Run(call);  // others may be run meanwhile, and the client may give up
+    loop_->queue.Learn(*call->endpoint(), call->request.body.size(), call->response.body.size(),
+                       Clock::now() - start);
+    if (call->closed) return Record(call);
+    Answer(call);
+  } else {
+    RefuseForNow(call, kTooBusy);
+  }
   SendSoon();
-  if (!in_time) return RefuseForNow(call, kTooBusy);
-  const auto start = call->answered.handling_start = Clock::now();
-  Run(call);
-  loop_->queue.Learn(*call->endpoint(), call->request.body.size(), call->response.body.size(),
-                     Clock::now() - start);
-  Answer(call);
 }
 
 void Http2Connection::RunLater(const std::shared_ptr<Call>& call) {

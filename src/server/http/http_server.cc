@@ -14,6 +14,7 @@
 
 #include "salver/log.h"
 #include "server/http/connection.h"
+#include "server/http/loop_fibers.h"
 #include "server/http/work_pool.h"
 
 namespace salver {
@@ -25,6 +26,8 @@ using boost::system::error_code;
 
 constexpr size_t kWriteThreads = 2, kJobThreads = 2;
 constexpr size_t kLogLinesMax = 8192;  // that wait for stderr
+// Requests that may wait for an online store which is a server: each has a connection to it.
+constexpr int kAtOnceMax = 64, kAtOncePerLoopMin = 4;
 
 // One event loop on its own thread, and the connections it serves.
 class Worker {
@@ -33,14 +36,20 @@ class Worker {
       : server_(server),
         state_{server,
                metrics_only,
-               LoopQueue(limits, [this] { asio::post(loop_, [this] { state_.queue.RunTurn(); }); }),
+               LoopQueue(
+                   limits, [this] { asio::post(loop_, [this] { state_.queue.RunTurn(); }); },
+                   [this](const std::function<void()>& work) { fibers_.Run(work); }),
                {}},
-        work_(loop_.get_executor()) {}
+        work_(loop_.get_executor()),
+        fibers_(&loop_) {}
 
   asio::io_context& loop() { return loop_; }
   const LoopQueue& queue() const { return state_.queue; }
   void Run() {
-    thread_ = std::thread([this] { loop_.run(); });
+    thread_ = std::thread([this] {
+      const ScopedSocketWaiter waiter(&fibers_);
+      loop_.run();
+    });
   }
 
   // From any thread.
@@ -57,6 +66,7 @@ class Worker {
     asio::post(loop_, [this] {
       work_.reset();  // after the last connection has ended the loop has nothing to do, and run() returns
       state_.sessions.Stop();
+      fibers_.Stop();
     });
   }
   void Join() {
@@ -68,6 +78,7 @@ class Worker {
   LoopState state_;  // outlives the loop and with it the connections
   asio::io_context loop_{1};
   asio::executor_work_guard<asio::io_context::executor_type> work_;
+  LoopFibers fibers_;
   std::thread thread_;
 };
 
@@ -163,12 +174,11 @@ class AsioHttpServer final : public HttpServer {
         &server_.materializing,
         [this](HttpTurn turn, std::function<void()> work) { return PoolOf(turn).Run(std::move(work)); },
         [this] { return Load(); }};
-    // A loop that waits for a store's server leaves its core to others.
-    const unsigned loops_per_core = store->WaitsForServers() ? 4 : 1;
     int count = options.workers;
-    if (count <= 0)
-      count = static_cast<int>(loops_per_core * std::max(1u, std::thread::hardware_concurrency()));
-    const LoopQueue::Limits limits{options.bytes_in_flight_max / count, options.queue_time_max};
+    if (count <= 0) count = static_cast<int>(std::max(1u, std::thread::hardware_concurrency()));
+    const LoopQueue::Limits limits{.bytes_max = options.bytes_in_flight_max / count,
+                                   .wait_max = options.queue_time_max,
+                                   .at_once_max = std::max(kAtOncePerLoopMin, kAtOnceMax / count)};
     for (int i = 0; i < count; ++i) workers_.push_back(std::make_unique<Worker>(&server_, limits, false));
     listener_ = std::make_unique<Listener>(&server_, workers_);
     if (options.metrics_port < 0) return;

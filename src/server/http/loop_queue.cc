@@ -48,40 +48,52 @@ bool LoopQueue::Enter(std::shared_ptr<QueuedRequest> request, size_t route, size
     refused_for_time_.Add(1);
     return false;
   }
-  if (queue_.empty()) run_later_();
   *held = answer;
   bytes_.Add(answer);
   const double nanos = cost.nanos * size;
   queued_nanos_ += nanos;
   queue_.push_back({std::move(request), Clock::now(), nanos});
   queued_.Set(static_cast<int64_t>(queue_.size()));
+  RunSoon();
   return true;
 }
 
-void LoopQueue::RunTurn() {
-  const auto start = Clock::now();
-  auto now = start;
-  do {
-    RunNext(now);
-    now = Clock::now();
-  } while (!queue_.empty() && now - start < limits_.turn_time);
-  if (!queue_.empty()) run_later_();
+void LoopQueue::RunSoon() {
+  if (turn_is_due_ || in_turn_ || queue_.empty() || running_ >= limits_.at_once_max) return;
+  turn_is_due_ = true;
+  run_later_();
 }
 
-void LoopQueue::RunNext(Clock::time_point now) {
+void LoopQueue::RunTurn() {
+  turn_is_due_ = false;
+  in_turn_ = true;
+  const auto end = Clock::now() + limits_.turn_time;
+  while (!queue_.empty() && running_ < limits_.at_once_max) {
+    begin_(run_next_);
+    if (Clock::now() >= end) break;
+  }
+  in_turn_ = false;
+  RunSoon();
+}
+
+void LoopQueue::RunNext() {
   Waiting next = std::move(queue_.front());
   queue_.pop_front();
   queued_nanos_ = queue_.empty() ? 0 : std::max(0.0, queued_nanos_ - next.nanos);
-  const bool in_time = now - next.since <= limits_.wait_max;
+  const bool in_time = Clock::now() - next.since <= limits_.wait_max;
   if (!in_time) refused_for_time_.Add(1);
+  ++running_;
   next.request->Run(in_time);
+  --running_;
   queued_.Set(static_cast<int64_t>(queue_.size()));
+  RunSoon();
 }
 
 void LoopQueue::Learn(size_t route, size_t body, size_t answer, std::chrono::nanoseconds time) {
   Cost& cost = costs_[std::min(route, kRoutesMax - 1)];
   const double size = static_cast<double>(body + kOverhead);
-  const double nanos = static_cast<double>(time.count()) / size;
+  // Those that run at once share the time.
+  const double nanos = static_cast<double>(time.count()) / size / std::max(running_, 1);
   const double weight = cost.seen == 0 ? 1 : kNewest;
   // The first of a route compiles its plan and finds nothing in memory: it says nothing of the others. Nor
   // does one now and then that waits for a disk or a new registry, so no single one moves the guess far.

@@ -45,10 +45,17 @@ class LoopQueue {
     // How long requests are run before the loop sends their answers and takes in others: those of a turn go
     // out together.
     std::chrono::nanoseconds turn_time{std::chrono::microseconds(500)};
+    // Requests that have begun and not ended, where requests may wait for another server.
+    int at_once_max = 1;
   };
+  // Begins a piece of work on the loop: it has ended when this returns, or waits for another server and goes
+  // on later.
+  using Begin = std::function<void(const std::function<void()>& work)>;
+
   // `run_later` calls RunTurn on the loop, after what it has to do already.
-  LoopQueue(Limits limits, std::function<void()> run_later)
-      : limits_(limits), run_later_(std::move(run_later)) {}
+  LoopQueue(Limits limits, std::function<void()> run_later,
+            Begin begin = [](const std::function<void()>& work) { work(); })
+      : limits_(limits), run_later_(std::move(run_later)), begin_(std::move(begin)) {}
 
   // Bytes of a body as they come: at most half of the room is for bodies that are not whole, so that senders
   // of large ones leave room for others. Small ones always come in.
@@ -60,7 +67,7 @@ class LoopQueue {
   // turn; the bytes of its answer, as guessed, are held (in `*held`) until it is.
   bool Enter(std::shared_ptr<QueuedRequest> request, size_t route, size_t body, size_t* held);
   void RunTurn();
-  // What a request of `route` did cost.
+  // What a request of `route` did cost. Called before its Run returns.
   void Learn(size_t route, size_t body, size_t answer, std::chrono::nanoseconds time);
 
   // An answer on its way to its client; oldest first.
@@ -99,10 +106,15 @@ class LoopQueue {
   static constexpr size_t kRoutesMax = ThreadMetrics::kEndpointsMax;
 
   bool MakeRoom(int64_t bytes, int64_t limit);
-  void RunNext(Clock::time_point now);
+  void RunNext();
+  void RunSoon();
 
   const Limits limits_;
   const std::function<void()> run_later_;
+  const Begin begin_;
+  const std::function<void()> run_next_ = [this] { RunNext(); };
+  bool turn_is_due_ = false, in_turn_ = false;
+  int running_ = 0;
   std::deque<Waiting> queue_;
   double queued_nanos_ = 0;
   Writing writing_;

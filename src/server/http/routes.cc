@@ -29,18 +29,44 @@ HttpResponse Invalid(std::string_view type, std::string_view location, std::stri
   return {.status = 422, .body = InvalidBody(type, location, message)};
 }
 
-// The body as a JSON object. A parser a thread: it keeps its buffers between requests.
-bool ParseBody(const HttpRequest& request, const HttpContext& context, object* root, HttpResponse* failure) {
-  thread_local simdjson::dom::parser parser;
-  thread_local size_t depth = 0;
-  if (depth != context.options->json_depth_max || parser.capacity() < request.body.size()) {
-    depth = context.options->json_depth_max;
-    if (parser.allocate(std::max<size_t>(request.body.size(), 4096), depth)) {
+// The body of a request as a JSON object. Its parser is its own, since other requests run on its thread while it
+// waits for its store; the buffers of parsers are kept, by each thread, for the next.
+class JsonBody {
+ public:
+  JsonBody() {
+    if (idle_.empty()) {
+      parser_ = std::make_unique<simdjson::dom::parser>();
+    } else {
+      parser_ = std::move(idle_.back());
+      idle_.pop_back();
+    }
+  }
+  ~JsonBody() {
+    if (parser_->capacity() <= kKeptBytes) idle_.push_back(std::move(parser_));
+  }
+  JsonBody(const JsonBody&) = delete;
+
+  bool Parse(const HttpRequest& request, const HttpContext& context, object* root, HttpResponse* failure);
+
+ private:
+  static constexpr size_t kKeptBytes = 1 << 20;
+
+  static thread_local std::vector<std::unique_ptr<simdjson::dom::parser>> idle_;
+  std::unique_ptr<simdjson::dom::parser> parser_;
+};
+
+thread_local std::vector<std::unique_ptr<simdjson::dom::parser>> JsonBody::idle_;
+
+bool JsonBody::Parse(const HttpRequest& request, const HttpContext& context, object* root,
+                     HttpResponse* failure) {
+  const size_t depth = context.options->json_depth_max;
+  if (parser_->max_depth() != depth || parser_->capacity() < request.body.size()) {
+    if (parser_->allocate(std::max<size_t>(request.body.size(), 4096), depth)) {
       *failure = {.status = 503, .body = "\"out of memory\"", .retry_after = true};
       return false;
     }
   }
-  const auto parsed = parser.parse(request.body);
+  const auto parsed = parser_->parse(request.body);
   if (parsed.error() == simdjson::BIGINT_ERROR || parsed.error() == simdjson::NUMBER_ERROR) {
     *failure = Failure(Status::InvalidArgument(
         "a number of the request is out of range, or no number. Integers have 64 bits.",
@@ -170,11 +196,12 @@ int64_t NanosSince(std::chrono::steady_clock::time_point start) {
 
 HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& context) {
   const auto start = std::chrono::steady_clock::now();
+  JsonBody body;
   object root, entities;
   HttpResponse failure;
   OnlineRequest request;
   bool found, has_entities, with_versions = false;
-  if (!ParseBody(http, context, &root, &failure) ||
+  if (!body.Parse(http, context, &root, &failure) ||
       !StringList(root, "features", &request.features, &failure) ||
       !Member(root, "feature_service", &request.feature_service, &found, &failure) ||
       !Member(root, "full_feature_names", &request.full_feature_names, &found, &failure) ||
@@ -238,12 +265,13 @@ bool ReadFilters(const object& root, std::optional<RowFilter>* filters, HttpResp
 }
 
 HttpResponse SearchDocuments(const HttpRequest& http, const HttpContext& context) {
+  JsonBody body;
   object root;
   HttpResponse failure;
   DocumentRequest request;
   bool found, has_top_k, with_versions = false;
   int64_t top_k = 0, version = 1;
-  if (!ParseBody(http, context, &root, &failure) ||
+  if (!body.Parse(http, context, &root, &failure) ||
       !StringList(root, "features", &request.features, &failure) ||
       !Member(root, "feature_service", &request.feature_service, &found, &failure) ||
       !Member(root, "query_string", &request.query_string, &found, &failure) ||
@@ -271,11 +299,12 @@ HttpResponse SearchDocuments(const HttpRequest& http, const HttpContext& context
 }
 
 HttpResponse Push(const HttpRequest& http, const HttpContext& context) {
+  JsonBody body;
   object root, frame;
   HttpResponse failure;
   std::string_view source, to = "online";
   bool has_source, has_frame, found;
-  if (!ParseBody(http, context, &root, &failure) ||
+  if (!body.Parse(http, context, &root, &failure) ||
       !Member(root, "push_source_name", &source, &has_source, &failure) ||
       !Member(root, "df", &frame, &has_frame, &failure) || !Member(root, "to", &to, &found, &failure)) {
     return failure;
@@ -289,11 +318,12 @@ HttpResponse Push(const HttpRequest& http, const HttpContext& context) {
 }
 
 HttpResponse WriteToOnlineStore(const HttpRequest& http, const HttpContext& context) {
+  JsonBody body;
   object root, frame;
   HttpResponse failure;
   std::string_view name;
   bool has_name, has_frame;
-  if (!ParseBody(http, context, &root, &failure) ||
+  if (!body.Parse(http, context, &root, &failure) ||
       !Member(root, "feature_view_name", &name, &has_name, &failure) ||
       !Member(root, "df", &frame, &has_frame, &failure)) {
     return failure;
@@ -344,13 +374,14 @@ HttpResponse MaterializeLater(MaterializeOptions options, bool force, const Http
 }
 
 HttpResponse RunMaterialize(const HttpRequest& http, const HttpContext& context, bool incremental) {
+  JsonBody body;
   object root;
   HttpResponse failure;
   std::string_view start, end;
   std::vector<std::string_view> views;
   bool has_start, has_end, found;
   MaterializeOptions options;
-  if (!ParseBody(http, context, &root, &failure) || !Member(root, "start_ts", &start, &has_start, &failure) ||
+  if (!body.Parse(http, context, &root, &failure) || !Member(root, "start_ts", &start, &has_start, &failure) ||
       !Member(root, "end_ts", &end, &has_end, &failure) ||
       !StringList(root, "feature_views", &views, &failure) ||
       !Member(root, "disable_event_timestamp", &options.disable_event_timestamp, &found, &failure)) {
