@@ -23,9 +23,9 @@ bool SleepForSocket(int socket, short events, SocketWaiter::Clock::time_point un
     const auto left = until - SocketWaiter::Clock::now();
     if (left.count() <= 0) return false;
     // One more, since what is cut off would be waited for in turns of nothing.
-    const auto millis =
-        left >= kLongest ? kLongest.count()
-                         : std::chrono::duration_cast<std::chrono::milliseconds>(left).count() + 1;
+    const auto millis = left >= kLongest
+                            ? kLongest.count()
+                            : std::chrono::duration_cast<std::chrono::milliseconds>(left).count() + 1;
     pollfd wait{.fd = socket, .events = events, .revents = 0};
     if (::poll(&wait, 1, static_cast<int>(millis)) > 0) return true;
   }

@@ -1,5 +1,5 @@
-// Waiting for a socket. A thread sleeps until the socket is ready, but where it says how to wait otherwise: an
-// event loop lets its other work go on meanwhile.
+// Waiting for a socket. A thread sleeps until the socket is ready, but where it says how to wait otherwise:
+// an event loop lets its other work go on meanwhile.
 //
 // Code that waits so holds no lock and no thread-local state while it does: on a loop, other code of the same
 // kind runs on the same thread before the wait is over.

@@ -109,8 +109,7 @@ void AddServe(CLI::App* app, Context* context) {
   verb->add_option("-h,--host", options->host, "Address to listen on");
   verb->add_option("-p,--port", options->port, "Port; 0 takes a free one and prints it");
   verb->add_option("-t,--type", *type, "http");
-  verb->add_option("-w,--workers", options->workers,
-                   "Event loops; 0: one a core");
+  verb->add_option("-w,--workers", options->workers, "Event loops; 0: one a core");
   auto feast = std::make_shared<FeastOptions>();
   verb->add_option("--keep-alive-timeout", feast->keep_alive_s, "Seconds that an idle connection is kept")
       ->check(CLI::Range(1, 86'400));

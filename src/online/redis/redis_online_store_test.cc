@@ -159,6 +159,17 @@ class RedisWholeHashes : public RedisStoreTest {
       features.push_back({.name = "f" + std::to_string(i), .type = ValueType::kInt64});
     return features;
   }
+  static std::vector<ColumnId> AllColumns() {
+    std::vector<ColumnId> all;
+    for (ColumnId column = 0; column < 30; ++column) all.push_back((column * 7) % 30);
+    return all;
+  }
+  static RedisOptions Reader() {
+    RedisOptions options = TestRedis::Shared()->Options();
+    options.username = "reader";
+    options.password = Secret("word");
+    return options;
+  }
   // How often the server was asked so.
   static int64_t Calls(const std::string& command) {
     const std::string stats = Ask({"INFO", "commandstats"}), name = "cmdstat_" + command + ":calls=";
@@ -169,8 +180,7 @@ class RedisWholeHashes : public RedisStoreTest {
   void ExpectTheSameAsByFields() {
     std::vector<int64_t> ids;
     for (int64_t id = 22; id-- > 0;) ids.push_back(id);  // 20 and 21 were never written
-    std::vector<ColumnId> all;
-    for (ColumnId column = 0; column < 30; ++column) all.push_back((column * 7) % 30);
+    const std::vector<ColumnId> all = AllColumns();
     const auto whole = Read(*wide_, ids, all);
     ASSERT_TRUE(whole.ok()) << whole.status().ToString();
     for (size_t from = 0; from < all.size(); from += 10) {
@@ -197,9 +207,7 @@ TEST_F(RedisWholeHashes, AnswerAsTheirFieldsDo) {
   EXPECT_EQ(Calls("hgetall"), 1);
   ASSERT_TRUE(Read(*wide_, {7}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}).ok());
   EXPECT_EQ(Calls("hgetall"), 2);  // other fields, a sample of their own
-  std::vector<ColumnId> all;
-  for (ColumnId column = 0; column < 30; ++column) all.push_back((column * 7) % 30);
-  ASSERT_TRUE(Read(*wide_, {7}, all).ok());
+  ASSERT_TRUE(Read(*wide_, {7}, AllColumns()).ok());
   EXPECT_EQ(Calls("hgetall"), 3);
   Ask({"CONFIG", "RESETSTAT"});
   ExpectTheSameAsByFields();
@@ -209,18 +217,30 @@ TEST_F(RedisWholeHashes, AnswerAsTheirFieldsDo) {
 }
 
 TEST_F(RedisWholeHashes, AreNotAskedForByAUserWhoMayNotReadThem) {
-  Ask({"ACL", "SETUSER", "reader", "on", ">word", "~*", "+hmget"});
-  RedisOptions options = TestRedis::Shared()->Options();
-  options.username = "reader";
-  options.password = Secret("word");
-  Open(options);
+  for (const std::string others : {"+ping", "+object"}) {
+    SCOPED_TRACE(others);
+    Ask({"CONFIG", "RESETSTAT"});
+    Ask({"ACL", "SETUSER", "reader", "reset", "on", ">word", "~*", "+hmget", others});
+    Open(Reader());
+    ASSERT_TRUE(Read(*wide_, {7}, AllColumns()).ok());
+    ExpectTheSameAsByFields();
+    EXPECT_EQ(Calls("hgetall"), 0);
+    const std::string stats = Ask({"INFO", "commandstats"});
+    EXPECT_NE(stats.find("cmdstat_hgetall:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1"),
+              std::string::npos)
+        << stats;
+    Ask({"ACL", "DELUSER", "reader"});
+  }
+}
+
+TEST_F(RedisWholeHashes, AreNotAskedForAgainByAUserWhoMayNotReadThemAnyMore) {
+  Ask({"ACL", "SETUSER", "reader", "reset", "on", ">word", "~*", "+hmget", "+hgetall", "+object"});
+  Open(Reader());
+  ASSERT_TRUE(Read(*wide_, {7}, AllColumns()).ok());
+  EXPECT_EQ(Calls("hgetall"), 1);
+  Ask({"ACL", "SETUSER", "reader", "-hgetall"});
+  EXPECT_FALSE(Read(*wide_, {7}, AllColumns()).ok());
   ExpectTheSameAsByFields();
-  ExpectTheSameAsByFields();
-  EXPECT_EQ(Calls("hgetall"), 0);
-  const std::string stats = Ask({"INFO", "commandstats"});
-  EXPECT_NE(stats.find("cmdstat_hgetall:calls=0,usec=0,usec_per_call=0.00,rejected_calls=1"),
-            std::string::npos)
-      << stats;
   Ask({"ACL", "DELUSER", "reader"});
 }
 

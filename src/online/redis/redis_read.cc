@@ -138,8 +138,11 @@ Status ReadTaker::TakeHead(const ReplyValue& value) {
   const bool array = value.kind == ReplyValue::Kind::kArray;
   const size_t elements = array ? static_cast<size_t>(value.integer) : 0;
   if (target.ask != ReadPlan::Ask::kSample) {
-    if (value.kind == ReplyValue::Kind::kError) return ErrorOf(where_, value.text);
     const bool whole = target.ask == ReadPlan::Ask::kWhole;
+    if (value.kind == ReplyValue::Kind::kError) {
+      if (whole) plan_.whole_hashes_->Learn(group.id, false, plan_.now_s_);  // it may be forbidden now
+      return ErrorOf(where_, value.text);
+    }
     if (!array || (whole ? elements % 2 != 0 : elements != group.targets.size())) return OtherShape();
     if (!whole) return Status::OK();
   }
@@ -193,7 +196,8 @@ Status ReadTaker::TakeWhole() {
 void ReadTaker::Learn() {
   const ReadPlan::Group& group = plan_.groups_[share_.targets[next_].group];
   const WantedValues& wanted = *wanted_[share_.targets[next_].group];
-  HashSample sample{.listpack = listpack_, .fields = group.targets.size(), .entries = entries_};
+  HashSample sample{
+      .listpack = listpack_ && !sample_failed_, .fields = group.targets.size(), .entries = entries_};
   for (size_t field = 0; field < group.targets.size(); ++field)
     sample.places += wanted.found(field) ? wanted.place(field) : entries_;
   if (entries_ > 0 || sample_failed_)

@@ -58,21 +58,20 @@ std::unique_ptr<LoopFibers::Fiber> LoopFibers::NewFiber() {
   context::protected_fixedsize_stack stacks(kStackBytes);
   const context::stack_context stack = stacks.allocate();
   made->stack_switch.SetStack(static_cast<char*>(stack.sp) - stack.size, stack.size);
-  made->itself = context::fiber(
-      std::allocator_arg, context::preallocated(stack.sp, stack.size, stack), stacks,
-      [fiber = made.get()](context::fiber&& loop) {
-        fiber->stack_switch.Entered();
-        fiber->loop = std::move(loop);
-        while (fiber->work != nullptr) {
-          (*fiber->work)();
-          fiber->work = nullptr;
-          fiber->stack_switch.Leaving();
-          fiber->loop = std::move(fiber->loop).resume();
-          fiber->stack_switch.Entered();
-        }
-        fiber->stack_switch.LeavingForGood();
-        return std::move(fiber->loop);
-      });
+  made->itself = context::fiber(std::allocator_arg, context::preallocated(stack.sp, stack.size, stack),
+                                stacks, [fiber = made.get()](context::fiber&& loop) {
+                                  fiber->stack_switch.Entered();
+                                  fiber->loop = std::move(loop);
+                                  while (fiber->work != nullptr) {
+                                    (*fiber->work)();
+                                    fiber->work = nullptr;
+                                    fiber->stack_switch.Leaving();
+                                    fiber->loop = std::move(fiber->loop).resume();
+                                    fiber->stack_switch.Entered();
+                                  }
+                                  fiber->stack_switch.LeavingForGood();
+                                  return std::move(fiber->loop);
+                                });
   return made;
 }
 

@@ -26,8 +26,8 @@ class LoopFibers final : public SocketWaiter {
   // Nothing may wait any more.
   ~LoopFibers() override;
 
-  // Begins `work`, and returns when it waits for the first time or has ended. `work` outlives its run; it throws
-  // nothing. Called inside of other work it runs there.
+  // Begins `work`, and returns when it waits for the first time or has ended. `work` outlives its run; it
+  // throws nothing. Called inside of other work it runs there.
   void Run(const std::function<void()>& work);
 
   // Outside of work: sleeps.
@@ -48,8 +48,8 @@ class LoopFibers final : public SocketWaiter {
   void WakeAt(Clock::time_point until);
   void ResumeLate();
 
-  // Sockets are watched by an epoll of their own, one event at a time: they belong to clients of other servers,
-  // which open and close them as they like.
+  // Sockets are watched by an epoll of their own, one event at a time: they belong to clients of other
+  // servers, which open and close them as they like.
   boost::asio::posix::stream_descriptor ready_;
   bool listening_ = false, stopped_ = false;
   boost::asio::steady_timer timer_;

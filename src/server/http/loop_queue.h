@@ -53,8 +53,9 @@ class LoopQueue {
   using Begin = std::function<void(const std::function<void()>& work)>;
 
   // `run_later` calls RunTurn on the loop, after what it has to do already.
-  LoopQueue(Limits limits, std::function<void()> run_later,
-            Begin begin = [](const std::function<void()>& work) { work(); })
+  LoopQueue(
+      Limits limits, std::function<void()> run_later,
+      Begin begin = [](const std::function<void()>& work) { work(); })
       : limits_(limits), run_later_(std::move(run_later)), begin_(std::move(begin)) {}
 
   // Bytes of a body as they come: at most half of the room is for bodies that are not whole, so that senders

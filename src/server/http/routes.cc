@@ -29,8 +29,8 @@ HttpResponse Invalid(std::string_view type, std::string_view location, std::stri
   return {.status = 422, .body = InvalidBody(type, location, message)};
 }
 
-// The body of a request as a JSON object. Its parser is its own, since other requests run on its thread while it
-// waits for its store; the buffers of parsers are kept, by each thread, for the next.
+// The body of a request as a JSON object. Its parser is its own, since other requests run on its thread while
+// it waits for its store; the buffers of parsers are kept, by each thread, for the next.
 class JsonBody {
  public:
   JsonBody() {
@@ -381,7 +381,8 @@ HttpResponse RunMaterialize(const HttpRequest& http, const HttpContext& context,
   std::vector<std::string_view> views;
   bool has_start, has_end, found;
   MaterializeOptions options;
-  if (!body.Parse(http, context, &root, &failure) || !Member(root, "start_ts", &start, &has_start, &failure) ||
+  if (!body.Parse(http, context, &root, &failure) ||
+      !Member(root, "start_ts", &start, &has_start, &failure) ||
       !Member(root, "end_ts", &end, &has_end, &failure) ||
       !StringList(root, "feature_views", &views, &failure) ||
       !Member(root, "disable_event_timestamp", &options.disable_event_timestamp, &found, &failure)) {
