@@ -44,7 +44,7 @@ class LoopQueue {
     std::chrono::nanoseconds answer_time{std::chrono::seconds(1)};
     // How long requests are run before the loop sends their answers and takes in others: those of a turn go
     // out together.
-    std::chrono::nanoseconds turn_time{std::chrono::microseconds(500)};
+    std::chrono::nanoseconds turn_time{std::chrono::microseconds(250)};
     // Requests that have begun and not ended, where requests may wait for another server.
     int at_once_max = 1;
   };
