@@ -31,6 +31,8 @@ void StoredValue(std::string_view bytes);
 void RedisReplies(std::string_view bytes);
 // The file of a registry.
 void RegistryFile(std::string_view bytes);
+// A snappy block, of a Parquet file's page.
+void SnappyBlocks(std::string_view bytes);
 
 // Throws when `holds` is false; nobody catches it.
 inline void Check(bool holds, const char* what) {

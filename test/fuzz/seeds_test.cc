@@ -35,6 +35,7 @@ constexpr Target kTargets[] = {
     {"redis_replies", RedisReplies},
 #endif
     {"registry_file", RegistryFile},
+    {"snappy_block", SnappyBlocks},
 };
 
 std::vector<std::filesystem::path> SeedsOf(const std::string& target) {

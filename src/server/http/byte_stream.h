@@ -50,7 +50,8 @@ class ByteStream {
       JoinShortPieces();
       return WriteTls(0, std::forward<AnyHandler>(handler));
     }
-    // All that the socket takes at once: asio's own rule is 64 KiB, then everything else that waits, then more.
+    // All that the socket takes at once: asio's own rule is 64 KiB, then everything else that waits, then
+    // more.
     const auto all_at_once = [](const boost::system::error_code& error, size_t) {
       return error ? size_t{0} : SIZE_MAX;
     };
