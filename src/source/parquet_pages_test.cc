@@ -227,15 +227,15 @@ TEST_F(PagesTest, GiveWhatArrowReads) {
   }
 }
 
-// Numbers that do not compress, in pages large enough for single values to be read from the file.
+// Numbers that do not compress, in pages and dictionaries large enough for single values to be read from the
+// file.
 TEST_F(PagesTest, FewValuesOfLargePagesAreWhatArrowReads) {
   const uint64_t seed = std::random_device()();
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
-  for (const bool nullable : {false, true}) {
-    for (const bool nulls : {false, true}) {
-      if (nulls && !nullable) continue;
-      for (const auto version : {parquet::ParquetDataPageVersion::V1, parquet::ParquetDataPageVersion::V2}) {
+  for (const auto& [nullable, nulls] : {std::pair(false, false), {true, false}, {true, true}}) {
+    for (const auto version : {parquet::ParquetDataPageVersion::V1, parquet::ParquetDataPageVersion::V2}) {
+      for (const int64_t dictionary_limit : {0, 300'000, 1'000'000}) {  // none, some rows, all rows have it
         arrow::Int64Builder builder;
         for (int64_t row = 0; row < 100'000; ++row) {
           const bool null = nulls && row % 50'000 > 49'990;
@@ -244,10 +244,17 @@ TEST_F(PagesTest, FewValuesOfLargePagesAreWhatArrowReads) {
         const auto table = arrow::Table::Make(arrow::schema({arrow::field("x", arrow::int64(), nullable)}),
                                               {builder.Finish().ValueOrDie()});
         Settings settings;
-        settings.compression(arrow::Compression::SNAPPY)->data_page_version(version)->data_pagesize(200'000);
+        settings.compression(arrow::Compression::SNAPPY)
+            ->data_page_version(version)
+            ->data_pagesize(200'000)
+            ->dictionary_pagesize_limit(dictionary_limit);
         const auto reader = Write(*table, settings, table->num_rows());
         ASSERT_NE(reader, nullptr);
-        SCOPED_TRACE("seed " + std::to_string(seed) + (nulls ? ", nulls" : nullable ? ", nullable" : ""));
+        SCOPED_TRACE("seed " + std::to_string(seed) +
+                     (nulls      ? ", nulls"
+                      : nullable ? ", nullable"
+                                 : "") +
+                     ", dictionary " + std::to_string(dictionary_limit));
         Compare(reader.get(), 0, "x", &random);
         if (HasFatalFailure()) return;
       }
