@@ -135,14 +135,16 @@ class ChunkReader {
   }
 
   // What `map` gives for the values that are present.
-  void Map(const Page& page, const NumberMap& map, int32_t* to) {
+  const int32_t* Map(const Page& page, const NumberMap& map) {
+    auto &numbers = scratch_->numbers, &mapped = scratch_->mapped;
+    MakeRoom(static_cast<size_t>(page.present), &numbers);
     if (!IsDictionary(page)) {
       T* const decoded = DecodedScratch(page.present);
       Decode(page, decoded);
-      return map.Map(decoded, static_cast<size_t>(page.present), to);
+      map.Map(decoded, static_cast<size_t>(page.present), numbers.data());
+      return numbers.data();
     }
     const int32_t* const indices = DictionaryIndices(page);
-    auto& mapped = scratch_->mapped;
     if (!dictionary_is_mapped_) {
       const auto dictionary = Dictionary();
       MakeRoom(dictionary.size(), &mapped);
@@ -150,7 +152,8 @@ class ChunkReader {
       dictionary_is_mapped_ = true;
     }
     LookUp(std::span<const int32_t>(mapped).first(static_cast<size_t>(dictionary_values_)), indices,
-           page.present, to);
+           page.present, numbers.data());
+    return numbers.data();
   }
 
   // Value `row` of a page that is a block; ascending. False: the block does not give it, Unpack the page.
@@ -460,17 +463,24 @@ bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t
 }
 
 template <typename Type>
-void MapChunk(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, int32_t* to) {
+size_t FindChunk(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, uint32_t* rows,
+                 int32_t* numbers) {
   ChunkReader<Type> reader(chunk, scratch, SIZE_MAX, [](int64_t) { return true; });
+  size_t found = 0;
   Page page;
   while (reader.Next(&page)) {
-    int32_t* const numbers = to + page.first_row;
-    if (page.present > 0) reader.Map(page, map, numbers);
-    // Apart, from the back: each number goes to its row.
-    for (int row = page.rows - 1, from = page.present - 1; page.levels != nullptr && row >= 0; --row)
-      numbers[row] = page.levels[row] != 0 ? numbers[from--] : -1;
-    if (page.present == 0) std::fill_n(numbers, page.rows, -1);
+    if (page.present == 0) continue;  // there may be no dictionary either
+    const int32_t* of_value = reader.Map(page, map);
+    for (int row = 0; row < page.rows; ++row) {
+      if (page.levels != nullptr && page.levels[row] == 0) continue;
+      const int32_t number = *of_value++;
+      // Without a branch: which rows are found can not be foretold.
+      rows[found] = static_cast<uint32_t>(page.first_row + row);
+      numbers[found] = number;
+      found += number >= 0;
+    }
   }
+  return found;
 }
 
 // Picks [begin, end) from a page that stayed compressed; false when the block gives not all.
@@ -582,12 +592,11 @@ bool ReadFixedPages(const ColumnChunk& chunk, ReadScratch* scratch, void* values
   return WithType(chunk, [&](auto type) { return ReadChunk<decltype(type)>(chunk, scratch, values, valid); });
 }
 
-void MapFixedPages(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, int32_t* to) {
-  if (chunk.metadata->schema()->Column(chunk.leaf)->physical_type() == parquet::Type::INT32) {
-    MapChunk<parquet::Int32Type>(chunk, map, scratch, to);
-  } else {
-    MapChunk<parquet::Int64Type>(chunk, map, scratch, to);
-  }
+size_t FindFixedPages(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, uint32_t* rows,
+                      int32_t* numbers) {
+  return chunk.metadata->schema()->Column(chunk.leaf)->physical_type() == parquet::Type::INT32
+             ? FindChunk<parquet::Int32Type>(chunk, map, scratch, rows, numbers)
+             : FindChunk<parquet::Int64Type>(chunk, map, scratch, rows, numbers);
 }
 
 void GatherFixedPages(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* values,
