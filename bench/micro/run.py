@@ -22,7 +22,7 @@ TITLES = {
     "ReadMemory": "limit: reading memory",
     "DecodeColumn": "limit: decoding a column of doubles, 1 M rows, from its file",
     "DecodeKeys": "limit: decoding a column of keys, 1 M rows of 10,000 keys, from its file",
-    "MapKeys": "keys to numbers of the labels' keys, from the file",
+    "FindRows": "rows with keys of the labels, and their numbers, from the file",
     "FindKeys": "keys to numbers of the labels' keys, from an Arrow array",
     "IndexLabels": "100,000 labels by key and time",
     "Join/1/1": "join, rows in the order of time, ttl a day",

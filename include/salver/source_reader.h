@@ -36,7 +36,7 @@ struct PickedRows {
   std::span<const uint32_t> rows, targets;
 };
 
-// Small numbers for whole numbers, as a dictionary of join keys has them.
+// Small numbers for whole numbers, as a dictionary of join keys has them; -1 for others.
 class NumberMap {
  public:
   virtual ~NumberMap() = default;
@@ -81,11 +81,13 @@ class SourceReader {
 
   // True when the one below takes the column: one of whole numbers that IsFixedWidth. A reader that gains
   // nothing by it leaves both as they are.
-  virtual bool MapsFixed(const std::string& column) const;
-  // All values of a row group through `map`, -1 where null: `to` has one a row of the group. A column that is
-  // stored as a dictionary and places in it is never written out as numbers.
-  virtual Status MapFixed(int group, const std::string& column, const NumberMap& map, ReadScratch* scratch,
-                          int32_t* to);
+  virtual bool FindsFixed(const std::string& column) const;
+  // The rows of a row group that `map` has a number from 0 up for, ascending, and these numbers; how many
+  // they are. A row that is null has none. A column that is stored as a dictionary and places in it is never
+  // written out as numbers.
+  //   rows, numbers  room for one a row of the group
+  virtual Result<size_t> FindFixed(int group, const std::string& column, const NumberMap& map,
+                                   ReadScratch* scratch, uint32_t* rows, int32_t* numbers);
 };
 
 }  // namespace salver

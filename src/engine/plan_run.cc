@@ -331,7 +331,7 @@ class PlanRun {
   // A thread's memory, used again from row group to row group.
   struct ScanMemory {
     ScannedRows rows;
-    std::vector<int32_t> ids;
+    LargeVector<int32_t> ids;
     AsofJoin::Memory join;
   };
 
@@ -387,14 +387,10 @@ class PlanRun {
     if (scan.joins.size() == 1) {
       // Who is alone may leave out the times of rows that nobody asks for.
       const SharedJoin& shared = shared_joins_[scan.joins[0]];
-      const KeyDictionary& dictionary = keys_[shared.keys]->dictionary;
-      SALVER_ASSIGN(const bool found,
-                    ScanKeyIds(scan.reader.get(), scan.key_fields, dictionary, group, &ids, &rows));
-      if (!found) {
-        SALVER_RETURN_NOT_OK(ScanKeys(scan.reader.get(), *scan.node, scan.key_fields, group, &rows));
-        FindKeys(shared, group, rows, &ids);
-      }
-      SALVER_RETURN_NOT_OK(ScanTimesOf(scan.reader.get(), *scan.node, group, &ids, &rows));
+      std::vector<Field> key_fields;  // a column may be two keys
+      for (const size_t field : shared.key_fields) key_fields.push_back(scan.key_fields[field]);
+      SALVER_RETURN_NOT_OK(ScanRowsOf(scan.reader.get(), *scan.node, key_fields,
+                                      keys_[shared.keys]->dictionary, group, &ids, &rows));
       AddToJoin(shared, ids, rows, &join);
       return Status::OK();
     }
@@ -407,14 +403,14 @@ class PlanRun {
   }
 
   void FindKeys(const SharedJoin& shared, int group, const ScannedRows& rows,
-                std::vector<int32_t>* ids) const {
+                LargeVector<int32_t>* ids) const {
     const auto& groups = scans_[shared.scan].reader->row_groups();
     std::vector<ArrayPtr> columns;
     for (const size_t field : shared.key_fields) columns.push_back(rows.keys[field]);
     keys_[shared.keys]->dictionary.Find(columns, groups[static_cast<size_t>(group)].rows, ids);
   }
 
-  void AddToJoin(const SharedJoin& shared, const std::vector<int32_t>& ids, const ScannedRows& rows,
+  void AddToJoin(const SharedJoin& shared, const LargeVector<int32_t>& ids, const ScannedRows& rows,
                  AsofJoin::Memory* memory) {
     if (measure_) {
       const auto is_asked = [](int32_t id) { return id >= 0; };

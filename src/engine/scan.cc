@@ -76,13 +76,19 @@ class GroupScan {
   // Times of rows->rows alone.
   Status PickedTimes(const std::string& column, int64_t null_value, LargeVector<int64_t>* to) {
     const size_t count = rows_->rows.size();
-    LargeVector<uint32_t> targets(count);
-    std::iota(targets.begin(), targets.end(), 0u);
+    if (!AreNumbers(column)) {
+      SALVER_RETURN_NOT_OK(Times(column, null_value, to));
+      for (size_t i = 0; i < count; ++i) (*to)[i] = (*to)[rows_->rows[i]];
+      to->resize(count);
+      return Status::OK();
+    }
+    while (rows_->places.size() < count) rows_->places.push_back(static_cast<uint32_t>(rows_->places.size()));
     to->resize(count);
     std::vector<uint32_t> nulls;
-    SALVER_RETURN_NOT_OK(
-        reader_->GatherFixed(group_, column, {rows_->rows, targets}, &rows_->scratch, to->data(), &nulls));
-    for (const uint32_t target : nulls) (*to)[target] = null_value;
+    SALVER_RETURN_NOT_OK(reader_->GatherFixed(group_, column,
+                                              {rows_->rows, std::span(rows_->places).first(count)},
+                                              &rows_->scratch, to->data(), &nulls));
+    for (const uint32_t place : nulls) (*to)[place] = null_value;
     return Status::OK();
   }
 
@@ -157,18 +163,6 @@ void Start(const SourceReader& reader, int group, ScannedRows* rows) {
 
 }  // namespace
 
-Result<bool> ScanKeyIds(SourceReader* reader, std::span<const Field> key_fields,
-                        const KeyDictionary& dictionary, int group, std::vector<int32_t>* ids,
-                        ScannedRows* rows) {
-  if (key_fields.size() != 1 || !dictionary.has_numbers()) return false;
-  const Field& key = key_fields[0];
-  if (!IsKeyOfNumbers(*reader, key) || !reader->MapsFixed(key.name)) return false;
-  Start(*reader, group, rows);
-  ids->resize(static_cast<size_t>(reader->row_groups()[static_cast<size_t>(group)].rows));
-  SALVER_RETURN_NOT_OK(reader->MapFixed(group, key.name, dictionary, &rows->scratch, ids->data()));
-  return true;
-}
-
 Status ScanKeys(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields, int group,
                 ScannedRows* rows) {
   Start(*reader, group, rows);
@@ -188,31 +182,47 @@ Status ScanTimes(SourceReader* reader, const ScanNode& scan, int group, ScannedR
   return read.Times(scan.created_column, kNoCreatedTime, &rows->created_us);
 }
 
-Status ScanTimesOf(SourceReader* reader, const ScanNode& scan, int group, std::vector<int32_t>* ids,
-                   ScannedRows* rows) {
-  constexpr size_t kFew = 8;  // one row in so many
-  const auto is_wanted = [](int32_t id) { return id >= 0; };
-  const auto wanted = static_cast<size_t>(std::count_if(ids->begin(), ids->end(), is_wanted));
-  if (wanted == 0) {
-    ids->clear();
-    rows->rows.clear();
-    rows->event_us.clear();
-    rows->created_us.clear();
-    return Status::OK();
+namespace {
+
+// Rows of the group that are in the dictionary, and their ids.
+Status FindRows(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
+                const KeyDictionary& dictionary, int group, LargeVector<int32_t>* ids, ScannedRows* rows) {
+  const auto count = static_cast<size_t>(reader->row_groups()[static_cast<size_t>(group)].rows);
+  rows->rows.resize(count);
+  size_t found = 0;
+  if (key_fields.size() == 1 && dictionary.has_numbers() && IsKeyOfNumbers(*reader, key_fields[0]) &&
+      reader->FindsFixed(key_fields[0].name)) {
+    Start(*reader, group, rows);
+    ids->resize(count);
+    SALVER_ASSIGN(found, reader->FindFixed(group, key_fields[0].name, dictionary, &rows->scratch,
+                                           rows->rows.data(), ids->data()));
+  } else {
+    SALVER_RETURN_NOT_OK(ScanKeys(reader, scan, key_fields, group, rows));
+    dictionary.Find(rows->keys, static_cast<int64_t>(count), ids);
+    for (size_t row = 0; row < count; ++row) {
+      rows->rows[found] = static_cast<uint32_t>(row);
+      (*ids)[found] = (*ids)[row];
+      found += (*ids)[row] >= 0;
+    }
   }
+  rows->rows.resize(found);
+  ids->resize(found);
+  return Status::OK();
+}
+
+}  // namespace
+
+Status ScanRowsOf(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
+                  const KeyDictionary& dictionary, int group, LargeVector<int32_t>* ids, ScannedRows* rows) {
+  SALVER_RETURN_NOT_OK(FindRows(reader, scan, key_fields, dictionary, group, ids, rows));
   GroupScan read(reader, scan, group, rows);
-  if (wanted * kFew > read.row_count() || !scan.created_column.empty() || !read.AreNumbers(scan.event_column))
-    return ScanTimes(reader, scan, group, rows);
+  if (ids->size() == read.row_count()) return ScanTimes(reader, scan, group, rows);
+  rows->event_us.clear();
   rows->created_us.clear();
-  rows->rows.resize(wanted);
-  size_t next = 0;
-  for (size_t row = 0; row < ids->size(); ++row) {
-    if (!is_wanted((*ids)[row])) continue;
-    (*ids)[next] = (*ids)[row];
-    rows->rows[next++] = static_cast<uint32_t>(row);
-  }
-  ids->resize(wanted);
-  return read.PickedTimes(scan.event_column, kNoTime, &rows->event_us);
+  if (ids->empty()) return Status::OK();
+  SALVER_RETURN_NOT_OK(read.PickedTimes(scan.event_column, kNoTime, &rows->event_us));
+  if (scan.created_column.empty()) return Status::OK();
+  return read.PickedTimes(scan.created_column, kNoCreatedTime, &rows->created_us);
 }
 
 Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,

@@ -28,6 +28,7 @@ struct ScannedRows {
 
   std::vector<LargeVector<int64_t>> numbers;  // per key field that is read as numbers
   std::vector<uint8_t> valid;
+  LargeVector<uint32_t> places;  // 0, 1, 2 ...
   ReadScratch scratch;
 };
 
@@ -49,15 +50,11 @@ Status ScanKeysAndTimes(SourceReader* reader, const ScanNode& scan, std::span<co
 // The two halves of it, keys first.
 Status ScanKeys(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields, int group,
                 ScannedRows* rows);
-// In place of ScanKeys and KeyDictionary::Find, when the key is one column of whole numbers and the source
-// can say at once which number of `dictionary` each row has. False when it can not, and nothing was read.
-Result<bool> ScanKeyIds(SourceReader* reader, std::span<const Field> key_fields,
-                        const KeyDictionary& dictionary, int group, std::vector<int32_t>* ids,
-                        ScannedRows* rows);
 Status ScanTimes(SourceReader* reader, const ScanNode& scan, int group, ScannedRows* rows);
-// ScanTimes for who wants rows with an id from 0 up only (`ids` has one for each row of the group). Where
-// those are few, times of others are not decoded, and `ids` is left with those that rows->rows names.
-Status ScanTimesOf(SourceReader* reader, const ScanNode& scan, int group, std::vector<int32_t>* ids,
-                   ScannedRows* rows);
+// The rows of a group whose key is in `dictionary`, for who wants no others: what ids they have, and their
+// times. Where that is not every row, rows->rows names them, and times of others are not decoded if they need
+// not be. `key_fields` are one a column of the dictionary.
+Status ScanRowsOf(SourceReader* reader, const ScanNode& scan, std::span<const Field> key_fields,
+                  const KeyDictionary& dictionary, int group, LargeVector<int32_t>* ids, ScannedRows* rows);
 
 }  // namespace salver

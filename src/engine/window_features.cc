@@ -161,7 +161,7 @@ class WindowRun {
   // A thread's memory, used again from row group to row group.
   struct Memory {
     ScannedRows rows;
-    std::vector<int32_t> ids;
+    LargeVector<int32_t> ids;
     LargeVector<uint32_t> numbers;
     bool counts_up = false;  // numbers are 0, 1, 2, ...
   };
@@ -189,7 +189,7 @@ class WindowRun {
     return ParallelForWorkers(groups_.size(), context_.threads, [&](size_t i, size_t worker) -> Status {
       SALVER_RETURN_NOT_OK(CheckCancelled(context_));
       ScannedRows& rows = memory[worker].rows;
-      std::vector<int32_t>& ids = memory[worker].ids;
+      LargeVector<int32_t>& ids = memory[worker].ids;
       SALVER_RETURN_NOT_OK(ScanKeysAndTimes(source_.reader, *source_.scan, source_.keys, groups_[i], &rows));
       dictionary_.Find(rows.keys, static_cast<int64_t>(rows.event_us.size()), &ids);
       kept[i] = KeepRows(rows, ids, builder->part(i));

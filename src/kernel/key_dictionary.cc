@@ -158,8 +158,8 @@ std::vector<int32_t> KeyDictionary::Add(std::span<const std::shared_ptr<arrow::A
 }
 
 void KeyDictionary::Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
-                         std::vector<int32_t>* found) const {
-  std::vector<int32_t>& ids = *found;
+                         LargeVector<int32_t>* found) const {
+  LargeVector<int32_t>& ids = *found;
   ids.resize(static_cast<size_t>(rows));
   if (columns_ == 0) return std::fill(ids.begin(), ids.end(), 0);
   if (numbers_) {

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/large_vector.h"
 #include "salver/feature_view.h"
 #include "salver/source_reader.h"
 
@@ -35,7 +36,7 @@ class KeyDictionary final : public NumberMap {
   void Seal();
   // As Add, but -1 for a key that was never added; into `ids`, whose memory is used again.
   void Find(std::span<const std::shared_ptr<arrow::Array>> columns, int64_t rows,
-            std::vector<int32_t>* ids) const;
+            LargeVector<int32_t>* ids) const;
 
   // Whether keys are kept as numbers; then Map gives what Find gives, -1 for a number that was never added.
   bool has_numbers() const { return numbers_; }

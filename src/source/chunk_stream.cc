@@ -11,10 +11,14 @@ namespace salver {
 namespace {
 
 constexpr int64_t kDeferredMin = 64 << 10;
+// Arrow looks for a header in 16 kilobytes first, and in more when it does not lie in what it got. Those of
+// numbers have some 60 bytes.
+constexpr int64_t kFirstLook = 16 << 10, kHeader = 256;
 
 }  // namespace
 
 arrow::Result<std::string_view> ChunkStream::Peek(int64_t size) {
+  if (deferred_ && size <= kFirstLook) size = std::min(size, kHeader);
   size = std::min(size, end_ - at_);
   ARROW_RETURN_NOT_OK(Hold(size));
   return std::string_view(reinterpret_cast<const char*>(Here()), static_cast<size_t>(size));
@@ -23,6 +27,9 @@ arrow::Result<std::string_view> ChunkStream::Peek(int64_t size) {
 arrow::Result<std::shared_ptr<arrow::Buffer>> ChunkStream::Read(int64_t size) {
   size = std::min(size, end_ - at_);
   if (deferred_ && size >= kDeferredMin) {
+    const int64_t known = std::min(size, window_end_ - at_);
+    page_head_.clear();
+    if (known > 0) page_head_.assign(Here(), Here() + known);
     MakeRoom(static_cast<size_t>(size), window_);
     window_begin_ = window_end_ = 0;
     page_ = at_;
@@ -52,8 +59,15 @@ void ChunkStream::Load() {
 }
 
 bool ChunkStream::LoadPart(size_t offset, std::span<uint8_t> to) const {
-  const auto got =
-      file_->ReadAt(page_ + static_cast<int64_t>(offset), static_cast<int64_t>(to.size()), to.data());
+  if (offset + to.size() <= page_head_.size()) {
+    std::memcpy(to.data(), page_head_.data() + offset, to.size());
+    return true;
+  }
+  return ReadAt(page_ + static_cast<int64_t>(offset), to);
+}
+
+bool ChunkStream::ReadAt(int64_t place, std::span<uint8_t> to) const {
+  const auto got = file_->ReadAt(place, static_cast<int64_t>(to.size()), to.data());
   return got.ok() && *got == static_cast<int64_t>(to.size());
 }
 

@@ -2,7 +2,8 @@
 // is gone with the next call.
 //
 // With `deferred` a page that is read has its size and place, but its bytes only after Load(); until then
-// LoadPart has some of them. Pages that are passed over are never read then.
+// LoadPart has some of them. Pages that are passed over are never read then, and of others the bytes that
+// come with a header are not read again.
 #pragma once
 
 #include <arrow/io/interfaces.h>
@@ -11,6 +12,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "base/large_vector.h"
 
@@ -33,6 +35,9 @@ class ChunkStream final : public arrow::io::InputStream {
   void Load();
   // Bytes from `offset` on of a page that waits. False: Load says why.
   bool LoadPart(size_t offset, std::span<uint8_t> to) const;
+  // Where in the file the page that waits begins. Who wants it after the next one has come reads it there.
+  int64_t page_place() const { return page_; }
+  bool ReadAt(int64_t place, std::span<uint8_t> to) const;
 
   arrow::Result<int64_t> Tell() const override { return at_ - begin_; }
   arrow::Status Close() override { return arrow::Status::OK(); }
@@ -46,6 +51,7 @@ class ChunkStream final : public arrow::io::InputStream {
   int64_t at_, begin_, end_;
   const bool deferred_;
   int64_t page_ = 0, page_size_ = 0;  // of the file, the page that waits for Load
+  std::vector<uint8_t> page_head_;    // the first bytes of that page
   LargeVector<uint8_t>* const window_;
   int64_t window_begin_ = 0, window_end_ = 0;  // of the file, what the window holds
 };

@@ -89,20 +89,17 @@ class ChunkReader {
   // The values that are present, one after another.
   void Decode(const Page& page, T* to) {
     if (page.present == 0) return;  // `to` may be null
-    int count = 0;
     if (IsPlain(page)) {
       std::memcpy(to, PlainValues(page), static_cast<size_t>(page.present) * sizeof(T));
       return;
     }
     if (IsDictionary(page)) {
-      Dictionary().SetData(page.present, page.data, page.size);
-      count = Dictionary().Decode(to, page.present);
-    } else {
-      const auto decoder = parquet::MakeTypedDecoder<Type>(page.page->encoding(), column_);
-      decoder->SetData(page.present, page.data, page.size);
-      count = decoder->Decode(to, page.present);
+      const int32_t* const indices = DictionaryIndices(page);
+      return LookUp(Dictionary(), indices, page.present, to);
     }
-    if (count != page.present) Damaged("a page holds fewer values than it says");
+    const auto decoder = parquet::MakeTypedDecoder<Type>(page.page->encoding(), column_);
+    decoder->SetData(page.present, page.data, page.size);
+    if (decoder->Decode(to, page.present) != page.present) Damaged("a page holds fewer values than it says");
   }
 
   // `present` values, perhaps not aligned.
@@ -112,38 +109,51 @@ class ChunkReader {
     return page.data;
   }
 
-  // Indices into `dictionary` of the values that are present.
-  const int32_t* DictionaryIndices(const Page& page, std::span<const T>* dictionary) {
+  // Places in the dictionary of the values that are present; a damaged page names some that lie outside of
+  // it.
+  const int32_t* DictionaryIndices(const Page& page) {
+    if (dictionary_values_ < 0) Damaged("a page needs a dictionary, and there is none before it");
     auto& indices = scratch_->indices;
     MakeRoom(static_cast<size_t>(page.present), &indices);
-    *dictionary = DecodeIndices(page, indices.data());
+    if (index_decoder_ == nullptr) index_decoder_ = parquet::MakeDictDecoder<Type>(column_);
+    index_decoder_->SetData(page.present, page.data, page.size);
+    if (index_decoder_->DecodeIndices(page.present, indices.data()) != page.present)
+      Damaged("a page holds fewer values than it says");
     return indices.data();
   }
 
+  // A value of the dictionary: read by itself while few are, when the dictionary hardly compresses.
+  T DictionaryValue(int32_t index) {
+    const auto at = static_cast<size_t>(static_cast<uint32_t>(index));
+    if (at >= static_cast<size_t>(dictionary_values_)) DamagedIndex();
+    T value;
+    if (!dictionary_is_read_ && ++dictionary_reads_ * kBytesARead < dictionary_bytes_ &&
+        OpenDictionaryBlock() &&
+        dictionary_block_.Read(at * sizeof(T), {reinterpret_cast<uint8_t*>(&value), sizeof(T)}))
+      return value;
+    return Dictionary()[at];
+  }
+
   // What `map` gives for the values that are present.
-  void Map(const Page& page, const NumberMap& map, int32_t* to) {
+  const int32_t* Map(const Page& page, const NumberMap& map) {
+    auto &numbers = scratch_->numbers, &mapped = scratch_->mapped;
+    MakeRoom(static_cast<size_t>(page.present), &numbers);
     if (!IsDictionary(page)) {
       T* const decoded = DecodedScratch(page.present);
       Decode(page, decoded);
-      return map.Map(decoded, static_cast<size_t>(page.present), to);
+      map.Map(decoded, static_cast<size_t>(page.present), numbers.data());
+      return numbers.data();
     }
-    const auto dictionary = DecodeIndices(page, to);
-    auto& mapped = scratch_->mapped;
+    const int32_t* const indices = DictionaryIndices(page);
     if (!dictionary_is_mapped_) {
+      const auto dictionary = Dictionary();
       MakeRoom(dictionary.size(), &mapped);
       map.Map(dictionary.data(), dictionary.size(), mapped.data());
       dictionary_is_mapped_ = true;
     }
-    bool damaged = false;
-    for (int i = 0; i < page.present; ++i) {
-      const auto index = static_cast<size_t>(to[i]);
-      if (index < dictionary.size()) {
-        to[i] = mapped[index];
-      } else {
-        damaged = true;
-      }
-    }
-    if (damaged) Damaged("a page names a value that its dictionary does not have");
+    LookUp(std::span<const int32_t>(mapped).first(static_cast<size_t>(dictionary_values_)), indices,
+           page.present, numbers.data());
+    return numbers.data();
   }
 
   // Value `row` of a page that is a block; ascending. False: the block does not give it, Unpack the page.
@@ -166,17 +176,6 @@ class ChunkReader {
   }
 
  private:
-  // The dictionary that they are of.
-  std::span<const T> DecodeIndices(const Page& page, int32_t* to) {
-    Dictionary().SetData(page.present, page.data, page.size);
-    if (Dictionary().DecodeIndices(page.present, to) != page.present)
-      Damaged("a page holds fewer values than it says");
-    const T* values = nullptr;
-    int32_t size = 0;
-    Dictionary().GetDictionary(&values, &size);
-    return {values, static_cast<size_t>(size)};
-  }
-
   ChunkReader(const ColumnChunk& chunk, ReadScratch* scratch, size_t wanted_count, T* all_values,
               std::function<bool(int64_t)> wanted)
       : column_(chunk.metadata->schema()->Column(chunk.leaf)), scratch_(scratch), all_values_(all_values) {
@@ -186,8 +185,6 @@ class ChunkReader {
     static const parquet::ReaderProperties properties = parquet::default_reader_properties();
     few_ = wanted_count < static_cast<size_t>(group_rows_) / 4;
     snappy_ = about->compression() == parquet::Compression::SNAPPY;
-    // One system call for a value costs about what four kilobytes cost; on another machine it costs far more.
-    constexpr size_t kBytesARead = 4 << 10;
     const bool deferred = few_ && snappy_;
     piecewise_ = deferred && wanted_count * kBytesARead < static_cast<size_t>(group_rows_) * sizeof(T) &&
                  dynamic_cast<arrow::io::ReadableFile*>(chunk.file) != nullptr;
@@ -205,37 +202,65 @@ class ChunkReader {
     });
   }
 
-  // Kept as it is stored: often only pages behind those that use it are wanted.
+  // Kept as it is stored, or where it is stored: often only pages behind those that use it are wanted.
   void SetDictionary(const parquet::DictionaryPage& page) {
-    stream_->Load();
     if (page.encoding() != parquet::Encoding::PLAIN && page.encoding() != parquet::Encoding::PLAIN_DICTIONARY)
       Damaged("a dictionary has an encoding that there is not");
     if (page.num_values() < 0) Damaged("a dictionary says that it has less than no values");
-    auto& stored = scratch_->dictionary;
-    MakeRoom(static_cast<size_t>(page.size()), &stored);
-    std::copy_n(page.data(), page.size(), stored.begin());
-    dictionary_bytes_ = page.size();
+    dictionary_bytes_ = static_cast<size_t>(page.size());
     dictionary_values_ = page.num_values();
-    dictionary_ = nullptr;
-    dictionary_is_mapped_ = false;
+    dictionary_is_read_ = dictionary_is_mapped_ = false;
+    dictionary_reads_ = 0;
+    dictionary_place_ = stream_->waits() ? stream_->page_place() : -1;
+    if (stream_->waits()) return;
+    MakeRoom(dictionary_bytes_, &scratch_->dictionary);
+    std::copy_n(page.data(), page.size(), scratch_->dictionary.begin());
   }
 
-  parquet::DictDecoder<Type>& Dictionary() {
-    if (dictionary_ != nullptr) return *dictionary_;
-    if (dictionary_values_ < 0) Damaged("a page needs a dictionary, and there is none before it");
-    plain_ = parquet::MakeTypedDecoder<Type>(parquet::Encoding::PLAIN, column_);
-    const uint8_t* const stored = scratch_->dictionary.data();
-    if (!snappy_) {
-      plain_->SetData(dictionary_values_, stored, dictionary_bytes_);
-    } else {
-      const size_t size = static_cast<size_t>(dictionary_values_) * sizeof(T);
-      auto& to = scratch_->dictionary_values;
-      Decompress({stored, static_cast<size_t>(dictionary_bytes_)}, 0, size, &to);
-      plain_->SetData(dictionary_values_, to.data(), static_cast<int>(size));
+  [[noreturn]] static void DamagedIndex() {
+    Damaged("a page names a value that its dictionary does not have");
+  }
+
+  template <typename Value>
+  static void LookUp(std::span<const Value> values, const int32_t* indices, int count, Value* to) {
+    bool damaged = false;
+    for (int i = 0; i < count; ++i) {
+      const auto index = static_cast<size_t>(static_cast<uint32_t>(indices[i]));
+      if (index < values.size()) {
+        to[i] = values[index];
+      } else {
+        damaged = true;
+      }
     }
-    dictionary_ = parquet::MakeDictDecoder<Type>(column_);
-    dictionary_->SetDict(plain_.get());
-    return *dictionary_;
+    if (damaged) DamagedIndex();
+  }
+
+  std::span<const T> Dictionary() {
+    const auto count = static_cast<size_t>(dictionary_values_);
+    auto &stored = scratch_->dictionary, &values = scratch_->dictionary_values;
+    if (!dictionary_is_read_) {
+      const auto bytes = [&] { return std::span(stored).first(dictionary_bytes_); };
+      if (dictionary_place_ >= 0) {
+        MakeRoom(dictionary_bytes_, &stored);
+        if (!stream_->ReadAt(dictionary_place_, bytes())) Damaged("the file ends inside a dictionary");
+      }
+      if (snappy_) Decompress(bytes(), 0, count * sizeof(T), &values);
+      if (!snappy_ && dictionary_bytes_ < count * sizeof(T))
+        Damaged("a dictionary holds fewer values than it says");
+      dictionary_is_read_ = true;
+    }
+    return {reinterpret_cast<const T*>((snappy_ ? values : stored).data()), count};
+  }
+
+  bool OpenDictionaryBlock() {
+    if (dictionary_reads_ > 1) return dictionary_is_block_;
+    const auto read = [this](size_t offset, std::span<uint8_t> to) {
+      return stream_->ReadAt(dictionary_place_ + static_cast<int64_t>(offset), to);
+    };
+    dictionary_is_block_ = piecewise_ && dictionary_place_ >= 0 &&
+                           dictionary_block_.OpenPiecewise(dictionary_bytes_, read) &&
+                           dictionary_block_.size() == static_cast<size_t>(dictionary_values_) * sizeof(T);
+    return dictionary_is_block_;
   }
 
   void Open(std::shared_ptr<parquet::DataPage> data, Page* page) {
@@ -385,6 +410,8 @@ class ChunkReader {
   }
 
   static constexpr int kSnappyRatioMax = 32;  // a copy of 64 bytes takes three
+  // One system call for a value costs about what four kilobytes cost; on another machine it costs far more.
+  static constexpr size_t kBytesARead = 4 << 10;
 
   const parquet::ColumnDescriptor* const column_;
   ReadScratch* const scratch_;
@@ -398,11 +425,16 @@ class ChunkReader {
   bool snappy_ = false;  // decompressed here; else by the page reader
   SnappyBlock block_;    // of the page that is one
   std::vector<uint8_t> block_levels_;
-  size_t block_values_ = 0;                            // where they begin in it
-  int dictionary_values_ = -1, dictionary_bytes_ = 0;  // in the scratch, as stored; -1: there is none
-  bool dictionary_is_mapped_ = false;                  // in the scratch
-  std::unique_ptr<parquet::TypedDecoder<Type>> plain_;
-  std::unique_ptr<parquet::DictDecoder<Type>> dictionary_;
+  size_t block_values_ = 0;            // where they begin in it
+  int dictionary_values_ = -1;         // -1: there is none
+  size_t dictionary_bytes_ = 0;        // as stored
+  int64_t dictionary_place_ = -1;      // in the file; -1: it is in the scratch
+  bool dictionary_is_read_ = false;    // in the scratch, its values
+  bool dictionary_is_mapped_ = false;  // in the scratch
+  bool dictionary_is_block_ = false;   // single values can be read
+  size_t dictionary_reads_ = 0;        // of single values
+  SnappyBlock dictionary_block_;
+  std::unique_ptr<parquet::DictDecoder<Type>> index_decoder_;
 };
 
 template <typename Type>
@@ -431,17 +463,24 @@ bool ReadChunk(const ColumnChunk& chunk, ReadScratch* scratch, void* to, uint8_t
 }
 
 template <typename Type>
-void MapChunk(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, int32_t* to) {
+size_t FindChunk(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, uint32_t* rows,
+                 int32_t* numbers) {
   ChunkReader<Type> reader(chunk, scratch, SIZE_MAX, [](int64_t) { return true; });
+  size_t found = 0;
   Page page;
   while (reader.Next(&page)) {
-    int32_t* const numbers = to + page.first_row;
-    if (page.present > 0) reader.Map(page, map, numbers);
-    // Apart, from the back: each number goes to its row.
-    for (int row = page.rows - 1, from = page.present - 1; page.levels != nullptr && row >= 0; --row)
-      numbers[row] = page.levels[row] != 0 ? numbers[from--] : -1;
-    if (page.present == 0) std::fill_n(numbers, page.rows, -1);
+    if (page.present == 0) continue;  // there may be no dictionary either
+    const int32_t* of_value = reader.Map(page, map);
+    for (int row = 0; row < page.rows; ++row) {
+      if (page.levels != nullptr && page.levels[row] == 0) continue;
+      const int32_t number = *of_value++;
+      // Without a branch: which rows are found can not be foretold.
+      rows[found] = static_cast<uint32_t>(page.first_row + row);
+      numbers[found] = number;
+      found += number >= 0;
+    }
   }
+  return found;
 }
 
 // Picks [begin, end) from a page that stayed compressed; false when the block gives not all.
@@ -486,13 +525,8 @@ void GatherChunk(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch
         return value;
       });
     } else if (page.levels == nullptr && reader.IsDictionary(page)) {
-      std::span<const T> dictionary;
-      const int32_t* indices = reader.DictionaryIndices(page, &dictionary);
-      place([&](int row) {
-        const auto index = static_cast<size_t>(indices[row]);
-        if (index >= dictionary.size()) Damaged("a page names a value that its dictionary does not have");
-        return dictionary[index];
-      });
+      const int32_t* indices = reader.DictionaryIndices(page);
+      place([&](int row) { return reader.DictionaryValue(indices[row]); });
     } else {
       T* decoded = reader.DecodedScratch(page.present);
       reader.Decode(page, decoded);
@@ -558,12 +592,11 @@ bool ReadFixedPages(const ColumnChunk& chunk, ReadScratch* scratch, void* values
   return WithType(chunk, [&](auto type) { return ReadChunk<decltype(type)>(chunk, scratch, values, valid); });
 }
 
-void MapFixedPages(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, int32_t* to) {
-  if (chunk.metadata->schema()->Column(chunk.leaf)->physical_type() == parquet::Type::INT32) {
-    MapChunk<parquet::Int32Type>(chunk, map, scratch, to);
-  } else {
-    MapChunk<parquet::Int64Type>(chunk, map, scratch, to);
-  }
+size_t FindFixedPages(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, uint32_t* rows,
+                      int32_t* numbers) {
+  return chunk.metadata->schema()->Column(chunk.leaf)->physical_type() == parquet::Type::INT32
+             ? FindChunk<parquet::Int32Type>(chunk, map, scratch, rows, numbers)
+             : FindChunk<parquet::Int64Type>(chunk, map, scratch, rows, numbers);
 }
 
 void GatherFixedPages(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* values,

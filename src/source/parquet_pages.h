@@ -37,7 +37,8 @@ bool HasFixedPages(const parquet::FileMetaData& metadata, int leaf, const arrow:
 bool ReadFixedPages(const ColumnChunk& chunk, ReadScratch* scratch, void* values, uint8_t* valid);
 void GatherFixedPages(const ColumnChunk& chunk, const PickedRows& picked, ReadScratch* scratch, void* values,
                       std::vector<uint32_t>* nulls);
-// As SourceReader::MapFixed, of a column of whole numbers.
-void MapFixedPages(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, int32_t* to);
+// As SourceReader::FindFixed, of a column of whole numbers.
+size_t FindFixedPages(const ColumnChunk& chunk, const NumberMap& map, ReadScratch* scratch, uint32_t* rows,
+                      int32_t* numbers);
 
 }  // namespace salver

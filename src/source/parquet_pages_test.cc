@@ -103,7 +103,7 @@ class Thirds final : public NumberMap {
   }
 };
 
-// What ReadFixed and GatherFixed say of a column of a row group must be what Arrow says.
+// What ReadFixed, FindFixed and GatherFixed say of a column of a row group must be what Arrow says.
 void Compare(SourceReader* reader, int group, const std::string& column, std::mt19937_64* random) {
   const auto table = reader->Read(std::span(&group, 1), {column});
   ASSERT_TRUE(table.ok());
@@ -129,15 +129,22 @@ void Compare(SourceReader* reader, int group, const std::string& column, std::mt
     }
   }
 
-  if (reader->MapsFixed(column)) {
-    std::vector<int32_t> mapped(rows, 7);
-    const Status status = reader->MapFixed(group, column, Thirds(), &scratch, mapped.data());
-    ASSERT_TRUE(status.ok()) << status.ToString();
+  if (reader->FindsFixed(column)) {
+    std::vector<uint32_t> found_rows(rows);
+    std::vector<int32_t> numbers(rows);
+    const auto found =
+        reader->FindFixed(group, column, Thirds(), &scratch, found_rows.data(), numbers.data());
+    ASSERT_TRUE(found.ok()) << found.status().ToString();
+    size_t next = 0;
     for (size_t row = 0; row < rows; ++row) {
       int64_t number = 0;
       std::memcpy(&number, expected.at(row), static_cast<size_t>(width));
-      ASSERT_EQ(mapped[row], array->IsValid(static_cast<int64_t>(row)) ? Thirds::Of(number) : -1) << row;
+      if (array->IsNull(static_cast<int64_t>(row)) || Thirds::Of(number) < 0) continue;
+      ASSERT_LT(next, *found) << row;
+      ASSERT_EQ(found_rows[next], row);
+      ASSERT_EQ(numbers[next++], Thirds::Of(number)) << row;
     }
+    ASSERT_EQ(next, *found);
   }
 
   // A few rows, half of them, all, none: each to a place of its own.
@@ -218,7 +225,7 @@ TEST_F(PagesTest, GiveWhatArrowReads) {
           SCOPED_TRACE(column);
           ASSERT_TRUE(reader->IsFixedWidth(column));
           const std::string_view name = column;
-          EXPECT_EQ(reader->MapsFixed(column), name == "int32" || name == "int64" || name == "time");
+          EXPECT_EQ(reader->FindsFixed(column), name == "int32" || name == "int64" || name == "time");
           for (int group = 0; group < 3; ++group) Compare(reader.get(), group, column, &random);
         }
         if (HasFatalFailure()) return;
@@ -227,15 +234,15 @@ TEST_F(PagesTest, GiveWhatArrowReads) {
   }
 }
 
-// Numbers that do not compress, in pages large enough for single values to be read from the file.
+// Numbers that do not compress, in pages and dictionaries large enough for single values to be read from the
+// file.
 TEST_F(PagesTest, FewValuesOfLargePagesAreWhatArrowReads) {
   const uint64_t seed = std::random_device()();
   std::printf("seed %llu\n", static_cast<unsigned long long>(seed));
   std::mt19937_64 random(seed);
-  for (const bool nullable : {false, true}) {
-    for (const bool nulls : {false, true}) {
-      if (nulls && !nullable) continue;
-      for (const auto version : {parquet::ParquetDataPageVersion::V1, parquet::ParquetDataPageVersion::V2}) {
+  for (const auto& [nullable, nulls] : {std::pair(false, false), {true, false}, {true, true}}) {
+    for (const auto version : {parquet::ParquetDataPageVersion::V1, parquet::ParquetDataPageVersion::V2}) {
+      for (const int64_t dictionary_limit : {0, 300'000, 1'000'000}) {  // none, some rows, all rows have it
         arrow::Int64Builder builder;
         for (int64_t row = 0; row < 100'000; ++row) {
           const bool null = nulls && row % 50'000 > 49'990;
@@ -244,10 +251,17 @@ TEST_F(PagesTest, FewValuesOfLargePagesAreWhatArrowReads) {
         const auto table = arrow::Table::Make(arrow::schema({arrow::field("x", arrow::int64(), nullable)}),
                                               {builder.Finish().ValueOrDie()});
         Settings settings;
-        settings.compression(arrow::Compression::SNAPPY)->data_page_version(version)->data_pagesize(200'000);
+        settings.compression(arrow::Compression::SNAPPY)
+            ->data_page_version(version)
+            ->data_pagesize(200'000)
+            ->dictionary_pagesize_limit(dictionary_limit);
         const auto reader = Write(*table, settings, table->num_rows());
         ASSERT_NE(reader, nullptr);
-        SCOPED_TRACE("seed " + std::to_string(seed) + (nulls ? ", nulls" : nullable ? ", nullable" : ""));
+        SCOPED_TRACE("seed " + std::to_string(seed) +
+                     (nulls      ? ", nulls"
+                      : nullable ? ", nullable"
+                                 : "") +
+                     ", dictionary " + std::to_string(dictionary_limit));
         Compare(reader.get(), 0, "x", &random);
         if (HasFatalFailure()) return;
       }

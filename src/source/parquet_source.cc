@@ -178,21 +178,18 @@ class ParquetSource final : public SourceReader {
         .status();
   }
 
-  bool MapsFixed(const std::string& column) const override {
+  bool FindsFixed(const std::string& column) const override {
     const auto field = file_schema_->GetFieldByName(column);
     if (field == nullptr || !IsFixedWidth(column)) return false;
     const auto type = field->type()->id();
     return type == arrow::Type::INT32 || type == arrow::Type::INT64 || type == arrow::Type::TIMESTAMP;
   }
 
-  Status MapFixed(int group, const std::string& column, const NumberMap& map, ReadScratch* scratch,
-                  int32_t* to) override {
-    return WithChunk(group, column,
-                     [&](const ColumnChunk& chunk) {
-                       MapFixedPages(chunk, map, scratch, to);
-                       return true;
-                     })
-        .status();
+  Result<size_t> FindFixed(int group, const std::string& column, const NumberMap& map, ReadScratch* scratch,
+                           uint32_t* rows, int32_t* numbers) override {
+    return WithChunk(group, column, [&](const ColumnChunk& chunk) {
+      return FindFixedPages(chunk, map, scratch, rows, numbers);
+    });
   }
 
  private:
@@ -215,11 +212,13 @@ class ParquetSource final : public SourceReader {
                          [&](const ParquetFile& one) { return group < one.first_group + one.group_count; });
   }
 
+  // What `use` gives of the chunk.
   template <typename Use>
-  Result<bool> WithChunk(int group, const std::string& column, Use use) const {
+  Result<std::invoke_result_t<Use, const ColumnChunk&>> WithChunk(int group, const std::string& column,
+                                                                  Use use) const {
     const ParquetFile& file = FileOf(group);
     const auto index = static_cast<size_t>(schema_->GetFieldIndex(column));
-    return Guarded(file, [&]() -> Result<bool> {
+    return Guarded(file, [&]() -> Result<std::invoke_result_t<Use, const ColumnChunk&>> {
       return use(ColumnChunk{file.bytes.get(), file.reader->parquet_reader()->metadata().get(),
                              group - file.first_group,
                              file.reader->manifest().schema_fields[index].column_index});

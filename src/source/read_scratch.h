@@ -11,7 +11,7 @@ namespace salver {
 struct ReadScratch {
   LargeVector<uint8_t> bytes, page, dictionary, dictionary_values;
   LargeVector<int16_t> levels;
-  LargeVector<int32_t> indices, mapped;
+  LargeVector<int32_t> indices, mapped, numbers;
   LargeVector<int64_t> decoded;
 };
 

@@ -1,8 +1,8 @@
 // A whole snappy block. The library decompresses one element at a time, at a cost that hardly depends on its
 // size; in columns of whole numbers elements are of a few bytes, a literal and a copy for each number. Here
-// such a pair is one step, which takes half the time: what is most of the time of reading such columns.
-// Source: the format description that comes with snappy; held by snappy_decompress_test.cc against the
-// library.
+// such a pair is one step, which takes half the time, and for numbers that grow or count a fifth: what is
+// most of the time of reading such columns. Source: the format description that comes with snappy; held by
+// snappy_decompress_test.cc against the library.
 #pragma once
 
 #include <cstdint>

@@ -41,13 +41,14 @@ bool Decompress(const Bytes& compressed, size_t size, Bytes* to) {
   return done;
 }
 
-// Numbers below a bound, words, runs, and bytes that do not compress, in stretches of any length.
+// Numbers below a bound, numbers that grow, words, runs, and bytes that do not compress, in stretches of any
+// length.
 Bytes Mixed(std::mt19937_64* random, size_t size) {
   Bytes bytes;
   while (bytes.size() < size) {
     const size_t count = (*random)() % 3000;
     const uint64_t bound = uint64_t{1} << (1 + (*random)() % 63);
-    switch ((*random)() % 5) {
+    switch ((*random)() % 6) {
       case 0:
       case 1:
         for (size_t i = 0; i < count; ++i) {
@@ -56,11 +57,18 @@ Bytes Mixed(std::mt19937_64* random, size_t size) {
           bytes.insert(bytes.end(), at, at + sizeof number);
         }
         break;
-      case 2:  // repeats a few bytes
+      case 2:
+        for (uint64_t i = 0, number = (*random)(); i < count; ++i) {
+          number += (*random)() % std::min(bound, uint64_t{1} << 26);
+          const auto* at = reinterpret_cast<const uint8_t*>(&number);
+          bytes.insert(bytes.end(), at, at + sizeof number);
+        }
+        break;
+      case 3:  // repeats a few bytes
         for (size_t i = 0, period = 1 + (*random)() % 20; i < count; ++i)
           bytes.push_back(i < period ? static_cast<uint8_t>((*random)()) : bytes[bytes.size() - period]);
         break;
-      case 3:  // of what was before, as words in a text
+      case 4:  // of what was before, as words in a text
         for (size_t i = 0; i < count && !bytes.empty(); ++i) {
           const size_t from = (*random)() % bytes.size(),
                        length = std::min((*random)() % 80, bytes.size() - from);

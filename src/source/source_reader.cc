@@ -20,12 +20,13 @@ Status SourceReader::GatherFixed(int, const std::string& column, const PickedRow
   return Status::Internal("column \"" + column + "\" is gathered by its fixed width and has none.");
 }
 
-bool SourceReader::MapsFixed(const std::string&) const {
+bool SourceReader::FindsFixed(const std::string&) const {
   return false;
 }
 
-Status SourceReader::MapFixed(int, const std::string& column, const NumberMap&, ReadScratch*, int32_t*) {
-  return Status::Internal("column \"" + column + "\" is mapped by its fixed width and has none.");
+Result<size_t> SourceReader::FindFixed(int, const std::string& column, const NumberMap&, ReadScratch*,
+                                       uint32_t*, int32_t*) {
+  return Status::Internal("column \"" + column + "\" is searched by its fixed width and has none.");
 }
 
 }  // namespace salver
