@@ -400,13 +400,13 @@ void Connection::Close() {
 }
 
 void Connection::SetDeadline(Clock::time_point deadline) {
-  const bool sooner = deadline < deadline_;
   deadline_ = deadline;
   // The wait that is under way looks at deadline_ when it ends; only an earlier end needs another.
-  if (sooner || timer_.expiry() == Clock::time_point()) Watch();
+  if (deadline < watched_until_) Watch();
 }
 
 void Connection::Watch() {
+  watched_until_ = deadline_;
   timer_.expires_at(deadline_);
   auto self = shared_from_this();
   timer_.async_wait([self](error_code error) {
@@ -417,7 +417,7 @@ void Connection::Watch() {
 }
 
 void Connection::OnTimeout() {
-  deadline_ = Clock::time_point::max();
+  watched_until_ = Clock::time_point::max();
   if (stage_ == Stage::kWriting) return GiveUpAnswer();  // nobody takes it
   if (stage_ != Stage::kReading || !begun_) return Close();
   stage_ = Stage::kWriting;
