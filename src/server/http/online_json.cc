@@ -46,7 +46,7 @@ class AnswerText {
   }
 
  private:
-  void Grow(size_t more) {
+  [[gnu::noinline]] void Grow(size_t more) {  // so that Room is inlined
     const size_t used = at_ == nullptr ? 0 : size();
     text_.resize(std::max(used + more, 2 * used));
     at_ = text_.data() + used;
@@ -117,15 +117,20 @@ class StateWriter {
   TimeText times_;
 };
 
-void AppendValues(const OnlineColumn& column, size_t rows, std::string* scratch, AnswerText* out) {
+// ,{"values":[... with a comma before all but the first.
+void AppendValues(const OnlineColumn& column, bool first, size_t rows, std::string* scratch,
+                  AnswerText* out) {
+  constexpr std::string_view kOpening = ",{\"values\":[";
   if (IsFixedWidth(column.type)) {
-    char* at = out->Room(rows * (kJsonScalarMax + 1));
+    char* at = out->Room(kOpening.size() + rows * (kJsonScalarMax + 1));
+    at = AnswerText::Write(kOpening.substr(first), at);
     for (size_t row = 0; row < rows; ++row) {
       if (row > 0) *at++ = ',';
       at = WriteJsonScalar(column.cells[row], column.type, at);
     }
     return out->EndAt(at);
   }
+  out->Put(kOpening.substr(first));
   for (size_t row = 0; row < rows; ++row) {
     scratch->assign(row > 0 ? "," : "");
     AppendJson(column.cells[row], column.type, scratch);
@@ -141,9 +146,7 @@ std::string EncodeOnlineJson(const OnlineResponse& response, bool with_versions)
   out.Put("{\"results\":[");
   StateWriter states;
   for (const OnlineColumn& column : response.columns) {
-    if (&column != response.columns.data()) out.Put(",");
-    out.Put("{\"values\":[");
-    AppendValues(column, response.row_count, &scratch, &out);
+    AppendValues(column, &column == response.columns.data(), response.row_count, &scratch, &out);
     states.Append(column, response.row_count, &out);
   }
   out.Put("],\"metadata\":{\"feature_names\":");
