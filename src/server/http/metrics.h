@@ -109,7 +109,7 @@ class ThreadMetrics {
   ViewMetrics& FindView(std::string_view name);
 
   std::unordered_map<std::string, ViewMetrics*, Hash, std::equal_to<>> view_index_;
-  ViewMetrics* last_ = nullptr;  // that was counted
+  ViewMetrics* last_ = nullptr;                      // that was counted
   std::vector<std::unique_ptr<ViewMetrics>> views_;  // has its room from the start: others read it
   std::atomic<size_t> view_count_{0};
 };
