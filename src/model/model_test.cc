@@ -256,6 +256,23 @@ TEST(ValueCodec, TimesThatMicrosecondsCanNotSayAreKeptAtTheEdge) {
   }
 }
 
+TEST(ValueCodec, IntegersOfEveryLengthAreWrittenWithAllTheirDigits) {
+  for (uint64_t power = 1; power <= 1'000'000'000'000'000'000; power *= 10) {
+    for (const uint64_t digits : {power - 1, power, power + 1, 9 * (power / 10), power + power / 7}) {
+      for (const int64_t value : {static_cast<int64_t>(digits), -static_cast<int64_t>(digits)}) {
+        std::string json;
+        AppendJson(OnlineCell::Integer(value), ValueType::kInt64, &json);
+        EXPECT_EQ(json, std::to_string(value));
+      }
+    }
+  }
+  for (const int64_t value : {INT64_MAX, INT64_MIN}) {
+    std::string json;
+    AppendJson(OnlineCell::Integer(value), ValueType::kInt64, &json);
+    EXPECT_EQ(json, std::to_string(value));
+  }
+}
+
 TEST(ValueCodec, JsonIsWhatFeastsServerWrites) {
   const auto json = [](OnlineCell cell, ValueType type) {
     std::string out;

@@ -69,18 +69,26 @@ Status DecodeRowCells(std::string_view row, const RowSchema& schema, std::span<c
   const size_t tail = first + columns * 8;
   if (row.size() < tail) return Corrupt("is shorter than its slots");
   const char* const nulls = row.data() + kRowHeaderSize;
+  const char* const values = row.data() + first;
+  const RowSchema::Column* const described = schema.columns.data();
+  ValueType type = ValueType::kInvalid;
+  bool real = false, integer = false;
   for (size_t i = 0; i < slots.size(); ++i) {
     if (slots[i] < 0) continue;
     const size_t slot = static_cast<size_t>(slots[i]);
     OnlineCell& cell = cells[i * stride];
-    const char* at = row.data() + first + slot * 8;
-    const ValueType type = schema.columns[slot].type;
+    const char* at = values + slot * 8;
+    if (described[slot].type != type) {  // most columns have the type of the one before
+      type = described[slot].type;
+      real = IsReal(type);
+      integer = !real && IsFixedWidth(type);
+    }
     if (nulls[slot / 8] >> (slot % 8) & 1) {
       cell = OnlineCell();
-    } else if (IsReal(type)) {
-      cell = OnlineCell::Real(Load<double>(at));
-    } else if (IsFixedWidth(type)) {
+    } else if (integer) {
       cell = OnlineCell::Integer(Load<int64_t>(at));
+    } else if (real) {
+      cell = OnlineCell::Real(Load<double>(at));
     } else {
       const uint64_t offset = Load<uint32_t>(at), size = Load<uint32_t>(at + 4);
       if (tail + offset + size > row.size()) return Corrupt("points past its end");

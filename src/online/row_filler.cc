@@ -6,18 +6,19 @@ namespace salver {
 
 void RowFiller::MapColumns(const RowSchema& schema) {
   mapped_ = &schema;
-  slots_.assign(read_->columns.size(), -1);
-  for (size_t i = 0; i < read_->columns.size(); ++i) {
-    const Field& feature = read_->view->features[read_->columns[i]];
+  slots_.resize(read_->columns.size());
+  const std::span<const Field> features = read_->view->features;
+  const std::span<const RowSchema::Column> stored = schema.columns;
+  int* slot = slots_.data();
+  for (const ColumnId column : read_->columns) {
+    const Field& feature = features[column];
     const auto fits = [&](const RowSchema::Column& c) {
       return c.type == feature.type && c.name == feature.name;
     };
-    if (read_->columns[i] < schema.columns.size() && fits(schema.columns[read_->columns[i]])) {
-      slots_[i] = static_cast<int>(read_->columns[i]);  // the usual case: the schema has not changed
-      continue;
-    }
-    const auto found = std::find_if(schema.columns.begin(), schema.columns.end(), fits);
-    if (found != schema.columns.end()) slots_[i] = static_cast<int>(found - schema.columns.begin());
+    size_t at = column;  // the usual case: the schema has not changed
+    if (at >= stored.size() || !fits(stored[at]))
+      at = static_cast<size_t>(std::find_if(stored.begin(), stored.end(), fits) - stored.begin());
+    *slot++ = at < stored.size() ? static_cast<int>(at) : -1;
   }
 }
 

@@ -32,13 +32,15 @@ struct ServingPlan {
     std::vector<ColumnId> columns;  // to read
     std::vector<size_t> positions;  // of each, among the answer's features
     std::vector<std::string> names;
-    std::vector<std::string_view> struct_schemas;  // in `view`
   };
   std::vector<KeyColumn> key_columns;
   std::vector<KeySet> key_sets;
   std::vector<View> views;
   size_t feature_count = 0;
-  std::string names_json;  // of the answer's columns
+  // What all answers have; columns without their rows. They point into this plan.
+  std::vector<OnlineColumn> columns;
+  std::vector<OnlineResponse::ViewVersion> versions;
+  std::string names_json;
   // Of a precomputed service of several views with the same keys; the store may have it. Or "".
   std::string pack;
 };
@@ -53,7 +55,7 @@ struct AnswerData {
   std::vector<OnlineCell> keys;       // [key column * rows + row]
   std::vector<OnlineRows> rows;       // per view
   std::vector<FieldStatus> statuses;  // [view * rows + row], and those of the keys behind them
-  ByteArena arena;                    // of the keys
+  ByteArena arena;                    // of keys that are text
 };
 
 // Where `item` is in `items`; it is put at the end when it is not there.
@@ -62,6 +64,28 @@ size_t IndexOf(T item, std::vector<T>* items) {
   const size_t at = static_cast<size_t>(std::find(items->begin(), items->end(), item) - items->begin());
   if (at == items->size()) items->push_back(std::move(item));
   return at;
+}
+
+// What all answers of a plan have in common, when the rest of it stays where it is.
+void DescribeAnswer(ServingPlan* plan) {
+  const size_t keys = plan->key_columns.size();
+  plan->columns.resize(keys + plan->feature_count);
+  for (size_t i = 0; i < keys; ++i) {
+    plan->columns[i].name = plan->key_columns[i].name;
+    plan->columns[i].type = plan->key_columns[i].type;
+  }
+  for (const ServingPlan::View& view : plan->views) {
+    for (size_t i = 0; i < view.columns.size(); ++i) {
+      const Field& feature = view.view->features[view.columns[i]];
+      OnlineColumn& column = plan->columns[keys + view.positions[i]];
+      column.name = view.names[i];
+      column.type = feature.type;
+      column.struct_schema = feature.struct_schema();
+    }
+    plan->versions.push_back({view.view->name, view.view->version_number,
+                              keys + (view.positions.empty() ? 0 : view.positions[0]), view.columns.size()});
+  }
+  plan->names_json = NamesJson(plan->columns, [](const OnlineColumn& column) { return column.name; });
 }
 
 Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snapshot,
@@ -78,23 +102,16 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
       const std::string& name = from.EntityColumn(join_key.name);
       keys.columns.push_back(IndexOf(ServingPlan::KeyColumn{name, join_key.type}, &plan->key_columns));
     }
-    ServingPlan::View view{from.view, IndexOf(std::move(keys), &plan->key_sets), {}, {}, {}, {}};
+    ServingPlan::View view{from.view, IndexOf(std::move(keys), &plan->key_sets), {}, {}, {}};
     for (RequestedFeature& feature : from.features) {
       view.columns.push_back(feature.column);
       view.positions.push_back(feature.position);
       view.names.push_back(std::move(feature.name));
-      view.struct_schemas.push_back(from.view->features[feature.column].struct_schema());
       plan->feature_count = std::max(plan->feature_count, feature.position + 1);
     }
     plan->views.push_back(std::move(view));
   }
-  std::vector<std::string_view> names(plan->key_columns.size() + plan->feature_count);
-  for (size_t i = 0; i < plan->key_columns.size(); ++i) names[i] = plan->key_columns[i].name;
-  for (const ServingPlan::View& view : plan->views) {
-    for (size_t i = 0; i < view.names.size(); ++i)
-      names[plan->key_columns.size() + view.positions[i]] = view.names[i];
-  }
-  plan->names_json = NamesJson(names, [](std::string_view name) { return name; });
+  DescribeAnswer(plan.get());
   if (!request.feature_service.empty()) {
     SALVER_ASSIGN(const auto service, snapshot.GetService(request.feature_service));
     if (service->precompute_online && plan->key_sets.size() == 1 && plan->views.size() > 1)
@@ -209,32 +226,27 @@ OnlineResponse Assemble(const std::shared_ptr<AnswerData>& data, size_t rows, in
   response.row_count = rows;
   response.owner = data;
   response.names_json = plan.names_json;
-  response.columns.resize(plan.key_columns.size() + plan.feature_count);
-  response.views.reserve(plan.views.size());
+  response.columns = plan.columns;
+  response.views = plan.versions;
   data->statuses.resize((plan.views.size() + 1) * rows, FieldStatus::kPresent);
   const auto statuses_of = [&](size_t view) { return std::span(data->statuses).subspan(view * rows, rows); };
+  OnlineColumn* const keys = response.columns.data();
   for (size_t i = 0; i < plan.key_columns.size(); ++i) {
-    const ServingPlan::KeyColumn& key = plan.key_columns[i];
-    response.columns[i] = {key.name, key.type, data->keys.data() + i * rows, statuses_of(plan.views.size()),
-                           nullptr};
+    keys[i].cells = data->keys.data() + i * rows;
+    keys[i].statuses = statuses_of(plan.views.size());
   }
+  OnlineColumn* const features = keys + plan.key_columns.size();
   for (size_t v = 0; v < plan.views.size(); ++v) {
     const ServingPlan::View& view = plan.views[v];
     OnlineRows& read = data->rows[v];
     const auto statuses = statuses_of(v);
     JudgeRows(*view.view, now_us, serve_expired, &read, statuses);
-    for (size_t i = 0; i < view.columns.size(); ++i) {
-      response.columns[plan.key_columns.size() + view.positions[i]] = {
-          view.names[i],
-          view.view->features[view.columns[i]].type,
-          read.cells.data() + i * rows,
-          statuses,
-          read.event_us.data(),
-          view.struct_schemas[i]};
+    for (size_t i = 0; i < view.positions.size(); ++i) {
+      OnlineColumn& column = features[view.positions[i]];
+      column.cells = read.cells.data() + i * rows;
+      column.statuses = statuses;
+      column.event_us = read.event_us.data();
     }
-    response.views.push_back({view.view->name, view.view->version_number,
-                              plan.key_columns.size() + (view.positions.empty() ? 0 : view.positions[0]),
-                              view.columns.size()});
   }
   return response;
 }

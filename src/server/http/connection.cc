@@ -316,10 +316,10 @@ void Connection::Handle() {
 void Connection::Run(bool in_time) {
   if (stage_ == Stage::kClosed) return;
   if (!in_time) return Answer(TryLater(kTooBusy));
-  const auto start = answered_.handling_start = Clock::now();
-  HttpResponse response = RunRoute(*route_, request_, server_->context);
-  loop_->queue.Learn(EndpointOf(*route_), request_.body.size(), response.body.size(), Clock::now() - start);
-  Answer(std::move(response));
+  answered_.handling_start = Clock::now();
+  Answer(RunRoute(*route_, request_, server_->context));
+  loop_->queue.Learn(EndpointOf(*route_), request_.body.size(), answered_.bytes,
+                     answered_.answer_start - answered_.handling_start);
 }
 
 void Connection::Answer(HttpResponse response) {
@@ -341,7 +341,7 @@ void Connection::Answer(HttpResponse response) {
   body_ = request_.method == "HEAD" ? std::string() : std::move(response.body);
   held_.Set(request_.body.size() + body_.size());
   large_.Begin(this, body_.size());
-  SetDeadline(Clock::now() +
+  SetDeadline(answered_.answer_start +
               (server_->stopping ? server_->options.stop_time_max : server_->options.idle_time_max));
   // Written after the requests that are waiting already have been handled: a client that sleeps until its
   // answer comes is woken once for all of them. With nothing waiting it is written at once.
@@ -400,13 +400,13 @@ void Connection::Close() {
 }
 
 void Connection::SetDeadline(Clock::time_point deadline) {
-  const bool sooner = deadline < deadline_;
   deadline_ = deadline;
   // The wait that is under way looks at deadline_ when it ends; only an earlier end needs another.
-  if (sooner || timer_.expiry() == Clock::time_point()) Watch();
+  if (deadline < watched_until_) Watch();
 }
 
 void Connection::Watch() {
+  watched_until_ = deadline_;
   timer_.expires_at(deadline_);
   auto self = shared_from_this();
   timer_.async_wait([self](error_code error) {
@@ -417,7 +417,7 @@ void Connection::Watch() {
 }
 
 void Connection::OnTimeout() {
-  deadline_ = Clock::time_point::max();
+  watched_until_ = Clock::time_point::max();
   if (stage_ == Stage::kWriting) return GiveUpAnswer();  // nobody takes it
   if (stage_ != Stage::kReading || !begun_) return Close();
   stage_ = Stage::kWriting;

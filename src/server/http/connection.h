@@ -74,6 +74,8 @@ class Connection final : public Session,
   ByteStream stream_;
   boost::asio::steady_timer timer_;
   Clock::time_point deadline_ = Clock::time_point::max();
+  Clock::time_point watched_until_ =
+      Clock::time_point::max();  // when the timer's wait ends; max: there is none
   LoopState* const loop_;
   ServerState* const server_;
   llhttp_t parser_;

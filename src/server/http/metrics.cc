@@ -35,9 +35,12 @@ void Count(bool ok, std::chrono::steady_clock::duration time, WorkMetrics::Timed
 
 }  // namespace
 
-void Distribution::Observe(double value) {
-  const auto range = std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin();
-  counts_[static_cast<size_t>(range)].Add(1);
+size_t Distribution::RangeOf(double value) const {
+  return static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin());
+}
+
+void Distribution::Observe(double value, size_t range) {
+  counts_[range].Add(1);
   sum_.store(sum_.load(std::memory_order_relaxed) + value, std::memory_order_relaxed);
 }
 
@@ -59,7 +62,15 @@ ThreadMetrics::~ThreadMetrics() {
   for (auto& distribution : latency_) delete distribution.load();
 }
 
+// Most requests ask for the views of one before, in its order.
 ViewMetrics& ThreadMetrics::View(std::string_view name) {
+  ViewMetrics* const next = last_ != nullptr ? last_->next : nullptr;
+  ViewMetrics& view = next != nullptr && next->view == name ? *next : FindView(name);
+  if (last_ != nullptr) last_->next = &view;
+  return *(last_ = &view);
+}
+
+ViewMetrics& ThreadMetrics::FindView(std::string_view name) {
   if (const auto found = view_index_.find(name); found != view_index_.end()) return *found->second;
   const size_t count = view_count();
   if (count > kViewsMax) return *views_[kViewsMax];
@@ -110,10 +121,11 @@ void Metrics::CountEntities(size_t rows) {
 void Metrics::CountOnline(const OnlineResponse& response) {
   ThreadMetrics& local = Local();
   const double read_s = double(response.times.read_ns) / 1e9;
-  local.read_seconds.Observe(read_s);
+  const size_t range = local.read_seconds.RangeOf(read_s);
+  local.read_seconds.Observe(read_s, range);
   for (const OnlineResponse::ViewVersion& view : response.views) {
     ViewMetrics& counted = local.View(view.name);
-    counted.read_seconds.Observe(read_s);
+    counted.read_seconds.Observe(read_s, range);
     if (view.features == 0) continue;
     std::array<uint64_t, 5> rows{};
     for (const FieldStatus status : response.columns[view.column].statuses)

@@ -40,7 +40,10 @@ class Distribution {
  public:
   static constexpr size_t kBoundsMax = 20;
   explicit Distribution(std::span<const double> bounds) : bounds_(bounds) {}
-  void Observe(double value);
+  void Observe(double value) { Observe(value, RangeOf(value)); }
+  // `range`: RangeOf(value), of this or of another one with the same bounds.
+  void Observe(double value, size_t range);
+  size_t RangeOf(double value) const;
   std::span<const double> bounds() const { return bounds_; }
   uint64_t count(size_t range) const { return counts_[range].value(); }  // range bounds().size(): above all
   double sum() const { return sum_.load(std::memory_order_relaxed); }
@@ -66,6 +69,7 @@ struct ViewMetrics {
   explicit ViewMetrics(std::string_view of_view);
   const std::string view;
   std::array<ThreadCounter, 5> values;  // by FieldStatus
+  ViewMetrics* next = nullptr;          // that was counted after it the last time
   Distribution read_seconds;            // of the store, for requests that read the view
 };
 
@@ -102,7 +106,10 @@ class ThreadMetrics {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
   std::vector<std::atomic<Distribution*>> latency_;
+  ViewMetrics& FindView(std::string_view name);
+
   std::unordered_map<std::string, ViewMetrics*, Hash, std::equal_to<>> view_index_;
+  ViewMetrics* last_ = nullptr;                      // that was counted
   std::vector<std::unique_ptr<ViewMetrics>> views_;  // has its room from the start: others read it
   std::atomic<size_t> view_count_{0};
 };

@@ -46,7 +46,7 @@ class AnswerText {
   }
 
  private:
-  void Grow(size_t more) {
+  [[gnu::noinline]] void Grow(size_t more) {  // so that Room is inlined
     const size_t used = at_ == nullptr ? 0 : size();
     text_.resize(std::max(used + more, 2 * used));
     at_ = text_.data() + used;
@@ -117,15 +117,22 @@ class StateWriter {
   TimeText times_;
 };
 
-void AppendValues(const OnlineColumn& column, size_t rows, std::string* scratch, AnswerText* out) {
+// {"values":[... behind `before`: what is between it and the column before.
+void AppendValues(const OnlineColumn& column, char before, size_t rows, std::string* scratch,
+                  AnswerText* out) {
+  constexpr std::string_view kOpening = "{\"values\":[";
   if (IsFixedWidth(column.type)) {
-    char* at = out->Room(rows * (kJsonScalarMax + 1));
+    char* at = out->Room(1 + kOpening.size() + rows * (kJsonScalarMax + 1));
+    *at++ = before;
+    at = AnswerText::Write(kOpening, at);
     for (size_t row = 0; row < rows; ++row) {
       if (row > 0) *at++ = ',';
       at = WriteJsonScalar(column.cells[row], column.type, at);
     }
     return out->EndAt(at);
   }
+  out->Put({&before, 1});
+  out->Put(kOpening);
   for (size_t row = 0; row < rows; ++row) {
     scratch->assign(row > 0 ? "," : "");
     AppendJson(column.cells[row], column.type, scratch);
@@ -138,15 +145,16 @@ void AppendValues(const OnlineColumn& column, size_t rows, std::string* scratch,
 std::string EncodeOnlineJson(const OnlineResponse& response, bool with_versions) {
   AnswerText out(256 + response.names_json.size() + response.columns.size() * (52 + response.row_count * 44));
   std::string scratch;
-  out.Put("{\"results\":[");
+  out.Put("{\"results\":");
+  char before = '[';
   StateWriter states;
   for (const OnlineColumn& column : response.columns) {
-    if (&column != response.columns.data()) out.Put(",");
-    out.Put("{\"values\":[");
-    AppendValues(column, response.row_count, &scratch, &out);
+    AppendValues(column, before, response.row_count, &scratch, &out);
+    before = ',';
     states.Append(column, response.row_count, &out);
   }
-  out.Put("],\"metadata\":{\"feature_names\":");
+  out.Put(response.columns.empty() ? std::string_view("[]") : std::string_view("]"));
+  out.Put(",\"metadata\":{\"feature_names\":");
   out.Put(response.names_json);
   if (with_versions) {
     scratch = ",\"feature_view_metadata\":";
