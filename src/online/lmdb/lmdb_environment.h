@@ -25,6 +25,11 @@ inline MDB_val ToVal(std::string_view bytes) {
 inline std::string_view ToView(const MDB_val& value) {
   return {static_cast<const char*>(value.mv_data), value.mv_size};
 }
+// Whether a transaction may use an open table: one that was opened after it began it does not know.
+inline bool Knows(MDB_txn* txn, MDB_dbi table) {
+  unsigned flags;
+  return mdb_dbi_flags(txn, table, &flags) == 0;
+}
 
 class LmdbEnvironment {
  public:

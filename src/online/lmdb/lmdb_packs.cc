@@ -134,7 +134,8 @@ Result<LmdbPacks::PackPtr> LmdbPacks::Find(MDB_txn* txn, std::string_view name, 
   if (error != 0) return environment_->Error("can not read", error);
   std::shared_lock lock(mutex_);
   const auto known = packs_.find(name);
-  const bool is_open = known != packs_.end() && known->second.pack->record == ToView(value);
+  const bool is_open = known != packs_.end() && known->second.pack->record == ToView(value) &&
+                       Knows(txn, known->second.pack->rows);
   return is_open ? known->second.pack : nullptr;
 }
 
@@ -144,7 +145,7 @@ Result<LmdbPacks::PackPtr> LmdbPacks::FindToRead(MDB_txn* txn, std::string_view 
     std::shared_lock lock(mutex_);
     const auto known = packs_.find(name);
     *found = known != packs_.end() && known->second.seen_in == commit;
-    if (*found) return known->second.pack;
+    if (*found) return Knows(txn, known->second.pack->rows) ? known->second.pack : nullptr;
   }
   SALVER_ASSIGN(PackPtr pack, Find(txn, name, found));
   if (pack == nullptr) return pack;

@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "online/lmdb/lmdb_environment.h"
+#include "online/lmdb/lmdb_tables.h"
 #include "test/test_folder.h"
 
 namespace salver {
@@ -95,6 +96,35 @@ TEST_F(LmdbReadersTest, ReadsAtTheSameTimeHaveTransactionsOfTheirOwn) {
 TEST_F(LmdbReadersTest, WhatNobodyReadsAnyMoreIsLeftToWriters) {
   ReadNothing();
   while (Listed().find('-') == std::string::npos) std::this_thread::yield();  // or the test never ends
+}
+
+// As when two loops of a server that has just started are asked for the same view.
+TEST_F(LmdbReadersTest, AViewThatAnotherThreadOpensWhileAReadBeginsIsOpenedForTheRead) {
+  const auto view = std::make_shared<FeatureView>();
+  view->name = "stats";
+  LmdbTables tables(&environment_, "test");
+  ASSERT_TRUE(environment_.InWrite([&](MDB_txn* txn) { return tables.Add(txn, *view); }).ok());
+  tables.Forget();
+  environment_.Close();  // so that the table is not open
+  ASSERT_TRUE(environment_.Open().ok());
+  const OnlineRead read{view.get(), {}, {}};
+  std::vector<LmdbTables::TablePtr> found;
+  for (int round = 0; round < 2; ++round) {  // the second finds that the table was seen in this commit
+    LmdbEnvironment::Reader reader(&environment_), other(&environment_);
+    ASSERT_TRUE(reader.Begin().ok());
+    ASSERT_TRUE(tables.Open(*view).ok());
+    ASSERT_TRUE(other.Begin().ok());
+    ASSERT_EQ(tables.Find(other.get(), {&read, 1}, &found).value(), nullptr);
+    const auto missing = tables.Find(reader.get(), {&read, 1}, &found);
+    ASSERT_TRUE(missing.ok());
+    if (round == 0) {
+      EXPECT_EQ(*missing, view.get());
+    } else {
+      ASSERT_EQ(*missing, nullptr);
+    }
+    MDB_val key = ToVal("key"), value;
+    for (const auto& table : found) EXPECT_EQ(mdb_get(reader.get(), table->rows, &key, &value), MDB_NOTFOUND);
+  }
 }
 
 TEST_F(LmdbReadersTest, AMapThatGrowsBetweenReadsIsReadOn) {

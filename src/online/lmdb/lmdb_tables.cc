@@ -116,7 +116,8 @@ Result<LmdbTables::TablePtr> LmdbTables::Find(MDB_txn* txn, const FeatureView& v
   const auto found = tables_.find(view.name);
   if (found == tables_.end()) return TablePtr();
   const LmdbTable& table = *found->second;
-  return table.id == record.id && table.changes.incarnation == record.incarnation ? found->second : nullptr;
+  const bool same = table.id == record.id && table.changes.incarnation == record.incarnation;
+  return same && table.IsKnownTo(txn) ? found->second : nullptr;
 }
 
 bool LmdbTables::FindOpen(std::span<const OnlineRead> reads, std::vector<TablePtr>* tables) {
@@ -140,7 +141,7 @@ Result<const FeatureView*> LmdbTables::Find(MDB_txn* txn, std::span<const Online
     std::shared_lock lock(mutex_);
     for (const OnlineRead& read : reads) {
       const auto found = tables_.find(read.view->name);
-      if (found == tables_.end() || found->second->seen_in != commit) break;
+      if (found == tables_.end() || found->second->seen_in != commit || !found->second->IsKnownTo(txn)) break;
       tables->push_back(found->second);
     }
   }

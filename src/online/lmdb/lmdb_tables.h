@@ -38,6 +38,10 @@ struct LmdbTable {
   LmdbChangeLog changes;
   // The newest commit as of which the view was seen to have this table.
   mutable std::atomic<size_t> seen_in{0};
+
+  bool IsKnownTo(MDB_txn* txn) const {
+    return Knows(txn, rows) && (!changes || (Knows(txn, changes.by_key) && Knows(txn, changes.by_number)));
+  }
 };
 
 class LmdbTables {
