@@ -33,7 +33,7 @@ void CopyWord(const uint8_t* from, uint8_t* to) {
 // that is longer than its offset repeats itself.
 void CopyBack(uint8_t* to, size_t offset, size_t length) {
   if (offset < 8) {
-    for (size_t i = 0; i < 8; ++i) to[i] = to[i - offset];
+    for (size_t i = 0; i < 8; ++i) to[i] = *(to + i - offset);
     if (length <= 8) return;
     // The same bytes lie at a multiple of the offset, of which a word does not overlap itself.
     const size_t far = offset * ((8 + offset - 1) / offset);
