@@ -49,6 +49,7 @@ class Worker {
     thread_ = std::thread([this] {
       const ScopedSocketWaiter waiter(&fibers_);
       loop_.run();
+      fibers_.End();
     });
   }
 

@@ -46,11 +46,15 @@ int NewEpoll() {
 
 LoopFibers::LoopFibers(asio::io_context* loop) : ready_(*loop, NewEpoll()), timer_(*loop) {}
 
-LoopFibers::~LoopFibers() {
+LoopFibers::~LoopFibers() = default;
+
+void LoopFibers::End() {
   for (const auto& fiber : fibers_) {
     fiber->work = nullptr;
     Resume(fiber.get());
   }
+  fibers_.clear();
+  idle_.clear();
 }
 
 std::unique_ptr<LoopFibers::Fiber> LoopFibers::NewFiber() {

@@ -2,7 +2,8 @@
 // (base/socket_wait.h) lets the loop go on meanwhile. Work that waits for nothing costs two switches of the
 // stack.
 //
-// Thread safety: everything on the loop's thread, but for construction and destruction.
+// Thread safety: everything on the loop's thread, but for construction and destruction. What began on a
+// thread ends on it: End is called there, behind the last run of the loop.
 #pragma once
 
 #include <chrono>
@@ -23,7 +24,6 @@ namespace salver {
 class LoopFibers final : public SocketWaiter {
  public:
   explicit LoopFibers(boost::asio::io_context* loop);
-  // Nothing may wait any more.
   ~LoopFibers() override;
 
   // Begins `work`, and returns when it waits for the first time or has ended. `work` outlives its run; it
@@ -35,6 +35,8 @@ class LoopFibers final : public SocketWaiter {
 
   // The loop may end as soon as nothing waits.
   void Stop();
+  // Nothing waits any more.
+  void End();
 
  private:
   struct Fiber;
