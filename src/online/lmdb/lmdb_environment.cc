@@ -76,7 +76,8 @@ int LmdbEnvironment::OpenEnvironment() {
 
 void LmdbEnvironment::Close() {
   std::unique_lock lock(map_mutex_);
-  readers_.Close();
+  for (MDB_txn* txn : readers_) mdb_txn_abort(txn);
+  readers_.clear();
   if (env_ != nullptr) mdb_env_close(env_);
   env_ = nullptr;
 }
@@ -116,7 +117,6 @@ Status LmdbEnvironment::Closed() const {
 
 Status LmdbEnvironment::TakeSizeOfOthers() {
   std::unique_lock lock(map_mutex_);
-  readers_.EndAll();
   const int error = mdb_env_set_mapsize(env_, 0);
   return error == 0 ? Status::OK() : Error("can not grow", error);
 }
@@ -132,24 +132,19 @@ size_t LmdbEnvironment::Room() const {
 
 Status LmdbEnvironment::Grow() {
   std::unique_lock lock(map_mutex_);
-  readers_.EndAll();
   MDB_envinfo about;
   mdb_env_info(env_, &about);
   const int error = mdb_env_set_mapsize(env_, about.me_mapsize * 2);
   return error == 0 ? Status::OK() : Error("can not grow", error);
 }
 
-size_t LmdbEnvironment::NewestCommit() const {
-  MDB_envinfo about;
-  mdb_env_info(env_, &about);
-  return about.me_last_txnid;
-}
-
 // LMDB takes the number of the last commit first and then the one of two root pages that belongs to it. When
 // two more commits end in between, that page is already the later one's: the reader would see a commit that
 // is not announced yet, and the one before it with its next read. Values of a key would go back for a moment.
 bool LmdbEnvironment::WasOvertaken(MDB_txn* reader) const {
-  return NewestCommit() > mdb_txn_id(reader) + 1;
+  MDB_envinfo about;
+  mdb_env_info(env_, &about);
+  return about.me_last_txnid > mdb_txn_id(reader) + 1;
 }
 
 Status LmdbEnvironment::Reader::Begin() {
@@ -157,19 +152,22 @@ Status LmdbEnvironment::Reader::Begin() {
   for (;;) {
     map_ = std::shared_lock(environment.map_mutex_);
     if (environment.env_ == nullptr) return environment.Closed();
-    bool begun;
-    reader_ = environment.readers_.Take(environment.NewestCommit(), &begun);
-    if (begun) return Status::OK();
-    MDB_txn*& txn = reader_.txn;
+    {
+      std::lock_guard lock(environment.readers_mutex_);
+      if (!environment.readers_.empty()) {
+        txn_ = environment.readers_.back();
+        environment.readers_.pop_back();
+      }
+    }
     const int error =
-        txn != nullptr ? mdb_txn_renew(txn) : mdb_txn_begin(environment.env_, nullptr, MDB_RDONLY, &txn);
-    if (error == 0 && !environment.WasOvertaken(txn)) return Status::OK();
+        txn_ != nullptr ? mdb_txn_renew(txn_) : mdb_txn_begin(environment.env_, nullptr, MDB_RDONLY, &txn_);
+    if (error == 0 && !environment.WasOvertaken(txn_)) return Status::OK();
     if (error == 0) {
       End();
       continue;
     }
-    if (txn != nullptr) mdb_txn_abort(txn);
-    txn = nullptr;
+    if (txn_ != nullptr) mdb_txn_abort(txn_);
+    txn_ = nullptr;
     map_.unlock();
     if (error != MDB_MAP_RESIZED) return environment.Error("can not read", error);
     // Another process grew the file: take its size, with no transaction of ours inside.
@@ -178,8 +176,13 @@ Status LmdbEnvironment::Reader::Begin() {
 }
 
 void LmdbEnvironment::Reader::End() {
-  if (reader_.txn == nullptr) return;
-  environment_->readers_.Put(std::exchange(reader_, {}));
+  if (txn_ == nullptr) return;
+  mdb_txn_reset(txn_);
+  {
+    std::lock_guard lock(environment_->readers_mutex_);
+    environment_->readers_.push_back(txn_);
+  }
+  txn_ = nullptr;
   map_.unlock();
 }
 
@@ -201,7 +204,6 @@ Status LmdbEnvironment::TableOpening::Begin() {
 
 int LmdbEnvironment::TableOpening::Commit() {
   const int error = mdb_txn_commit(std::exchange(txn_, nullptr));
-  environment_->readers_.TableOpened();
   opening_.unlock();
   return error;
 }
@@ -212,7 +214,6 @@ Status LmdbEnvironment::Writer::Begin(size_t reserve) {
     if (environment.broken_) return environment.Broken();
     map_ = std::shared_lock(environment.map_mutex_);
     if (environment.env_ == nullptr) return environment.Closed();
-    environment.readers_.EndAll();
     const int error = mdb_txn_begin(environment.env_, nullptr, 0, &txn_);
     if (error == 0 && environment.Room() >= reserve) return Status::OK();
     Abort();
@@ -225,7 +226,6 @@ int LmdbEnvironment::Writer::Commit() {
   MDB_txn* txn = txn_;
   txn_ = nullptr;
   const int error = mdb_txn_commit(txn);
-  environment_->readers_.TableOpened();  // in it, perhaps
   map_.unlock();
   // What a full disk or map refuses was never referred to, so it may be tried again.
   const bool harmless = error == 0 || error == MDB_MAP_FULL || environment_->DiskIsFull(error);

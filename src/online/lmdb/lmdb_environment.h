@@ -13,7 +13,6 @@
 #include <string_view>
 #include <vector>
 
-#include "online/lmdb/lmdb_readers.h"
 #include "online/online_stores.h"
 #include "salver/status.h"
 
@@ -49,8 +48,8 @@ class LmdbEnvironment {
   MDB_env* get() const { return env_; }
   MDB_dbi main() const { return main_; }  // the table of tables
 
-  // A read transaction: one moment of all tables, the last commit's. They are used again (lmdb_readers.h),
-  // since making one costs more than many reads.
+  // A read transaction: one moment of all tables. Begun ones are used again, since making one costs more than
+  // many reads.
   class Reader {
    public:
     explicit Reader(LmdbEnvironment* environment) : environment_(environment) {}
@@ -59,12 +58,12 @@ class LmdbEnvironment {
     ~Reader() { End(); }
     Status Begin();
     void End();
-    MDB_txn* get() const { return reader_.txn; }
+    MDB_txn* get() const { return txn_; }
 
    private:
     LmdbEnvironment* const environment_;
     std::shared_lock<std::shared_mutex> map_;
-    LmdbReaders::Reader reader_;
+    MDB_txn* txn_ = nullptr;
   };
 
   // A read transaction in which tables are opened, one at a time in a process: LMDB allows no more. They stay
@@ -130,7 +129,6 @@ class LmdbEnvironment {
   Status Error(std::string_view action, int error) const;
 
  private:
-  size_t NewestCommit() const;
   bool WasOvertaken(MDB_txn* reader) const;
   friend class Reader;
   friend class Writer;
@@ -149,7 +147,8 @@ class LmdbEnvironment {
   bool old_layout_ = false;
   std::shared_mutex map_mutex_;  // shared: in a transaction; unique: changing the map or closing
   std::mutex table_opening_;
-  LmdbReaders readers_;
+  std::mutex readers_mutex_;
+  std::vector<MDB_txn*> readers_;  // reset, to be renewed
   // After a sync that failed nobody knows what the disk has: nothing is written until the store is opened
   // again.
   std::atomic<bool> broken_{false};
