@@ -5,7 +5,6 @@
 
 #include <poll.h>
 #include <sys/epoll.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -85,6 +84,7 @@ void LoopFibers::Resume(Fiber* fiber) {
   fiber->itself = std::move(fiber->itself).resume();
   fiber->stack_switch.Left();
   running_ = nullptr;
+  if (fiber->work == nullptr) idle_.push_back(fiber);
 }
 
 void LoopFibers::Run(const std::function<void()>& work) {
@@ -97,7 +97,6 @@ void LoopFibers::Run(const std::function<void()>& work) {
   idle_.pop_back();
   fiber->work = &work;
   Resume(fiber);
-  if (fiber->work == nullptr) idle_.push_back(fiber);
 }
 
 bool LoopFibers::Wait(int socket, short events, Clock::time_point until) {
@@ -131,7 +130,6 @@ void LoopFibers::EndWait(Fiber* fiber, bool ready) {
   waiting_.erase(std::find(waiting_.begin(), waiting_.end(), fiber));
   fiber->ready = ready;
   Resume(fiber);
-  if (fiber->work == nullptr) idle_.push_back(fiber);
 }
 
 void LoopFibers::Listen() {
