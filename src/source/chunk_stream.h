@@ -18,6 +18,9 @@
 
 namespace salver {
 
+// One system call for a value costs about what reading four kilobytes does; on another machine far more.
+inline constexpr size_t kBytesARead = 4 << 10;
+
 class ChunkStream final : public arrow::io::InputStream {
  public:
   // [begin, begin + size) of the file; `window` holds the page and must outlive the stream.
