@@ -425,6 +425,20 @@ TEST_P(OnlineStoreSuite, DeadlineThatPassedWritesNothing) {
             StatusCode::kDeadlineExceeded);
 }
 
+TEST_P(OnlineStoreSuite, DeadlineThatPassesAmongTheKeysOfOneViewEndsTheRead) {
+  if (!can_.persistent) GTEST_SKIP() << "memory never waits";
+  const auto view = MakeView("v", kTwoFeatures);
+  Apply({view});
+  ASSERT_TRUE(Write(*view, {{1, 5 * kSecond, 1, {1, 2}}}).ok());
+  const std::string key = Key(1);
+  const std::vector<std::string_view> keys(200'000, key);  // many times more than a store reads in that time
+  const ColumnId columns[] = {0};
+  const OnlineRead read{view.get(), keys, columns};
+  EXPECT_EQ(store_->Read(std::span(&read, 1), Deadline::After(std::chrono::milliseconds(2))).status().code(),
+            StatusCode::kDeadlineExceeded);
+  EXPECT_EQ(Get(*view, 1), "1@5");
+}
+
 TEST_P(OnlineStoreSuite, DamagedFileIsAnErrorNotACrash) {
   if (!GetParam().files) GTEST_SKIP() << "the rows lie in no file of this store's";
   const auto view = MakeView("v", kTwoFeatures);

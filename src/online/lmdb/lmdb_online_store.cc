@@ -16,6 +16,7 @@
 #include "online/lmdb/lmdb_tables.h"
 #include "online/lmdb/vector_indexes.h"
 #include "online/online_stores.h"
+#include "online/row_deadline.h"
 #include "online/row_packer.h"
 #include "salver/packed_row.h"
 
@@ -24,8 +25,6 @@ namespace {
 
 // A load commits long before it has written so much; the map is address space, not memory.
 constexpr size_t kLoadReserve = size_t{4} << 30;
-// A look at the clock costs about what reading a row does.
-constexpr size_t kRowsBetweenLooks = 32;
 
 class LmdbOnlineStore final : public OnlineStore {
  public:
@@ -50,17 +49,12 @@ class LmdbOnlineStore final : public OnlineStore {
     SALVER_RETURN_NOT_OK(BeginRead(reads, &reader, &tables));
     answers.reserve(reads.size());
     RowFiller filler(nullptr);
-    size_t unwatched = kRowsBetweenLooks;  // rows since the last look at the clock
+    RowDeadline row_deadline(deadline);
     for (size_t i = 0; i < reads.size(); ++i) {
       const OnlineRead& read = reads[i];
-      if (unwatched >= kRowsBetweenLooks) {
-        if (deadline.Passed()) return DeadlinePassed(*read.view, "reading");
-        unwatched = 0;
-      }
-      unwatched += read.keys.size();
       OnlineRows& rows =
           answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
-      SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[i]), &filler, &rows));
+      SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[i]), &filler, &row_deadline, &rows));
     }
     return answers;
   }
@@ -108,7 +102,9 @@ class LmdbOnlineStore final : public OnlineStore {
       read.keys = keys;
       hits.rows = OnlineRows::Absent(keys.size(), read.columns.size(), std::make_shared<ByteArena>());
       RowFiller filler(nullptr);
-      SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[0]), &filler, &hits.rows));
+      RowDeadline row_deadline(deadline);
+      SALVER_RETURN_NOT_OK(
+          ReadView(reader.get(), read, std::move(tables[0]), &filler, &row_deadline, &hits.rows));
       return hits;
     }
   }
@@ -230,9 +226,10 @@ class LmdbOnlineStore final : public OnlineStore {
   }
 
   Status ReadView(MDB_txn* txn, const OnlineRead& read, LmdbTables::TablePtr table, RowFiller* filler,
-                  OnlineRows* rows) {
+                  RowDeadline* deadline, OnlineRows* rows) {
     LmdbRowReader reader(tables_.get(), txn, &read, std::move(table), filler);
     for (size_t row = 0; row < read.keys.size(); ++row) {
+      if (deadline->Passed()) return DeadlinePassed(*read.view, "reading");
       if (read.keys[row].empty()) continue;
       std::string_view stored;
       const int error = reader.Get(read.keys[row], &stored);

@@ -60,7 +60,8 @@ class SqliteOnlineStore final : public OnlineStore {
       const OnlineRead read{search.view, keys, search.columns};
       hits.rows = OnlineRows::Absent(keys.size(), read.columns.size(), std::make_shared<ByteArena>());
       SqliteRowCache::Share none;
-      status = ReadSqliteRows(connection.get(), options_.project, read, &none, &hits.rows);
+      RowDeadline row_deadline(deadline);
+      status = ReadSqliteRows(connection.get(), options_.project, read, &row_deadline, &none, &hits.rows);
     }
     if (!status.ok()) return status;
     if (connection->EndReading().ok()) Return(std::move(connection));
@@ -172,10 +173,11 @@ class SqliteOnlineStore final : public OnlineStore {
     std::vector<OnlineRows> answers;
     answers.reserve(reads.size());
     const auto arena = std::make_shared<ByteArena>();
+    RowDeadline row_deadline(deadline);
     for (const OnlineRead& read : reads) {
-      if (deadline.Passed()) return DeadlinePassed(*read.view, "reading");
       answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
-      SALVER_RETURN_NOT_OK(ReadSqliteRows(connection, options_.project, read, &share, &answers.back()));
+      SALVER_RETURN_NOT_OK(
+          ReadSqliteRows(connection, options_.project, read, &row_deadline, &share, &answers.back()));
     }
     return answers;
   }

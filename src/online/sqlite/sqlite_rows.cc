@@ -75,10 +75,11 @@ class RowTaker {
 class ViewReader {
  public:
   ViewReader(SqliteConnection* connection, const std::string& project, const OnlineRead& read,
-             SqliteRowCache::Share* share, OnlineRows* rows)
+             RowDeadline* deadline, SqliteRowCache::Share* share, OnlineRows* rows)
       : connection_(connection),
         project_(project),
         read_(read),
+        deadline_(deadline),
         share_(*share),
         rows_(rows),
         taker_(read, rows) {}
@@ -87,6 +88,7 @@ class ViewReader {
     bool known = false;  // that there is such a table
     const uint64_t seed = share_.cache == nullptr ? 0 : SqliteRowKey::Seed(read_.view->name);
     for (size_t row = 0; row < read_.keys.size(); ++row) {
+      if (deadline_->Passed()) return DeadlinePassed(*read_.view, "reading");
       if (read_.keys[row].empty()) continue;
       if (share_.cache == nullptr) {
         SALVER_RETURN_NOT_OK(Select(row, nullptr));
@@ -138,6 +140,7 @@ class ViewReader {
   SqliteConnection* const connection_;
   const std::string& project_;
   const OnlineRead& read_;
+  RowDeadline* const deadline_;
   SqliteRowCache::Share& share_;
   OnlineRows* const rows_;
   RowTaker taker_;
@@ -147,8 +150,8 @@ class ViewReader {
 }  // namespace
 
 Status ReadSqliteRows(SqliteConnection* connection, const std::string& project, const OnlineRead& read,
-                      SqliteRowCache::Share* share, OnlineRows* rows) {
-  return ViewReader(connection, project, read, share, rows).Read();
+                      RowDeadline* deadline, SqliteRowCache::Share* share, OnlineRows* rows) {
+  return ViewReader(connection, project, read, deadline, share, rows).Read();
 }
 
 }  // namespace salver

@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "online/row_deadline.h"
 #include "online/sqlite/sqlite_connection.h"
 #include "online/sqlite/sqlite_row_cache.h"
 #include "salver/online_store.h"
@@ -11,8 +12,8 @@ namespace salver {
 
 // Fills the absent `rows`, within the transaction that is open, from its share of the cache where they are
 // there. No statement is left running, so the transaction can end, whatever is returned. Errors: NotFound
-// (kViewNotFound); DataLoss; Unavailable.
+// (kViewNotFound); DataLoss; Unavailable; DeadlineExceeded.
 Status ReadSqliteRows(SqliteConnection* connection, const std::string& project, const OnlineRead& read,
-                      SqliteRowCache::Share* share, OnlineRows* rows);
+                      RowDeadline* deadline, SqliteRowCache::Share* share, OnlineRows* rows);
 
 }  // namespace salver
