@@ -1,11 +1,14 @@
 // A load generator for /get-online-features: every side of the benchmark is measured by it.
 //
-//   salver_load PORT BODIES CONNECTIONS SECONDS RATE ANSWER_BYTES_MIN
+//   salver_load PORT BODIES CONNECTIONS SECONDS RATE ANSWER_BYTES_MIN SLEEPS
 //
 //   BODIES            a file with a JSON body a line; they are sent in turn
 //   RATE              0: closed loop, every connection sends its next request when it has its answer; else
 //                     open loop: requests a second that are due at even distances, whatever the server does
 //   ANSWER_BYTES_MIN  a shorter body counts as failed
+//   SLEEPS            1: it sleeps while nothing comes, and leaves its core to others; 0: it keeps its core.
+//                     A virtual core that sleeps wakes when its host pleases, and who sends to it pays for
+//                     the call: the fast would be measured by their host
 //
 // A latency in the open loop is counted from the moment at which the request was due, not from when it could
 // be sent, so that a server that stalls is charged for everybody who would have waited (coordinated
@@ -110,6 +113,7 @@ struct Settings {
   int connections;
   double seconds, rate;
   int64_t answer_bytes_min;
+  bool sleeps;
 };
 
 class Load {
@@ -259,7 +263,7 @@ class Load {
     if (settings_.rate > 0 && !idle_.empty()) {
       if (const int64_t due = NextDue(); due < end_ns_) wake = due;
     }
-    const int64_t pause = std::max<int64_t>(wake - now, 0);
+    const int64_t pause = settings_.sleeps ? std::max<int64_t>(wake - now, 0) : 0;
     const timespec timeout{pause / 1'000'000'000, pause % 1'000'000'000};
     epoll_event events[64];
     const int ready = epoll_pwait2(epoll_, events, 64, &timeout, nullptr);
@@ -296,14 +300,15 @@ std::vector<std::string> ReadRequests(const std::string& path) {
 }  // namespace
 
 int main(int count, char** arguments) {
-  if (count != 7) Fail("usage: salver_load PORT BODIES CONNECTIONS SECONDS RATE ANSWER_BYTES_MIN");
+  if (count != 8) Fail("usage: salver_load PORT BODIES CONNECTIONS SECONDS RATE ANSWER_BYTES_MIN SLEEPS");
   prctl(PR_SET_TIMERSLACK, 1);  // requests of the open loop leave when they are due
   Load load({.port = std::atoi(arguments[1]),
              .requests = ReadRequests(arguments[2]),
              .connections = std::max(1, std::atoi(arguments[3])),
              .seconds = std::atof(arguments[4]),
              .rate = std::atof(arguments[5]),
-             .answer_bytes_min = std::atoll(arguments[6])});
+             .answer_bytes_min = std::atoll(arguments[6]),
+             .sleeps = std::atoi(arguments[7]) != 0});
   load.Run();
   load.Print();
 }

@@ -19,6 +19,8 @@ BUILD = Path(__file__).resolve().parents[2] / "build/release"
 ENOUGH_REQUESTS = 40
 ENOUGH_LATENCIES = 200
 ANSWER_SHARE_MIN = 0.5  # of the size of the answer that was compared; shorter ones count as failed
+# Sides that need more than one core of two: beside them the load generator leaves its own where it has nothing to do.
+MORE_THAN_A_CORE = {"feast_redis", "salver_redis", "salver_cores", "bare_cores"}
 TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -44,12 +46,14 @@ def raw_answer(port: int, body: str) -> bytes:
             received += connection.recv(1 << 16)
 
 
-def load_command(port: int, bodies: Path, connections: int, seconds: float, rate: float, answer_bytes: int) -> list:
-    return [BUILD / "salver_load", port, bodies, connections, seconds, rate, int(answer_bytes * ANSWER_SHARE_MIN)]
+def load_command(port: int, bodies: Path, connections: int, seconds: float, rate: float, answer_bytes: int,
+                 sleeps: bool = False) -> list:
+    return [BUILD / "salver_load", port, bodies, connections, seconds, rate, int(answer_bytes * ANSWER_SHARE_MIN),
+            int(sleeps)]
 
 
 def load(what: str, *arguments) -> dict:
-    measured = last_json(run(load_command(*arguments)))
+    measured = last_json(run(load_command(*arguments, sleeps=what in MORE_THAN_A_CORE)))
     if measured["failed"]:
         sys.exit(f"error: {what}: {measured['failed']} of {measured['requests']} requests failed")
     return measured

@@ -64,17 +64,19 @@ def server(answer):
         listener.close()
 
 
-def load(port: int, folder: Path, connections: int = 1, seconds: float = 0.3, rate: float = 0) -> dict:
+def load(port: int, folder: Path, connections: int = 1, seconds: float = 0.3, rate: float = 0,
+         sleeps: bool = True) -> dict:
     (folder / "bodies").write_text("{}\n")
-    command = [BUILD / "salver_load", port, folder / "bodies", connections, seconds, rate, 10]
+    command = [BUILD / "salver_load", port, folder / "bodies", connections, seconds, rate, 10, int(sleeps)]
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
 
-def test_every_answer_is_counted_once(tmp_path):
+@pytest.mark.parametrize("sleeps", [False, True])
+def test_every_answer_is_counted_once(tmp_path, sleeps):
     with server(lambda number: GOOD) as (port, asked):
-        measured = load(port, tmp_path, connections=4)
+        measured = load(port, tmp_path, connections=4, sleeps=sleeps)
     assert measured["requests"] == len(asked) > 0
     assert measured["failed"] == 0
 
