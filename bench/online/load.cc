@@ -6,9 +6,9 @@
 //   RATE              0: closed loop, every connection sends its next request when it has its answer; else
 //                     open loop: requests a second that are due at even distances, whatever the server does
 //   ANSWER_BYTES_MIN  a shorter body counts as failed
-//   SLEEPS            1: it sleeps while nothing comes, and leaves its core to others; 0: it keeps its core.
-//                     A virtual core that sleeps wakes when its host pleases, and who sends to it pays for
-//                     the call: the fast would be measured by their host
+//   SLEEPS            1: it sleeps while nothing comes, and leaves its core to others; 0: it keeps the last
+//                     core. A virtual core that sleeps wakes when its host pleases, and who sends to it pays
+//                     for the call: the fast would be measured by their host
 //
 // A latency in the open loop is counted from the moment at which the request was due, not from when it could
 // be sent, so that a server that stalls is charged for everybody who would have waited (coordinated
@@ -21,6 +21,7 @@
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -297,18 +298,31 @@ std::vector<std::string> ReadRequests(const std::string& path) {
   return requests;
 }
 
+// Of those that this process may use, the last one alone.
+void KeepLastCore() {
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) return;
+  int last = CPU_SETSIZE - 1;
+  while (last > 0 && !CPU_ISSET(last, &cores)) --last;
+  CPU_ZERO(&cores);
+  CPU_SET(last, &cores);
+  sched_setaffinity(0, sizeof cores, &cores);
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
   if (count != 8) Fail("usage: salver_load PORT BODIES CONNECTIONS SECONDS RATE ANSWER_BYTES_MIN SLEEPS");
   prctl(PR_SET_TIMERSLACK, 1);  // requests of the open loop leave when they are due
+  const bool sleeps = std::atoi(arguments[7]) != 0;
+  if (!sleeps) KeepLastCore();
   Load load({.port = std::atoi(arguments[1]),
              .requests = ReadRequests(arguments[2]),
              .connections = std::max(1, std::atoi(arguments[3])),
              .seconds = std::atof(arguments[4]),
              .rate = std::atof(arguments[5]),
              .answer_bytes_min = std::atoll(arguments[6]),
-             .sleeps = std::atoi(arguments[7]) != 0});
+             .sleeps = sleeps});
   load.Run();
   load.Print();
 }

@@ -52,6 +52,12 @@ def load_command(port: int, bodies: Path, connections: int, seconds: float, rate
             int(sleeps)]
 
 
+def leave_last_core() -> None:
+    """For a server about to start: the last core is the load generator's."""
+    cores = sorted(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, cores[:-1] or cores)
+
+
 def load(what: str, *arguments) -> dict:
     measured = last_json(run(load_command(*arguments, sleeps=what in MORE_THAN_A_CORE)))
     if measured["failed"]:

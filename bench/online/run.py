@@ -136,6 +136,8 @@ class Bench:
         port, program = free_port(), self.program(side, grid)
         if workers is not None:
             program.workers = workers
+        elif side not in measure.MORE_THAN_A_CORE:
+            options["preexec_fn"] = measure.leave_last_core
         log = grid.folder / f"{side}.log"
         return stack.enter_context(process(side, program.serve(port), log, port, answers_health, **options)).pid, port
 
@@ -143,6 +145,8 @@ class Bench:
         port = free_port()
         command = [BUILD / "salver_bare_server", port, case.path("answer"), threads]
         log = case.grid.folder / "bare.log"
+        if threads == 1:
+            options["preexec_fn"] = measure.leave_last_core
         return stack.enter_context(process("bare", command, log, port, answers_health, **options)).pid, port
 
     # --- answers
