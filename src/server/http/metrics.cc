@@ -94,11 +94,14 @@ Metrics::Metrics() : id_(NextId()) {
 }
 
 ThreadMetrics& Metrics::Local() {
+  thread_local const uint64_t thread = NextId();
   thread_local uint64_t owner = 0;
   thread_local ThreadMetrics* local = nullptr;
   if (owner != id_) {
     std::lock_guard lock(mutex_);
-    local = threads_.emplace_back(std::make_unique<ThreadMetrics>()).get();
+    auto& counted = threads_[thread];
+    if (counted == nullptr) counted = std::make_unique<ThreadMetrics>();
+    local = counted.get();
     owner = id_;
   }
   return *local;

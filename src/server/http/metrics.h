@@ -145,7 +145,7 @@ class Metrics {
   template <typename Use>
   void ForEachThread(const Use& use) const {
     std::lock_guard lock(mutex_);
-    for (const auto& thread : threads_) use(static_cast<const ThreadMetrics&>(*thread));
+    for (const auto& [thread, counted] : threads_) use(static_cast<const ThreadMetrics&>(*counted));
   }
   template <typename Use>
   void WithWork(const Use& use) const {
@@ -158,7 +158,7 @@ class Metrics {
 
   const uint64_t id_;  // of no other object of this process
   mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<ThreadMetrics>> threads_;
+  std::map<uint64_t, std::unique_ptr<ThreadMetrics>> threads_;  // by numbers that no other thread had
   mutable std::mutex work_mutex_;
   WorkMetrics work_;
 };

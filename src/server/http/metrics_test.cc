@@ -18,6 +18,22 @@ double Sample(const std::string& text, const std::string& name) {
   return at == std::string::npos ? -1 : std::stod(text.substr(at + name.size() + 1));
 }
 
+// Once it had a new set of counters, of a hundred kilobytes, at each turn.
+TEST(ThreadCountersTest, AThreadThatCountsForTwoServersInTurnHasOneSetOfEach) {
+  Metrics one, other;
+  for (int i = 0; i < 3; ++i) {
+    one.CountEntities(1);
+    other.CountEntities(2);
+  }
+  std::thread([&] { one.CountEntities(1); }).join();
+  for (const auto& [metrics, expected] : {std::pair(&one, std::vector<uint64_t>{3, 1}), {&other, {3}}}) {
+    std::vector<uint64_t> counts;
+    metrics->ForEachThread(
+        [&](const ThreadMetrics& thread) { counts.push_back(thread.online_requests.value()); });
+    EXPECT_EQ(counts, expected);
+  }
+}
+
 TEST_F(MetricsTest, CountsWhatWasAskedAndWhatWasFound) {
   Serve({.workers = 2});
   for (int i = 0; i < 2; ++i) {  // connections are dealt to the loops in turn
