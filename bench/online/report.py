@@ -166,9 +166,10 @@ Written by `scripts/bench --online` on {day}; every number below comes from that
 - Beside: {feast.strip()}, installed from packages/pip-feast.txt
 - Data: {arguments.entities:,} entities; {data_of(results)}
 - HTTP `/get-online-features` on the same machine, one server worker (the bare server: one thread), \
-{arguments.connections} connections of one load generator (bench/online/load.cc). Where a server needs one core it has all but the last, and the generator has that to itself and \
-never sleeps: a virtual core that sleeps wakes when its host pleases, and the server that sends to it pays for the call. \
-Elsewhere (Redis, a loop a core) they share all cores. {arguments.seconds:g} s a measurement, longer where a side is slow
+{arguments.connections} connections of one load generator (bench/online/load.cc). Where a server needs one core it has \
+all but the last, and the generator has that to itself and never sleeps: a virtual core that sleeps wakes when its host \
+pleases, and the server that sends to it pays for the call. Elsewhere (Redis, a loop a core) they share all cores. \
+{arguments.seconds:g} s a measurement, longer where a side is slow
 - On SQLite and Redis, Salver serves the registry and the store that Feast wrote. The bare server answers every \
 request with the bytes of one of Salver's answers. SQLite's SELECTs and Redis's commands alone are C clients without \
 HTTP: those of the same requests, answers thrown away; Redis's with {arguments.connections} requests in flight on \
