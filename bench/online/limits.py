@@ -88,9 +88,9 @@ def overload(folder: Path, seconds: float) -> str:
     for share, label, queue_ms in [(2, "twice", 60_000), (2, "twice", limit_ms), (5, "five times", limit_ms)]:
         port = free_port()
         with serving(folder, port, "--queue-time-ms", queue_ms):
-            warm = load_command(port, asked, 16, 0.5, 0, size)
+            warm = load_command("salver", port, asked, 16, 0.5, 0, size)
             run(warm)
-            measured = last_json(run(load_command(port, asked, 512, seconds, share * most, size)))
+            measured = last_json(run(load_command("salver", port, asked, 512, seconds, share * most, size)))
         good = measured["requests"] - measured["failed"]
         rows.append([label, f"{share * most:,.0f}", f"{queue_ms:,} ms", f"{good / measured['seconds']:,.0f}",
                      f"{measured['failed'] / measured['seconds']:,.0f}", f"{measured['good_p50_ms']:.2f}",

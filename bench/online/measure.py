@@ -46,10 +46,10 @@ def raw_answer(port: int, body: str) -> bytes:
             received += connection.recv(1 << 16)
 
 
-def load_command(port: int, bodies: Path, connections: int, seconds: float, rate: float, answer_bytes: int,
-                 sleeps: bool = False) -> list:
+def load_command(what: str, port: int, bodies: Path, connections: int, seconds: float, rate: float,
+                 answer_bytes: int) -> list:
     return [BUILD / "salver_load", port, bodies, connections, seconds, rate, int(answer_bytes * ANSWER_SHARE_MIN),
-            int(sleeps)]
+            int(what in MORE_THAN_A_CORE)]
 
 
 def leave_last_core() -> None:
@@ -59,7 +59,7 @@ def leave_last_core() -> None:
 
 
 def load(what: str, *arguments) -> dict:
-    measured = last_json(run(load_command(*arguments, sleeps=what in MORE_THAN_A_CORE)))
+    measured = last_json(run(load_command(what, *arguments)))
     if measured["failed"]:
         sys.exit(f"error: {what}: {measured['failed']} of {measured['requests']} requests failed")
     return measured

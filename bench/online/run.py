@@ -288,7 +288,7 @@ class Bench:
         """System calls of each server; allocations of those that are not Python, each in a server that counts them."""
         counter = measure.syscall_counter()
         for side, (pid, port) in servers.items():
-            command = measure.load_command(port, case.bodies, self.arguments.connections, 1, 0, self.sizes[case.name])
+            command = measure.load_command(side, port, case.bodies, self.arguments.connections, 1, 0, self.sizes[case.name])
             measured = {}
             if counter:
                 log = case.grid.folder / "syscalls.log"
@@ -299,7 +299,7 @@ class Bench:
                     options = {"env": counts.environment}
                     _, port = (self.serve_bare(stack, case, **options) if side == "bare"
                                else self.serve(stack, side, case.grid, **options))
-                    command = measure.load_command(port, case.bodies, self.arguments.connections, 1, 0,
+                    command = measure.load_command(side, port, case.bodies, self.arguments.connections, 1, 0,
                                                    self.sizes[case.name])
                     run(command)  # what is allocated once, was
                     before = counts.read()
@@ -314,7 +314,7 @@ class Bench:
         with ExitStack() as stack:
             pid, port = self.serve(stack, "salver_lmdb", case.grid)
             size = len(measure.raw_answer(port, bodies[0]))
-            command = measure.load_command(port, case.bodies, self.arguments.connections, seconds, 0, size)
+            command = measure.load_command("salver_lmdb", port, case.bodies, self.arguments.connections, seconds, 0, size)
             samples, measured = measure.memory_under_load(pid, command, warm_seconds=seconds / 10)
         if measured["failed"]:
             sys.exit(f"error: {measured['failed']} requests failed while memory was watched")
