@@ -10,7 +10,6 @@ namespace {
 
 // Where fewer pass, walking the graph visits most of it to find them, in no order that memory likes.
 constexpr double kFewPass = 0.1;
-constexpr size_t kRowsBetweenLooksAtTheClock = 1024;
 
 }  // namespace
 
@@ -134,9 +133,7 @@ bool LmdbSearch::Passes(std::string_view key, int64_t event_us) {
 }
 
 Status LmdbSearch::CheckDeadline() {
-  if (++looked_at_ % kRowsBetweenLooksAtTheClock == 0 && deadline_.Passed())
-    return DeadlinePassed(*search_->view, "searching");
-  return Status::OK();
+  return deadline_.Passed() ? DeadlinePassed(*search_->view, "searching") : Status::OK();
 }
 
 }  // namespace salver

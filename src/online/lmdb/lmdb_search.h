@@ -6,6 +6,7 @@
 #include "online/lmdb/lmdb_tables.h"
 #include "online/lmdb/vector_indexes.h"
 #include "online/nearest_rows.h"
+#include "online/row_deadline.h"
 
 namespace salver {
 
@@ -36,12 +37,11 @@ class LmdbSearch {
   const LmdbTables::TablePtr table_;
   const OnlineSearch* const search_;
   NearestRows* const nearest_;
-  const Deadline deadline_;
+  RowDeadline deadline_;
   const OnlineRead read_;
   RowFiller filler_{nullptr};
   LmdbRowReader rows_;
   OnlineRows row_;  // scratch
-  size_t looked_at_ = 0;
   Status failed_;  // of Passes
 };
 

@@ -4,6 +4,7 @@
 
 #include "model/value_codec.h"
 #include "online/batch_rows.h"
+#include "online/row_deadline.h"
 #include "online/sqlite/sqlite_text_index.h"
 
 namespace salver {
@@ -65,13 +66,13 @@ Status ScanVectors(SqliteConnection* connection, const std::string& table, const
   std::string key;
   bool any = false;
   int step;
-  size_t looked_at = 0;
+  RowDeadline row_deadline(deadline);
   const auto offer = [&] {
     if (any) nearest->Offer(key, row.event_us(), row.cells());
     row.Clear();
   };
   while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-    if (++looked_at % 1024 == 0 && deadline.Passed()) return DeadlinePassed(*search.view, "searching");
+    if (row_deadline.Passed()) return DeadlinePassed(*search.view, "searching");
     const std::string_view next = ColumnBytes(statement, 0);
     if (!any || next != key) {
       offer();
