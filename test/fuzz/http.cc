@@ -1,5 +1,3 @@
-#include <algorithm>
-
 #include "test/fuzz/fuzz_client.h"
 #include "test/fuzz/fuzz_targets.h"
 
@@ -24,10 +22,8 @@ std::string Statuses(std::string_view answer) {
 
 void Http(std::string_view bytes) {
   if (bytes.empty()) return;
-  constexpr size_t kPiecesMax = 32;
-  const size_t first = static_cast<uint8_t>(bytes[0]);
+  const size_t piece = static_cast<uint8_t>(bytes[0]);
   bytes.remove_prefix(1);
-  const size_t piece = first == 0 ? 0 : std::max(first, bytes.size() / kPiecesMax);
   const std::string answer = AnswerOfServer(bytes, SIZE_MAX);
   // A frame of settings: it was HTTP/2's preface, and what comes after it is the target http2's.
   if (answer.size() > 3 && answer[0] == 0 && answer[3] == 4) return;

@@ -42,7 +42,7 @@ class LmdbSearch {
   RowFiller filler_{nullptr};
   LmdbRowReader rows_;
   OnlineRows row_;  // scratch
-  Status failed_;  // of Passes
+  Status failed_;   // of Passes
 };
 
 }  // namespace salver
