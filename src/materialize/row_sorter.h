@@ -45,6 +45,8 @@ class RowSorter {
   Status Finish(int threads);
   // The next rows, about `bytes` of them; none at the end.  Keys that came twice are both there.
   Result<SortedRows> Next(size_t bytes);
+  // Whether Next has given them all.
+  bool at_end() const { return heap_.empty(); }
 
   int64_t bytes_spilled() const;
 

@@ -9,6 +9,9 @@ namespace {
 
 // How long other writers of the store may wait for a transaction of ours that waits for rows.
 constexpr auto kLongestPause = std::chrono::milliseconds(100);
+// How long a view whose rows are durable may wait for others, to be claimed with them: a version of the
+// registry takes longer than a small view.
+constexpr auto kClaimsApart = std::chrono::seconds(1);
 
 void AddOnce(ViewRun* run, std::vector<ViewRun*>* runs) {
   if (std::find(runs->begin(), runs->end(), run) == runs->end()) runs->push_back(run);
@@ -29,19 +32,11 @@ StoreWriter::~StoreWriter() {
   if (thread_.joinable()) thread_.join();
 }
 
-Status StoreWriter::Put(ViewRun* run, SortedRows rows) {
-  return Enqueue({run, std::move(rows), false});
-}
-
-Status StoreWriter::Done(ViewRun* run) {
-  return Enqueue({run, {}, true});
-}
-
-Status StoreWriter::Enqueue(Chunk chunk) {
+Status StoreWriter::Put(ViewRun* run, SortedRows rows, bool last) {
   std::unique_lock lock(mutex_);
   changed_.wait(lock, [&] { return queue_.size() < options_.chunks_waiting || !status_.ok(); });
   if (!status_.ok()) return status_;
-  queue_.push_back(std::move(chunk));
+  queue_.push_back({run, std::move(rows), last});
   changed_.notify_all();
   return Status::OK();
 }
@@ -57,8 +52,11 @@ Status StoreWriter::Finish() {
 }
 
 void StoreWriter::Run() {
-  const Status status = Work();
+  Status status = Work();
   load_.reset();  // on the thread that began it; what is not committed is given up
+  // What is durable is claimed, whatever became of the rest.
+  const Status claimed = Claim();
+  if (status.ok()) status = claimed;
   std::lock_guard lock(mutex_);
   status_ = status;
   queue_.clear();
@@ -68,26 +66,27 @@ void StoreWriter::Run() {
 Status StoreWriter::Work() {
   for (;;) {
     Chunk chunk;
+    bool waited_long = false;
     {
       std::unique_lock lock(mutex_);
       const auto ready = [&] { return !queue_.empty() || closing_; };
-      if (load_ == nullptr) {
+      if (load_ != nullptr) {
+        waited_long = !changed_.wait_until(lock, load_began_ + kLongestPause, ready);
+      } else if (!durable_.empty()) {
+        waited_long = !changed_.wait_until(lock, claimed_ + kClaimsApart, ready);
+      } else {
         changed_.wait(lock, ready);
-      } else if (!changed_.wait_until(lock, load_began_ + kLongestPause, ready)) {
-        lock.unlock();
-        SALVER_RETURN_NOT_OK(Commit());
-        continue;
       }
-      if (abandoned_) return Status::OK();
-      if (queue_.empty()) break;
-      chunk = std::move(queue_.front());
-      queue_.pop_front();
-      changed_.notify_all();
+      if (!waited_long) {
+        if (abandoned_) return Status::OK();
+        if (queue_.empty()) return Commit();
+        chunk = std::move(queue_.front());
+        queue_.pop_front();
+        changed_.notify_all();
+      }
     }
-    SALVER_RETURN_NOT_OK(Take(chunk));
+    SALVER_RETURN_NOT_OK(waited_long ? Commit() : Take(chunk));
   }
-  SALVER_RETURN_NOT_OK(Commit());
-  return RemoveMarks();
 }
 
 Status StoreWriter::OpenLoad() {
@@ -99,40 +98,47 @@ Status StoreWriter::OpenLoad() {
 
 Status StoreWriter::Take(const Chunk& chunk) {
   ViewRun& run = *chunk.run;
-  if (chunk.last) {
-    finished_.push_back(&run);
-    return Status::OK();
-  }
-  if (chunk.rows.keys.empty()) return Status::OK();
+  if (chunk.last) finished_.push_back(&run);
+  // Without rows there is nothing to write, but for a mark of before to be removed.
+  if (chunk.rows.keys.empty() && !(chunk.last && run.marked)) return Status::OK();
   SALVER_RETURN_NOT_OK(OpenLoad());
+  AddOnce(&run, &in_load_);
+  if (!chunk.rows.keys.empty()) SALVER_RETURN_NOT_OK(Write(chunk));
+  return load_->bytes_held() >= options_.load_bytes ? Commit() : Status::OK();
+}
+
+Status StoreWriter::Write(const Chunk& chunk) {
+  ViewRun& run = *chunk.run;
   SALVER_ASSIGN(const WriteCounts counts, load_->Write(*run.view, chunk.rows.view()));
   run.report.rows_written += counts.written;
   run.report.rows_older += counts.older;
   run.rows_done += static_cast<int64_t>(chunk.rows.keys.size());
   run.last_key.assign(chunk.rows.keys.back());
-  AddOnce(&run, &in_load_);
   if (options_.on_progress) options_.on_progress(run);
-  return load_->bytes_held() >= options_.load_bytes ? Commit() : Status::OK();
+  return Status::OK();
 }
 
 Status StoreWriter::Commit() {
   for (ViewRun* run : in_load_) {
     const bool whole = std::find(finished_.begin(), finished_.end(), run) != finished_.end();
-    // Rows that come in one transaction need no mark.
-    if (run->identity.empty() || (whole && !run->marked)) continue;
-    SALVER_RETURN_NOT_OK(load_->SetMark(
-        *run->view,
-        EncodeLoadMark({run->identity, run->last_key, {run->report.rows_written, run->report.rows_older}})));
-    run->marked = true;
+    // A view whose rows are all there needs no mark: what it had goes with the last of them.
+    if (whole ? !run->marked : run->identity.empty()) continue;
+    const LoadMark mark{run->identity, run->last_key, {run->report.rows_written, run->report.rows_older}};
+    SALVER_RETURN_NOT_OK(load_->SetMark(*run->view, whole ? "" : EncodeLoadMark(mark)));
+    run->marked = !whole;
   }
   if (load_ != nullptr) SALVER_RETURN_NOT_OK(load_->Commit());
   load_.reset();
   in_load_.clear();
-  if (finished_.empty()) return Status::OK();
-  return Claim(std::exchange(finished_, {}));
+  durable_.insert(durable_.end(), finished_.begin(), finished_.end());
+  finished_.clear();
+  return std::chrono::steady_clock::now() < claimed_ + kClaimsApart ? Status::OK() : Claim();
 }
 
-Status StoreWriter::Claim(const std::vector<ViewRun*>& runs) {
+Status StoreWriter::Claim() {
+  claimed_ = std::chrono::steady_clock::now();
+  const std::vector<ViewRun*> runs = std::exchange(durable_, {});
+  if (runs.empty()) return Status::OK();
   Status gone;  // a view that was removed meanwhile does not keep the others from being claimed
   const auto updated = context_.registry->Update([&](feast::core::Registry* registry) {
     gone = Status::OK();
@@ -147,17 +153,9 @@ Status StoreWriter::Claim(const std::vector<ViewRun*>& runs) {
   SALVER_RETURN_NOT_OK(gone);
   for (ViewRun* run : runs) {
     run->done = true;
-    if (run->marked) to_unmark_.push_back(run);
     if (options_.on_progress) options_.on_progress(*run);
   }
   return Status::OK();
-}
-
-Status StoreWriter::RemoveMarks() {
-  if (to_unmark_.empty()) return Status::OK();
-  SALVER_RETURN_NOT_OK(OpenLoad());
-  for (const ViewRun* run : to_unmark_) SALVER_RETURN_NOT_OK(load_->SetMark(*run->view, ""));
-  return load_->Commit();
 }
 
 }  // namespace salver

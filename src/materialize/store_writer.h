@@ -1,10 +1,12 @@
 // The one writer of a materialization: takes sorted rows of several views from several threads, writes them
 // through loads of the online store, and claims what is done.
 //
-// Order of writes:  1. rows of many chunks, with a mark of each view that goes on, in one transaction, synced
+// Order of writes:  1. rows of many chunks in one transaction, synced, with a mark of each view that goes on
+// and
+//                      without one of each view whose last rows these are
 //                   2. the intervals and counts of the views that are done, in one registry version, synced
-//                   3. the marks of those views removed
 // So an interval is claimed after its rows are durable, and a mark never says more than the rows beside it.
+// Who is killed between the two loads a view that was done once more.
 #pragma once
 
 #include <chrono>
@@ -48,11 +50,9 @@ class StoreWriter {
   // Ends without what is not durable yet, unless Finish was called.
   ~StoreWriter();
 
-  // `rows` of `run`, in key order from chunk to chunk. Waits while the writer is behind. From any thread.
-  // Errors: that of the writer, after which nothing more is written.
-  Status Put(ViewRun* run, SortedRows rows);
-  // After the last rows of `run`.
-  Status Done(ViewRun* run);
+  // `rows` of `run`, in key order from chunk to chunk; its last chunk may be empty. Waits while the writer is
+  // behind. From any thread. Errors: that of the writer, after which nothing more is written.
+  Status Put(ViewRun* run, SortedRows rows, bool last);
   // Commits and claims what has come; the writer's first error.
   Status Finish();
 
@@ -63,14 +63,13 @@ class StoreWriter {
     bool last = false;
   };
 
-  Status Enqueue(Chunk chunk);
   void Run();
   Status Work();
   Status Take(const Chunk& chunk);
+  Status Write(const Chunk& chunk);
   Status OpenLoad();
   Status Commit();
-  Status Claim(const std::vector<ViewRun*>& runs);
-  Status RemoveMarks();
+  Status Claim();
 
   const MaterializeContext& context_;
   const std::vector<std::shared_ptr<const FeatureView>> views_;
@@ -85,9 +84,10 @@ class StoreWriter {
   // Of the writer's thread.
   std::unique_ptr<OnlineLoad> load_;
   std::chrono::steady_clock::time_point load_began_;
-  std::vector<ViewRun*> in_load_;    // with rows in the transaction
-  std::vector<ViewRun*> finished_;   // with their last rows in the transaction, or none at all
-  std::vector<ViewRun*> to_unmark_;  // claimed
+  std::vector<ViewRun*> in_load_;   // with rows in the transaction
+  std::vector<ViewRun*> finished_;  // with their last rows in the transaction, or none at all
+  std::vector<ViewRun*> durable_;   // whole, and to be claimed
+  std::chrono::steady_clock::time_point claimed_ = std::chrono::steady_clock::now();
   std::thread thread_;
 };
 

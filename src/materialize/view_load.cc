@@ -160,11 +160,12 @@ Status LoadView(const RegistrySnapshot& snapshot, ViewRun* run, const ViewLoadOp
   SALVER_RETURN_NOT_OK(sorter.Finish(options.threads));
   const auto chunk_bytes =
       static_cast<size_t>(std::clamp(options.memory_bytes / kChunkShare, kChunkMin, kChunkMax));
-  for (;;) {
+  for (bool last = false; !last;) {
     SALVER_ASSIGN(SortedRows chunk, sorter.Next(chunk_bytes));
-    if (chunk.keys.empty()) return writer->Done(run);
-    SALVER_RETURN_NOT_OK(writer->Put(run, std::move(chunk)));
+    last = sorter.at_end();
+    SALVER_RETURN_NOT_OK(writer->Put(run, std::move(chunk), last));
   }
+  return Status::OK();
 }
 
 }  // namespace salver
