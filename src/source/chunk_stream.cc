@@ -77,8 +77,13 @@ arrow::Status ChunkStream::Hold(int64_t size) {
   constexpr int64_t kAhead = 16 << 10;
   const int64_t wanted = std::min(deferred_ ? size : size + kAhead, end_ - at_);
   const int64_t kept = at_ >= window_begin_ && at_ < window_end_ ? window_end_ - at_ : 0;
-  if (kept > 0) std::memmove(window_->data(), Here(), static_cast<size_t>(kept));
-  if (window_->size() < static_cast<size_t>(wanted)) window_->resize(static_cast<size_t>(wanted));
+  if (window_->size() < static_cast<size_t>(wanted)) {
+    LargeVector<uint8_t> larger(static_cast<size_t>(wanted));
+    if (kept > 0) std::memcpy(larger.data(), Here(), static_cast<size_t>(kept));
+    window_->swap(larger);
+  } else if (kept > 0) {
+    std::memmove(window_->data(), Here(), static_cast<size_t>(kept));
+  }
   ARROW_ASSIGN_OR_RAISE(const int64_t got, file_->ReadAt(at_ + kept, wanted - kept, window_->data() + kept));
   if (got != wanted - kept) return arrow::Status::IOError("the file ends inside a column chunk");
   window_begin_ = at_;
