@@ -76,7 +76,7 @@ int LmdbEnvironment::OpenEnvironment() {
 
 void LmdbEnvironment::Close() {
   std::unique_lock lock(map_mutex_);
-  for (MDB_txn* txn : readers_) mdb_txn_abort(txn);
+  for (const IdleReader& reader : readers_) mdb_txn_abort(reader.txn);
   readers_.clear();
   if (env_ != nullptr) mdb_env_close(env_);
   env_ = nullptr;
@@ -115,9 +115,15 @@ Status LmdbEnvironment::Closed() const {
                              "\" was torn down meanwhile. Run `salver apply` and materialize again.");
 }
 
+// While map_mutex_ is held alone, so that all readers are idle.
+int LmdbEnvironment::SetMapSize(size_t bytes) {
+  for (const IdleReader& reader : readers_) reader.places->Forget();  // the map may move
+  return mdb_env_set_mapsize(env_, bytes);
+}
+
 Status LmdbEnvironment::TakeSizeOfOthers() {
   std::unique_lock lock(map_mutex_);
-  const int error = mdb_env_set_mapsize(env_, 0);
+  const int error = SetMapSize(0);
   return error == 0 ? Status::OK() : Error("can not grow", error);
 }
 
@@ -134,7 +140,7 @@ Status LmdbEnvironment::Grow() {
   std::unique_lock lock(map_mutex_);
   MDB_envinfo about;
   mdb_env_info(env_, &about);
-  const int error = mdb_env_set_mapsize(env_, about.me_mapsize * 2);
+  const int error = SetMapSize(about.me_mapsize * 2);
   return error == 0 ? Status::OK() : Error("can not grow", error);
 }
 
@@ -155,19 +161,25 @@ Status LmdbEnvironment::Reader::Begin() {
     {
       std::lock_guard lock(environment.readers_mutex_);
       if (!environment.readers_.empty()) {
-        txn_ = environment.readers_.back();
+        txn_ = environment.readers_.back().txn;
+        places_ = std::move(environment.readers_.back().places);
         environment.readers_.pop_back();
       }
     }
     const int error =
         txn_ != nullptr ? mdb_txn_renew(txn_) : mdb_txn_begin(environment.env_, nullptr, MDB_RDONLY, &txn_);
-    if (error == 0 && !environment.WasOvertaken(txn_)) return Status::OK();
+    if (places_ == nullptr) places_ = std::make_unique<LmdbRowPlaces>();
+    if (error == 0 && !environment.WasOvertaken(txn_)) {
+      places_->Begin(mdb_txn_id(txn_));
+      return Status::OK();
+    }
     if (error == 0) {
       End();
       continue;
     }
     if (txn_ != nullptr) mdb_txn_abort(txn_);
     txn_ = nullptr;
+    places_.reset();
     map_.unlock();
     if (error != MDB_MAP_RESIZED) return environment.Error("can not read", error);
     // Another process grew the file: take its size, with no transaction of ours inside.
@@ -180,10 +192,24 @@ void LmdbEnvironment::Reader::End() {
   mdb_txn_reset(txn_);
   {
     std::lock_guard lock(environment_->readers_mutex_);
-    environment_->readers_.push_back(txn_);
+    environment_->readers_.push_back({txn_, std::move(places_)});
   }
   txn_ = nullptr;
   map_.unlock();
+}
+
+int LmdbEnvironment::Reader::Get(MDB_dbi table, std::string_view key, uint64_t hash,
+                                 std::string_view* row) const {
+  if (const auto found = places_->Find(hash, table, key)) {
+    *row = *found;
+    return 0;
+  }
+  MDB_val key_val = ToVal(key), value;
+  const int error = mdb_get(txn_, table, &key_val, &value);
+  if (error != 0) return error;
+  *row = ToView(value);
+  places_->Put(hash, table, key, *row);
+  return 0;
 }
 
 LmdbEnvironment::TableOpening::~TableOpening() {

@@ -13,6 +13,7 @@
 #include <string_view>
 #include <vector>
 
+#include "online/lmdb/lmdb_row_places.h"
 #include "online/online_stores.h"
 #include "salver/status.h"
 
@@ -59,11 +60,16 @@ class LmdbEnvironment {
     Status Begin();
     void End();
     MDB_txn* get() const { return txn_; }
+    // Of rows that this reader found, or one before it in the same state.
+    const LmdbRowPlaces& places() const { return *places_; }
+    // As mdb_get; `hash` is that of the key in places().
+    int Get(MDB_dbi table, std::string_view key, uint64_t hash, std::string_view* row) const;
 
    private:
     LmdbEnvironment* const environment_;
     std::shared_lock<std::shared_mutex> map_;
     MDB_txn* txn_ = nullptr;
+    std::unique_ptr<LmdbRowPlaces> places_;
   };
 
   // A read transaction in which tables are opened, one at a time in a process: LMDB allows no more. They stay
@@ -129,7 +135,14 @@ class LmdbEnvironment {
   Status Error(std::string_view action, int error) const;
 
  private:
+  // A read transaction that is reset, to be renewed.
+  struct IdleReader {
+    MDB_txn* txn;
+    std::unique_ptr<LmdbRowPlaces> places;
+  };
+
   bool WasOvertaken(MDB_txn* reader) const;
+  int SetMapSize(size_t bytes);
   friend class Reader;
   friend class Writer;
   int OpenEnvironment();
@@ -148,7 +161,7 @@ class LmdbEnvironment {
   std::shared_mutex map_mutex_;  // shared: in a transaction; unique: changing the map or closing
   std::mutex table_opening_;
   std::mutex readers_mutex_;
-  std::vector<MDB_txn*> readers_;  // reset, to be renewed
+  std::vector<IdleReader> readers_;
   // After a sync that failed nobody knows what the disk has: nothing is written until the store is opened
   // again.
   std::atomic<bool> broken_{false};

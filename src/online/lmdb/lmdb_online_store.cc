@@ -11,12 +11,11 @@
 #include "online/lmdb/lmdb_load.h"
 #include "online/lmdb/lmdb_pack_reader.h"
 #include "online/lmdb/lmdb_packs.h"
-#include "online/lmdb/lmdb_row_reader.h"
+#include "online/lmdb/lmdb_point_reads.h"
 #include "online/lmdb/lmdb_search.h"
 #include "online/lmdb/lmdb_tables.h"
 #include "online/lmdb/vector_indexes.h"
 #include "online/online_stores.h"
-#include "online/row_deadline.h"
 #include "online/row_packer.h"
 #include "salver/packed_row.h"
 
@@ -48,14 +47,9 @@ class LmdbOnlineStore final : public OnlineStore {
     std::vector<LmdbTables::TablePtr> tables;
     SALVER_RETURN_NOT_OK(BeginRead(reads, &reader, &tables));
     answers.reserve(reads.size());
-    RowFiller filler(nullptr);
-    RowDeadline row_deadline(deadline);
-    for (size_t i = 0; i < reads.size(); ++i) {
-      const OnlineRead& read = reads[i];
-      OnlineRows& rows =
-          answers.emplace_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
-      SALVER_RETURN_NOT_OK(ReadView(reader.get(), read, std::move(tables[i]), &filler, &row_deadline, &rows));
-    }
+    for (const OnlineRead& read : reads)
+      answers.push_back(OnlineRows::Absent(read.keys.size(), read.columns.size(), arena));
+    SALVER_RETURN_NOT_OK(ReadPoints(reads, tables, *environment_, reader, tables_.get(), deadline, answers));
     return answers;
   }
 
@@ -101,10 +95,8 @@ class LmdbOnlineStore final : public OnlineStore {
       const std::vector<std::string_view> keys(hits.keys.begin(), hits.keys.end());
       read.keys = keys;
       hits.rows = OnlineRows::Absent(keys.size(), read.columns.size(), std::make_shared<ByteArena>());
-      RowFiller filler(nullptr);
-      RowDeadline row_deadline(deadline);
       SALVER_RETURN_NOT_OK(
-          ReadView(reader.get(), read, std::move(tables[0]), &filler, &row_deadline, &hits.rows));
+          ReadPoints({&read, 1}, tables, *environment_, reader, tables_.get(), deadline, {&hits.rows, 1}));
       return hits;
     }
   }
@@ -223,21 +215,6 @@ class LmdbOnlineStore final : public OnlineStore {
       reader->End();
       SALVER_RETURN_NOT_OK(tables_->Open(*missing));
     }
-  }
-
-  Status ReadView(MDB_txn* txn, const OnlineRead& read, LmdbTables::TablePtr table, RowFiller* filler,
-                  RowDeadline* deadline, OnlineRows* rows) {
-    LmdbRowReader reader(tables_.get(), txn, &read, std::move(table), filler);
-    for (size_t row = 0; row < read.keys.size(); ++row) {
-      if (deadline->Passed()) return DeadlinePassed(*read.view, "reading");
-      if (read.keys[row].empty()) continue;
-      std::string_view stored;
-      const int error = reader.Get(read.keys[row], &stored);
-      if (error == MDB_NOTFOUND) continue;
-      if (error != 0) return environment_->Error("can not read", error);
-      SALVER_RETURN_NOT_OK(reader.Fill(rows->arena->Copy(stored), row, rows));
-    }
-    return Status::OK();
   }
 
   const LmdbOptions options_;
