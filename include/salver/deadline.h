@@ -9,6 +9,7 @@ namespace salver {
 class Deadline {
  public:
   static Deadline Never() { return Deadline(Clock::time_point::max()); }
+  static Deadline At(std::chrono::steady_clock::time_point at) { return Deadline(at); }
   static Deadline After(std::chrono::microseconds time) { return Deadline(Clock::now() + time); }
   bool Passed() const { return at_ != Clock::time_point::max() && Clock::now() >= at_; }
   std::chrono::steady_clock::time_point at() const { return at_; }

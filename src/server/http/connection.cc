@@ -116,7 +116,7 @@ Connection::~Connection() {
 }
 
 void Connection::Start() {
-  stream_.is_tls() ? Greet() : Read();
+  stream_.is_tls() ? Greet() : Read(Clock::now());
 }
 
 void Connection::Greet() {
@@ -124,7 +124,7 @@ void Connection::Greet() {
   SetDeadline(Clock::now() + std::min(kGreetingTime, server_->options.idle_time_max));
   stream_.AsyncGreet([self = shared_from_this()](ByteStream::Greeting greeting) {
     if (self->stage_ != Stage::kGreeting) return;  // closed by the clock meanwhile
-    if (greeting == ByteStream::Greeting::kDone) return self->Read();
+    if (greeting == ByteStream::Greeting::kDone) return self->Read(Clock::now());
     if (greeting == ByteStream::Greeting::kPlain) {
       return self->Answer(
           Refusal(400, "this port speaks TLS: ask it with https://, or a secure gRPC channel."));
@@ -225,40 +225,40 @@ int Connection::Refuse(int status, std::string_view reason) {
   return HPE_USER;
 }
 
-void Connection::Read() {
+void Connection::Read(Clock::time_point now) {
   stage_ = Stage::kReading;
   // One limit for the wait between requests, one for all the bytes of a request: a client that sends a byte
   // now and then gains nothing.
   const auto limit = server_->stopping
                          ? std::min(server_->options.stop_time_max, server_->options.idle_time_max)
                          : server_->options.idle_time_max;
-  SetDeadline((begun_ ? answered_.request_start : Clock::now()) + limit);
+  SetDeadline((begun_ ? answered_.request_start : now) + limit);
   auto self = shared_from_this();
   stream_.AsyncRead(asio::buffer(buffer_), [self](error_code error, size_t size) {
     if (self->stage_ != Stage::kReading) return;  // answered or closed by the clock meanwhile
     // Ended by StopNow, while a request came.
-    if (error == asio::error::operation_aborted && self->stream_.HasUnread()) return self->Read();
+    if (error == asio::error::operation_aborted && self->stream_.HasUnread()) return self->Read(Clock::now());
     if (error) return self->Close();
     self->pending_ = std::string_view(self->buffer_.data(), size);
-    self->Parse();
+    self->Parse(Clock::now());
   });
 }
 
 // Feeds what was read; handles the first whole request in it, or reads on.
-void Connection::Parse() {
+void Connection::Parse(Clock::time_point now) {
   if (pending_.empty()) {
     // The next request may have come while the last answer was on its way: closing would drop it unread.
     if (server_->stopping && !begun_ && !stream_.HasUnread()) return Close();
-    return Read();
+    return Read(now);
   }
   if (!begun_) {
     begun_ = true;
-    answered_.request_start = Clock::now();
+    answered_.request_start = now;
   }
   const llhttp_errno_t error = llhttp_execute(&parser_, pending_.data(), pending_.size());
   if (error == HPE_OK) {
     pending_ = {};
-    return Read();
+    return Read(now);
   }
   if (error == HPE_PAUSED_H2_UPGRADE) {
     pending_.remove_prefix(static_cast<size_t>(llhttp_get_error_pos(&parser_) - pending_.data()));
@@ -266,7 +266,7 @@ void Connection::Parse() {
   }
   if (error == HPE_PAUSED) {
     pending_.remove_prefix(static_cast<size_t>(llhttp_get_error_pos(&parser_) - pending_.data()));
-    return Handle();
+    return Handle(now);
   }
   if (refusal_.status == 200) {
     const char* reason = llhttp_get_error_reason(&parser_);
@@ -287,11 +287,11 @@ void Connection::GoOnAsHttp2() {
   if (server_->stopping) next->Stop();
 }
 
-void Connection::Handle() {
+void Connection::Handle(Clock::time_point now) {
   stage_ = Stage::kHandling;
   keep_alive_ = llhttp_should_keep_alive(&parser_) != 0;
   llhttp_resume(&parser_);
-  answered_.request_end = answered_.handling_start = Clock::now();
+  answered_.request_end = answered_.handling_start = now;
   HttpResponse response;
   route_ = FindRoute(request_, loop_->metrics_only, &response);
   if (route_ == nullptr) return Answer(std::move(response));
@@ -299,7 +299,8 @@ void Connection::Handle() {
   SetDeadline(Clock::time_point::max());  // its turn comes, and a materialization takes the time it takes
   if (route_->turn == HttpTurn::kQueued) {
     size_t answer_bytes = 0;
-    if (!loop_->queue.Enter(shared_from_this(), EndpointOf(*route_), request_.body.size(), &answer_bytes))
+    if (!loop_->queue.Enter(shared_from_this(), EndpointOf(*route_), request_.body.size(), now,
+                            &answer_bytes))
       return Answer(TryLater(kTooBusy));
     return held_.Taken(answer_bytes);
   }
@@ -313,10 +314,10 @@ void Connection::Handle() {
   if (!queued) Answer(TryLater(kTooManyWaiting));
 }
 
-void Connection::Run(bool in_time) {
+void Connection::Run(bool in_time, Clock::time_point now) {
   if (stage_ == Stage::kClosed) return;
   if (!in_time) return Answer(TryLater(kTooBusy));
-  answered_.handling_start = Clock::now();
+  answered_.handling_start = now;
   Answer(RunRoute(*route_, request_, server_->context));
   loop_->queue.Learn(EndpointOf(*route_), request_.body.size(), answered_.bytes,
                      answered_.answer_start - answered_.handling_start);
@@ -359,14 +360,15 @@ void Connection::Write(bool go_on, bool drain) {
 
 void Connection::WroteAnswer(bool go_on, bool drain, bool failed) {
   large_.End();
-  RecordWritten(answered_, server_->options);
+  const auto now = Clock::now();
+  RecordWritten(answered_, server_->options, now);
   begun_ = false;
   route_ = nullptr;
   Empty(&body_);
   Empty(&request_.body);
   held_.Set(0);
   if (failed) return Close();
-  if (go_on) return Parse();
+  if (go_on) return Parse(now);
   return drain ? Drain() : Close();
 }
 

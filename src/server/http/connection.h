@@ -50,14 +50,15 @@ class Connection final : public Session,
   int OnBody(const char* at, size_t size);
   int Refuse(int status, std::string_view reason);
 
-  void Run(bool in_time) override;
+  void Run(bool in_time, Clock::time_point now) override;
   void GiveUpAnswer() override;
 
   void Greet();
   void StopNow();
-  void Read();
-  void Parse();
-  void Handle();
+  // `now` is when what they go on with has come.
+  void Read(Clock::time_point now);
+  void Parse(Clock::time_point now);
+  void Handle(Clock::time_point now);
   void GoOnAsHttp2();
   void Answer(HttpResponse response);
   void Write(bool go_on, bool drain);

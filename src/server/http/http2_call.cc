@@ -33,19 +33,20 @@ void Http2Connection::Handle(const std::shared_ptr<Call>& call) {
   }
   if (call->turn() != HttpTurn::kQueued) return RunLater(call);
   size_t answer_bytes = 0;
-  if (!loop_->queue.Enter(call, *call->endpoint(), call->request.body.size(), &answer_bytes))
+  if (!loop_->queue.Enter(call, *call->endpoint(), call->request.body.size(),
+                          call->answered.request_end, &answer_bytes))
     return RefuseForNow(call.get(), kTooBusy);
   call->runs_on = shared_from_this();
   call->held.Taken(answer_bytes);
 }
 
-void Http2Connection::RunInTurn(Call* call, bool in_time) {
+void Http2Connection::RunInTurn(Call* call, bool in_time, Clock::time_point now) {
   if (call->closed) return;
   if (in_time) {
-    const auto start = call->answered.handling_start = Clock::now();
+    call->answered.handling_start = now;
     Run(call);  // others may be run meanwhile, and the client may give up
     loop_->queue.Learn(*call->endpoint(), call->request.body.size(), call->response.body.size(),
-                       Clock::now() - start);
+                       Clock::now() - now);
     if (call->closed) return Record(call);
     Answer(call);
   } else {

@@ -17,7 +17,9 @@ class Http2Connection::Call final : public QueuedRequest {
   enum class Stage { kReading, kWaiting, kHandling, kAnswering };
 
   explicit Call(LoopQueue* queue) : held(queue), large(queue) {}
-  void Run(bool in_time) override { std::exchange(runs_on, nullptr)->RunInTurn(this, in_time); }
+  void Run(bool in_time, Clock::time_point now) override {
+    std::exchange(runs_on, nullptr)->RunInTurn(this, in_time, now);
+  }
   void GiveUpAnswer() override { answered_on->GiveUpAnswer(this); }
 
   int32_t id = 0;

@@ -338,16 +338,17 @@ void Http2Connection::OnClosed(int32_t id) {
   const auto found = calls_.find(id);
   if (found == calls_.end()) return;
   Call* const call = found->second.get();
+  const auto now = Clock::now();
   call->closed = true;
   if (call->stage == Call::Stage::kReading || call->stage == Call::Stage::kWaiting)
     body_bytes_ -= call->request.body.size();
   if (call->stage == Call::Stage::kAnswering) {
     answer_bytes_ -= call->response.body.size() - call->written;
-    RecordWritten(call->answered, server_->options);
+    RecordWritten(call->answered, server_->options, now);
   }
   call->LetGo();
   calls_.erase(found);
-  idle_limit_ = Clock::now() + server_->options.idle_time_max;
+  idle_limit_ = now + server_->options.idle_time_max;
 }
 
 void Http2Connection::SendSoon() {

@@ -61,7 +61,7 @@ class Http2Connection final : public Session, public std::enable_shared_from_thi
   bool HandleWaiting();  // true when there was one whose turn has come
   void Run(Call* call) const noexcept;
   void RunGrpc(Call* call) const noexcept;
-  void RunInTurn(Call* call, bool in_time);
+  void RunInTurn(Call* call, bool in_time, Clock::time_point now);
   void RunLater(const std::shared_ptr<Call>& call);
   void RefuseForNow(Call* call, std::string_view reason);
   void GiveUpAnswer(Call* call);

@@ -35,7 +35,8 @@ bool LoopQueue::TakeBody(size_t bytes, size_t so_far) {
   return true;
 }
 
-bool LoopQueue::Enter(std::shared_ptr<QueuedRequest> request, size_t route, size_t body, size_t* held) {
+bool LoopQueue::Enter(std::shared_ptr<QueuedRequest> request, size_t route, size_t body,
+                      Clock::time_point since, size_t* held) {
   const Cost& cost = costs_[std::min(route, kRoutesMax - 1)];
   const double size = static_cast<double>(body + kOverhead);
   const auto answer = static_cast<size_t>(cost.answer_bytes * size);
@@ -52,7 +53,7 @@ bool LoopQueue::Enter(std::shared_ptr<QueuedRequest> request, size_t route, size
   bytes_.Add(answer);
   const double nanos = cost.nanos * size;
   queued_nanos_ += nanos;
-  queue_.push_back({std::move(request), Clock::now(), nanos});
+  queue_.push_back({std::move(request), since, nanos});
   queued_.Set(static_cast<int64_t>(queue_.size()));
   RunSoon();
   return true;
@@ -67,10 +68,12 @@ void LoopQueue::RunSoon() {
 void LoopQueue::RunTurn() {
   turn_is_due_ = false;
   in_turn_ = true;
-  const auto end = Clock::now() + limits_.turn_time;
+  now_ = Clock::now();
+  const auto end = now_ + limits_.turn_time;
   while (!queue_.empty() && running_ < limits_.at_once_max) {
     begin_(run_next_);
-    if (Clock::now() >= end) break;
+    now_ = Clock::now();
+    if (now_ >= end) break;
   }
   in_turn_ = false;
   RunSoon();
@@ -80,10 +83,10 @@ void LoopQueue::RunNext() {
   Waiting next = std::move(queue_.front());
   queue_.pop_front();
   queued_nanos_ = queue_.empty() ? 0 : std::max(0.0, queued_nanos_ - next.nanos);
-  const bool in_time = Clock::now() - next.since <= limits_.wait_max;
+  const bool in_time = now_ - next.since <= limits_.wait_max;
   if (!in_time) refused_for_time_.Add(1);
   ++running_;
-  next.request->Run(in_time);
+  next.request->Run(in_time, now_);
   --running_;
   queued_.Set(static_cast<int64_t>(queue_.size()));
   RunSoon();

@@ -28,8 +28,8 @@ namespace salver {
 class QueuedRequest {
  public:
   virtual ~QueuedRequest() = default;
-  // Its turn has come. `in_time` false: it has waited too long, and is to be refused.
-  virtual void Run(bool in_time) = 0;
+  // Its turn has come, `now`. `in_time` false: it has waited too long, and is to be refused.
+  virtual void Run(bool in_time, std::chrono::steady_clock::time_point now) = 0;
   // Its answer has waited for its client for long, and others need the room.
   virtual void GiveUpAnswer() = 0;
 };
@@ -64,9 +64,10 @@ class LoopQueue {
   void Release(size_t bytes) { bytes_.Sub(bytes); }
   void Hold(size_t bytes) { bytes_.Add(bytes); }
 
-  // A whole request of `route`, whose `body` bytes are held already. False: refused. Else it is run in its
-  // turn; the bytes of its answer, as guessed, are held (in `*held`) until it is.
-  bool Enter(std::shared_ptr<QueuedRequest> request, size_t route, size_t body, size_t* held);
+  // A whole request of `route`, whose `body` bytes are held already, and which waits `since`. False: refused.
+  // Else it is run in its turn; the bytes of its answer, as guessed, are held (in `*held`) until it is.
+  bool Enter(std::shared_ptr<QueuedRequest> request, size_t route, size_t body, Clock::time_point since,
+             size_t* held);
   void RunTurn();
   // What a request of `route` did cost. Called before its Run returns.
   void Learn(size_t route, size_t body, size_t answer, std::chrono::nanoseconds time);
@@ -115,6 +116,7 @@ class LoopQueue {
   const Begin begin_;
   const std::function<void()> run_next_ = [this] { RunNext(); };
   bool turn_is_due_ = false, in_turn_ = false;
+  Clock::time_point now_;  // when the turn's newest request was begun
   int running_ = 0;
   std::deque<Waiting> queue_;
   double queued_nanos_ = 0;

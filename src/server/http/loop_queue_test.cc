@@ -11,7 +11,7 @@ namespace {
 using std::chrono::milliseconds;
 
 struct Request final : QueuedRequest {
-  void Run(bool is_in_time) override { runs.push_back(is_in_time); }
+  void Run(bool is_in_time, LoopQueue::Clock::time_point) override { runs.push_back(is_in_time); }
   void GiveUpAnswer() override {
     queue->EndAnswer(answer);
     queue->Release(held);
@@ -30,7 +30,7 @@ class LoopQueueTest : public ::testing::Test {
     auto request = std::make_shared<Request>();
     if (!queue->TakeBody(body, 0)) return nullptr;
     size_t answer = 0;
-    if (!queue->Enter(request, 0, body, &answer)) {
+    if (!queue->Enter(request, 0, body, LoopQueue::Clock::now(), &answer)) {
       queue->Release(body);
       return nullptr;
     }

@@ -30,9 +30,10 @@ struct HttpRequest {
 
 // Where the time of a request went; 0 for what it did not do.
 struct RequestSteps {
-  int64_t parse_ns = 0;
+  using Time = std::chrono::steady_clock::time_point;
+  Time parsed;  // when what is asked for was known; as Time(): it never was
   OnlineTimes online;
-  int64_t encode_ns = 0;
+  Time encoding;  // when the answer began to be written
 };
 
 struct HttpResponse {

@@ -190,12 +190,7 @@ HttpResponse NotAcceptable(std::string_view accept) {
   return response;
 }
 
-int64_t NanosSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::nanoseconds(std::chrono::steady_clock::now() - start).count();
-}
-
 HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& context) {
-  const auto start = std::chrono::steady_clock::now();
   JsonBody body;
   object root, entities;
   HttpResponse failure;
@@ -213,13 +208,11 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
   const AnswerFormat format = ChooseFormat(http.accept);
   if (format == AnswerFormat::kNone) return NotAcceptable(http.accept);
   if (!ReadEntities(entities, &request, &failure)) return failure;
-  HttpResponse answer{.steps = {.parse_ns = NanosSince(start)}};
-  const auto response = CountedRead(request,
-                                    Deadline::After(std::chrono::duration_cast<std::chrono::microseconds>(
-                                        context.options->request_time_max)),
-                                    context, &answer);
+  HttpResponse answer{.steps = {.parsed = std::chrono::steady_clock::now()}};
+  const auto response = CountedRead(
+      request, Deadline::At(answer.steps.parsed + context.options->request_time_max), context, &answer);
   if (!response.ok()) return Failure(response.status());
-  const auto encoding = std::chrono::steady_clock::now();
+  answer.steps.encoding = std::chrono::steady_clock::now();
   if (format == AnswerFormat::kJson) {
     answer.body = EncodeOnlineJson(*response, with_versions);
   } else {
@@ -228,7 +221,6 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
     answer.content_type = kArrowStreamType;
     answer.body = std::move(*stream);
   }
-  answer.steps.encode_ns = NanosSince(encoding);
   return answer;
 }
 

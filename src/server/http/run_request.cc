@@ -78,19 +78,21 @@ void RecordAnswer(const AnsweredRequest& answered, const HttpServerOptions& opti
   line.End();
 }
 
-void RecordWritten(const AnsweredRequest& answered, const HttpServerOptions& options) {
+void RecordWritten(const AnsweredRequest& answered, const HttpServerOptions& options,
+                   AnsweredRequest::Clock::time_point now) {
   const auto limit = options.slow_request_min;
   if (!answered.endpoint || limit.count() == 0) return;
-  const auto now = AnsweredRequest::Clock::now();
   if (now - answered.request_end < limit) return;
   LogLine line(LogRoom::kServer, "slow_request", LogLevel::kWarn);
   AddRequest(answered, &line);
   line.Add("receive_us", Micros(answered.request_end - answered.request_start));
   line.Add("wait_us", Micros(answered.handling_start - answered.request_end));
-  line.Add("parse_us", answered.steps.parse_ns / 1000);
+  const bool parsed = answered.steps.parsed != RequestSteps::Time();
+  line.Add("parse_us", parsed ? Micros(answered.steps.parsed - answered.handling_start) : 0);
   line.Add("plan_us", answered.steps.online.plan_ns / 1000);
   line.Add("read_us", answered.steps.online.read_ns / 1000);
-  line.Add("encode_us", answered.steps.encode_ns / 1000);
+  const bool encoded = answered.steps.encoding != RequestSteps::Time();
+  line.Add("encode_us", encoded ? Micros(answered.answer_start - answered.steps.encoding) : 0);
   line.Add("handle_us", Micros(answered.answer_start - answered.handling_start));
   line.Add("write_us", Micros(now - answered.answer_start));
   line.Add("total_us", Micros(now - answered.request_end));

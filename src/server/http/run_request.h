@@ -45,7 +45,8 @@ size_t EndpointOf(const GrpcMethod& method);
 
 // Counts it, and logs it where there is an access log: when its answer begins.
 void RecordAnswer(const AnsweredRequest& answered, const HttpServerOptions& options, Metrics* metrics);
-// Logs where its time went, if it took long: when its client has taken the answer.
-void RecordWritten(const AnsweredRequest& answered, const HttpServerOptions& options);
+// Logs where its time went, if it took long: when its client has taken the answer, which is `now`.
+void RecordWritten(const AnsweredRequest& answered, const HttpServerOptions& options,
+                   AnsweredRequest::Clock::time_point now);
 
 }  // namespace salver
