@@ -174,8 +174,13 @@ Status ConvertKeys(const ServingPlan& plan, const OnlineRequest& request, size_t
 class EncodedKeys {
  public:
   EncodedKeys(const ServingPlan& plan, const AnswerData& data, size_t rows) : rows_(rows) {
+    constexpr size_t kLikely = 24;  // bytes of a key's value and what is said of it
     std::vector<size_t> ends;
     ends.reserve(plan.key_sets.size() * rows);
+    size_t bytes = 0;
+    for (const ServingPlan::KeySet& set : plan.key_sets)
+      bytes += set.prefix.size() + set.columns.size() * kLikely;
+    bytes_.reserve(bytes * rows);
     for (const ServingPlan::KeySet& set : plan.key_sets) {
       for (size_t row = 0; row < rows; ++row) {
         bytes_ += set.prefix;

@@ -33,8 +33,8 @@ void Http2Connection::Handle(const std::shared_ptr<Call>& call) {
   }
   if (call->turn() != HttpTurn::kQueued) return RunLater(call);
   size_t answer_bytes = 0;
-  if (!loop_->queue.Enter(call, *call->endpoint(), call->request.body.size(),
-                          call->answered.request_end, &answer_bytes))
+  if (!loop_->queue.Enter(call, *call->endpoint(), call->request.body.size(), call->answered.request_end,
+                          &answer_bytes))
     return RefuseForNow(call.get(), kTooBusy);
   call->runs_on = shared_from_this();
   call->held.Taken(answer_bytes);
