@@ -72,7 +72,7 @@ Status StoreWriter::Work() {
       const auto ready = [&] { return !queue_.empty() || closing_; };
       if (load_ != nullptr) {
         waited_long = !changed_.wait_until(lock, load_began_ + kLongestPause, ready);
-      } else if (!durable_.empty()) {
+      } else if (!durable_.empty() || !finished_.empty()) {
         waited_long = !changed_.wait_until(lock, claimed_ + kClaimsApart, ready);
       } else {
         changed_.wait(lock, ready);
