@@ -14,11 +14,15 @@ def last_json(text: str) -> dict:
     return json.loads(text.strip().splitlines()[-1])
 
 
-def run(command: list, **options) -> str:
+def finished(command: list, **options) -> subprocess.CompletedProcess:
     done = subprocess.run([str(part) for part in command], capture_output=True, text=True, **options)
     if done.returncode != 0:
         sys.exit(f"error: {' '.join(map(str, command))} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
-    return done.stdout
+    return done
+
+
+def run(command: list, **options) -> str:
+    return finished(command, **options).stdout
 
 
 def wall_time(command: list) -> float:

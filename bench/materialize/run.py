@@ -23,7 +23,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "bench"))
 import make_repo  # noqa: E402
-from common import last_json, machine, resident_mb, run, table  # noqa: E402
+from common import finished, last_json, machine, resident_mb, run, table  # noqa: E402
 
 RANGE = ("2026-01-01T00:00:00", "2026-02-01T00:00:00")
 COMMAND = ROOT / "build/release/salver"
@@ -52,13 +52,10 @@ class Rows:
 def salver(rows: Rows, store: str) -> tuple[float, float]:
     """Seconds of the whole command, and of the operation as it logs it."""
     repository = rows.empty(f"salver_{store}", [COMMAND])
-    command = [str(part) for part in (COMMAND, "-c", repository, "materialize", *RANGE)]
     began = time.perf_counter()
-    done = subprocess.run(command, capture_output=True, text=True,
-                          env=os.environ | {"SALVER_LOG": "materialize=info,format=json"})
+    done = finished([COMMAND, "-c", repository, "materialize", *RANGE],
+                    env=os.environ | {"SALVER_LOG": "materialize=info,format=json"})
     seconds = time.perf_counter() - began
-    if done.returncode != 0:
-        sys.exit(f"error: {' '.join(command)} ended with {done.returncode}:\n{done.stderr}")
     lines = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
     return seconds, next(line["duration_us"] for line in lines if line.get("operation") == "materialize") / 1e6
 

@@ -1,9 +1,8 @@
 // The one writer of a materialization: takes sorted rows of several views from several threads, writes them
 // through loads of the online store, and claims what is done.
 //
-// Order of writes:  1. rows of many chunks in one transaction, synced, with a mark of each view that goes on
-// and
-//                      without one of each view whose last rows these are
+// Order of writes:  1. rows of many chunks in one transaction, synced, with a mark of each view that goes on;
+//                      that of a view whose last rows these are goes
 //                   2. the intervals and counts of the views that are done, in one registry version, synced
 // So an interval is claimed after its rows are durable, and a mark never says more than the rows beside it.
 // Who is killed between the two loads a view that was done once more.

@@ -2,6 +2,7 @@
 // fills a Response. The one table of routes is in routes.cc.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -28,12 +29,12 @@ struct HttpRequest {
   bool Flag(std::string_view name) const;
 };
 
-// Where the time of a request went; 0 for what it did not do.
+// Where the time of a request went.
 struct RequestSteps {
   using Time = std::chrono::steady_clock::time_point;
-  Time parsed;  // when what is asked for was known; as Time(): it never was
+  Time parsed;  // when what is asked for was known; Time() when the request did not come so far
   OnlineTimes online;
-  Time encoding;  // when the answer began to be written
+  Time encoding;  // when the answer began to be written, alike
 };
 
 struct HttpResponse {
