@@ -91,6 +91,11 @@ def cpu_seconds(root: int) -> float:
     return ticks * TICK_S
 
 
+def stolen_seconds() -> float:
+    """Time for which this machine's processors had work, and the host ran something else on them."""
+    return int(Path("/proc/stat").read_text().split("\n", 1)[0].split()[8]) * TICK_S
+
+
 def throughput(what: str, pid: int, port: int, bodies: Path, connections: int, seconds: float,
                answer_bytes: int) -> dict:
     """Closed loop for `seconds`, or for as long as a slow side needs to answer often enough for a median."""
@@ -109,7 +114,9 @@ def throughput(what: str, pid: int, port: int, bodies: Path, connections: int, s
 def open_loop(what: str, port: int, bodies: Path, connections: int, seconds: float, rate: float,
               answer_bytes: int) -> dict:
     seconds = min(max(seconds, ENOUGH_LATENCIES / rate), 120)
-    return load(what, port, bodies, connections, seconds, rate, answer_bytes)
+    stolen = stolen_seconds()
+    measured = load(what, port, bodies, connections, seconds, rate, answer_bytes)
+    return {**measured, "stolen_percent": (stolen_seconds() - stolen) / measured["seconds"] * 100}
 
 
 def syscall_counter() -> str | None:

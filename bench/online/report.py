@@ -97,8 +97,10 @@ def latency_table(results: dict, sides: list[str]) -> str:
             if measured.get(side):
                 rounds = measured[side]
                 lines.append([case, TITLES[side], f"{middle(rounds, 'rate'):,.1f}",
-                              *(f"{middle(rounds, name):.3f}" for name in ("p50_ms", "p99_ms", "p999_ms"))])
-    return table(["entities x features", "", "requests/s", "median ms", "99% ms", "99.9% ms"], lines)
+                              *(f"{middle(rounds, name):.3f}" for name in ("p50_ms", "p99_ms", "p999_ms")),
+                              f"{middle(rounds, 'stolen_percent'):.1f}"])
+    return table(["entities x features", "", "requests/s", "median ms", "99% ms", "99.9% ms", "% taken by the host"],
+                 lines)
 
 
 def cores_table(results: dict) -> str:
@@ -188,7 +190,9 @@ expired values, which Feast serves, have to be absent from Salver's
         text += throughput_table(results, sides)
     if any(results["latency"].values()):
         text += ("\n## Latency at half load\n\nOpen loop at half of the rate that the same side reached in the same round; "
-                 f"counted from the moment a request was due.\n\n{latency_table(results, sides)}")
+                 "counted from the moment a request was due. Taken by the host: time, in % of one core's, for which a core of "
+                 "this virtual machine had work and did not run (steal of /proc/stat). It comes in milliseconds at a "
+                 f"stretch, and whoever is due then waits for it.\n\n{latency_table(results, sides)}")
     if results["cores"]:
         text += ("\n## All cores\n\nAs above, but each server has an event loop on every core, as Salver does without "
                  f"`--workers`; the load generator shares them.\n\n{cores_table(results)}")

@@ -48,6 +48,8 @@ struct OnlineRead {
   std::span<const std::string_view>
       keys;  // N encoded keys; order is kept, duplicates are allowed; "" is never found
   std::span<const ColumnId> columns;  // K columns of `view`; empty means none, not all
+  // HashRowSchema of the view's features: with it names are not compared again for each read. 0: not known.
+  uint64_t schema_hash = 0;
 };
 
 // Rows of one view in bulk. Ascending keys are fast, any order is right; the same key may come twice.

@@ -43,6 +43,7 @@ struct RowSchema {
   };
   uint32_t id = 0;
   std::vector<Column> columns;
+  uint64_t hash = 0;  // HashRowSchema of the columns' bytes; 0: not known
 };
 
 struct RowHeader {
@@ -66,5 +67,7 @@ Status DecodeRowCells(std::string_view row, const RowSchema& schema, std::span<c
 // A schema as bytes: for each column u32 type, u32 length, name.
 std::string EncodeRowSchema(const std::vector<RowSchema::Column>& columns);
 Result<std::vector<RowSchema::Column>> DecodeRowSchema(std::string_view bytes);
+// Of these bytes, never 0: schemas with the same hash are taken for the same.
+uint64_t HashRowSchema(std::string_view bytes);
 
 }  // namespace salver

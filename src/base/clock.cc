@@ -4,6 +4,8 @@
 #include <chrono>
 #include <cstdio>
 
+#include "base/digits.h"
+
 namespace salver {
 namespace {
 
@@ -84,11 +86,6 @@ bool ReadZone(std::string_view text, size_t* at, bool* has_zone, int64_t* offset
   return *at == text.size();
 }
 
-char* WritePadded(int64_t value, int width, char* to) {
-  for (int i = width - 1; i >= 0; --i, value /= 10) to[i] = static_cast<char>('0' + value % 10);
-  return to + width;
-}
-
 }  // namespace
 
 Clock* Clock::System() {
@@ -129,28 +126,28 @@ char* WriteTime(int64_t micros, char* to) {
   const auto day_point = floor<days>(sys_time<microseconds>{microseconds{micros}});
   const year_month_day date{day_point};
   constexpr int64_t kMicrosPerDay = 86'400 * kMicrosPerSecond;
-  int64_t rest = (micros % kMicrosPerDay + kMicrosPerDay) % kMicrosPerDay;
+  const int64_t in_day = (micros % kMicrosPerDay + kMicrosPerDay) % kMicrosPerDay;
+  const auto second = static_cast<uint32_t>(in_day / kMicrosPerSecond);
+  const auto fraction = static_cast<uint32_t>(in_day % kMicrosPerSecond);
   const int year_number = static_cast<int>(date.year());
   if (year_number < 0 || year_number > 9999) {  // outside what four digits can say
     to = std::to_chars(to, to + 8, year_number).ptr;
   } else {
-    to = WritePadded(year_number, 4, to);
+    to = WriteFourDigits(static_cast<uint32_t>(year_number), to);
   }
   *to++ = '-';
-  to = WritePadded(static_cast<unsigned>(date.month()), 2, to);
+  to = WriteTwoDigits(static_cast<unsigned>(date.month()), to);
   *to++ = '-';
-  to = WritePadded(static_cast<unsigned>(date.day()), 2, to);
+  to = WriteTwoDigits(static_cast<unsigned>(date.day()), to);
   *to++ = 'T';
-  const int64_t fraction = rest % kMicrosPerSecond;
-  rest /= kMicrosPerSecond;
-  to = WritePadded(rest / 3600, 2, to);
+  to = WriteTwoDigits(second / 3600, to);
   *to++ = ':';
-  to = WritePadded(rest / 60 % 60, 2, to);
+  to = WriteTwoDigits(second / 60 % 60, to);
   *to++ = ':';
-  to = WritePadded(rest % 60, 2, to);
+  to = WriteTwoDigits(second % 60, to);
   if (fraction != 0) {
     *to++ = '.';
-    to = WritePadded(fraction, 6, to);
+    to = WriteFourDigits(fraction % 10'000, WriteTwoDigits(fraction / 10'000, to));
   }
   *to++ = 'Z';
   return to;

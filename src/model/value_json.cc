@@ -1,11 +1,11 @@
 // Cells as Feast's HTTP server writes them. The hot path of an answer: nothing is allocated but what `out`
 // grows by.
-#include <array>
 #include <charconv>
 #include <cmath>
 #include <cstring>
 
 #include "base/clock.h"
+#include "base/digits.h"
 #include "model/value_codec.h"
 #include "model/wire.h"
 
@@ -17,32 +17,14 @@ char* WriteText(std::string_view text, char* to) {
   return to + text.size();
 }
 
-constexpr auto kPairs = [] {
-  std::array<char, 200> digits{};
-  for (size_t i = 0; i < 100; ++i) {
-    digits[2 * i] = static_cast<char>('0' + i / 10);
-    digits[2 * i + 1] = static_cast<char>('0' + i % 10);
-  }
-  return digits;
-}();
-
-char* WritePair(uint32_t below_100, char* to) {
-  std::memcpy(to, kPairs.data() + 2 * below_100, 2);
-  return to + 2;
-}
-
-char* WriteFour(uint32_t below_10000, char* to) {  // with leading zeros
-  return WritePair(below_10000 % 100, WritePair(below_10000 / 100, to));
-}
-
 char* WriteUpToFour(uint32_t below_10000, char* to) {
   const uint32_t first = below_10000 / 100, last = below_10000 % 100;
-  if (first >= 10) return WritePair(last, WritePair(first, to));
+  if (first >= 10) return WriteTwoDigits(last, WriteTwoDigits(first, to));
   if (first > 0) {
     *to = static_cast<char>('0' + first);
-    return WritePair(last, to + 1);
+    return WriteTwoDigits(last, to + 1);
   }
-  if (last >= 10) return WritePair(last, to);
+  if (last >= 10) return WriteTwoDigits(last, to);
   *to = static_cast<char>('0' + last);
   return to + 1;
 }
@@ -54,7 +36,7 @@ char* WriteInteger(int64_t value, char* to) {
   if (value < 0) *to++ = '-';
   const auto digits = static_cast<uint32_t>(value < 0 ? -value : value);
   if (digits < 10'000) return WriteUpToFour(digits, to);
-  return WriteFour(digits % 10'000, WriteUpToFour(digits / 10'000, to));
+  return WriteFourDigits(digits % 10'000, WriteUpToFour(digits / 10'000, to));
 }
 
 // The shortest digits that read back as the same double; JSON has no NaN, so Feast quotes those.

@@ -63,6 +63,10 @@ RowSchema RowSchemaOf(const FeatureView& view) {
   return schema;
 }
 
+uint64_t SchemaHashOf(const FeatureView& view) {
+  return HashRowSchema(EncodeRowSchema(RowSchemaOf(view).columns));
+}
+
 Status UnknownView(const FeatureView& view, std::string_view store) {
   return Status::NotFound("feature view \"" + view.name + "\" has no table in the " + std::string(store) +
                               " online store. Run `salver apply` first.",

@@ -25,6 +25,8 @@ inline int64_t CreatedOf(const OnlineBatch& batch, size_t row) {
 
 // The columns of rows packed for `view`.
 RowSchema RowSchemaOf(const FeatureView& view);
+// What OnlineRead has of a view.
+uint64_t SchemaHashOf(const FeatureView& view);
 
 Status UnknownView(const FeatureView& view, std::string_view store);
 Status DeadlinePassed(const FeatureView& view, std::string_view action);

@@ -1,5 +1,10 @@
 #include "salver/packed_row.h"
 
+#include <xxhash.h>
+
+#include <algorithm>
+#include <cstring>
+
 #include "model/wire.h"
 
 namespace salver {
@@ -119,6 +124,10 @@ Result<std::vector<RowSchema::Column>> DecodeRowSchema(std::string_view bytes) {
     bytes.remove_prefix(8 + size);
   }
   return columns;
+}
+
+uint64_t HashRowSchema(std::string_view bytes) {
+  return std::max<uint64_t>(1, XXH3_64bits(bytes.data(), bytes.size()));
 }
 
 }  // namespace salver

@@ -13,7 +13,7 @@ std::shared_ptr<const StoredSchema> PackedSchemas::Keep(std::vector<RowSchema::C
                                                         std::string bytes) {
   const uint32_t hash = XXH32(bytes.data(), bytes.size(), 0);
   auto stored = std::make_shared<StoredSchema>();
-  stored->schema = {.id = hash == 0 ? 1 : hash, .columns = std::move(columns)};
+  stored->schema = {.id = hash == 0 ? 1 : hash, .columns = std::move(columns), .hash = HashRowSchema(bytes)};
   stored->bytes = std::move(bytes);
   std::unique_lock lock(mutex_);
   return known_.try_emplace(stored->schema.id, stored).first->second;

@@ -14,6 +14,7 @@
 #include <string>
 #include <vector>
 
+#include "online/batch_rows.h"
 #include "online/row_packer.h"
 #include "salver/entity_key.h"
 #include "salver/online_store.h"
@@ -122,7 +123,7 @@ class StoreTest : public testing::Test {
     std::vector<std::string> keys;
     for (const int64_t id : ids) keys.push_back(id < 0 ? "" : Key(id));
     const std::vector<std::string_view> views(keys.begin(), keys.end());
-    const OnlineRead read{&view, views, columns};
+    const OnlineRead read{&view, views, columns, SchemaHashOf(view)};
     SALVER_ASSIGN(auto rows, store_->Read(std::span(&read, 1), Deadline::Never()));
     return std::move(rows[0]);
   }

@@ -6,6 +6,7 @@
 
 #include "base/nearest.h"
 #include "model/feature_request.h"
+#include "online/batch_rows.h"
 #include "salver/entity_key.h"
 #include "salver/write_rule.h"
 #include "serving/key_values.h"
@@ -32,6 +33,7 @@ struct ServingPlan {
     std::vector<ColumnId> columns;  // to read
     std::vector<size_t> positions;  // of each, among the answer's features
     std::vector<std::string> names;
+    uint64_t schema_hash;
   };
   std::vector<KeyColumn> key_columns;
   std::vector<KeySet> key_sets;
@@ -102,7 +104,8 @@ Result<std::shared_ptr<const ServingPlan>> Compile(const RegistrySnapshot& snaps
       const std::string& name = from.EntityColumn(join_key.name);
       keys.columns.push_back(IndexOf(ServingPlan::KeyColumn{name, join_key.type}, &plan->key_columns));
     }
-    ServingPlan::View view{from.view, IndexOf(std::move(keys), &plan->key_sets), {}, {}, {}};
+    ServingPlan::View view{
+        from.view, IndexOf(std::move(keys), &plan->key_sets), {}, {}, {}, SchemaHashOf(*from.view)};
     for (RequestedFeature& feature : from.features) {
       view.columns.push_back(feature.column);
       view.positions.push_back(feature.position);
@@ -319,7 +322,7 @@ Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySn
   std::vector<OnlineRead> reads;
   reads.reserve(plan->views.size());
   for (const ServingPlan::View& view : plan->views)
-    reads.push_back({view.view.get(), keys.of(view.key_set), view.columns});
+    reads.push_back({view.view.get(), keys.of(view.key_set), view.columns, view.schema_hash});
   const auto planned = std::chrono::steady_clock::now();
   SALVER_ASSIGN(data->rows, plan->pack.empty() ? store_->Read(reads, deadline)
                                                : store_->ReadPack(plan->pack, reads, deadline));

@@ -189,7 +189,7 @@ Result<std::vector<RowSchema>> LmdbTables::ReadSchemas(MDB_txn* txn, uint32_t id
     MDB_val key = ToVal(key_bytes), value;
     if (mdb_get(txn, environment_->main(), &key, &value) != 0) return schemas;
     SALVER_ASSIGN(auto columns, DecodeRowSchema(ToView(value)));
-    schemas.push_back({schema_id, std::move(columns)});
+    schemas.push_back({schema_id, std::move(columns), HashRowSchema(ToView(value))});
   }
 }
 

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/json_text.h"
+#include "base/large_vector.h"
 #include "model/value_codec.h"
 #include "server/http/view_versions.h"
 
@@ -16,7 +17,12 @@ namespace {
 
 class AnswerText {
  public:
-  explicit AnswerText(size_t estimate) { Grow(estimate); }
+  // Written into `text`, what was in it is gone.
+  AnswerText(size_t estimate, LargeVector<char>* text) : text_(*text) {
+    MakeRoom(estimate, text);
+    at_ = text_.data();
+    end_ = at_ + text_.size();
+  }
 
   // Where the next `size` bytes go. Whoever writes there says with EndAt how far.
   char* Room(size_t size) {
@@ -35,10 +41,7 @@ class AnswerText {
     char* const to = Room(size);  // may move all of it
     EndAt(Write({text_.data() + start, size}, to));
   }
-  std::string Take() {
-    text_.resize(size());
-    return std::move(text_);
-  }
+  std::string_view text() const { return {text_.data(), size()}; }
 
   static char* Write(std::string_view text, char* to) {
     std::memcpy(to, text.data(), text.size());
@@ -47,14 +50,14 @@ class AnswerText {
 
  private:
   [[gnu::noinline]] void Grow(size_t more) {  // so that Room is inlined
-    const size_t used = at_ == nullptr ? 0 : size();
+    const size_t used = size();
     text_.resize(std::max(used + more, 2 * used));
     at_ = text_.data() + used;
     end_ = text_.data() + text_.size();
   }
 
-  std::string text_;
-  char *at_ = nullptr, *end_ = nullptr;
+  LargeVector<char>& text_;  // and no string, which writes zeros where there will be text
+  char *at_, *end_;
 };
 
 // Times as text: rows that were written together have the same.
@@ -143,7 +146,10 @@ void AppendValues(const OnlineColumn& column, char before, size_t rows, std::str
 }  // namespace
 
 std::string EncodeOnlineJson(const OnlineResponse& response, bool with_versions) {
-  AnswerText out(256 + response.names_json.size() + response.columns.size() * (52 + response.row_count * 44));
+  constexpr size_t kKept = 1 << 20;
+  thread_local LargeVector<char> memory;
+  AnswerText out(256 + response.names_json.size() + response.columns.size() * (52 + response.row_count * 44),
+                 &memory);
   std::string scratch;
   out.Put("{\"results\":");
   char before = '[';
@@ -162,7 +168,9 @@ std::string EncodeOnlineJson(const OnlineResponse& response, bool with_versions)
     out.Put(scratch);
   }
   out.Put("}}");
-  return out.Take();
+  std::string text(out.text());
+  if (memory.size() > kKept) memory = {};
+  return text;
 }
 
 }  // namespace salver
