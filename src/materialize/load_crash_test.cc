@@ -9,6 +9,7 @@
 #include "base/power_loss_files.h"
 #include "materialize/load_mark.h"
 #include "materialize/test_repository.h"
+#include "materialize/test_store.h"
 #include "model/wire.h"
 #include "salver/packed_row.h"
 #include "salver/write_rule.h"
@@ -29,32 +30,18 @@ std::vector<HistoryRow> History() {
 enum class Bug { kNone, kRowsNotSynced, kMarkFirst };
 
 // A store whose every commit replaces one file.
-class FileStore final : public OnlineStore {
+class FileStore final : public LoadOnlyStore {
  public:
   FileStore(Files* files, Bug bug) : files_(files), bug_(bug) { LoadFile(); }
 
   std::map<std::string, std::string> rows;
   std::string mark;
 
-  Result<std::vector<OnlineRows>> Read(std::span<const OnlineRead>, Deadline) override {
-    return Status::Unimplemented("not read here");
-  }
-  Result<WriteCounts> Write(const FeatureView&, const OnlineBatch&, Deadline) override {
-    return Status::Unimplemented("not written here");
-  }
   Result<std::unique_ptr<OnlineLoad>> BeginLoad(
       std::span<const std::shared_ptr<const FeatureView>>) override {
     return std::unique_ptr<OnlineLoad>(new Load(this));
   }
   Result<std::string> ReadMark(const FeatureView&) override { return mark; }
-  Status Apply(std::span<const std::shared_ptr<const FeatureView>>,
-               std::span<const std::shared_ptr<const FeatureView>>) override {
-    return Status::OK();
-  }
-  Status Teardown(std::span<const std::shared_ptr<const FeatureView>>) override { return Status::OK(); }
-  OnlineCapabilities capabilities() const override { return {}; }
-  std::string_view durability() const override { return "a file"; }
-  std::string_view type() const override { return "file"; }
 
  private:
   class Load final : public OnlineLoad {

@@ -9,9 +9,6 @@ namespace {
 
 // How long other writers of the store may wait for a transaction of ours that waits for rows.
 constexpr auto kLongestPause = std::chrono::milliseconds(100);
-// How long a view whose rows are durable may wait for others, to be claimed with them: a version of the
-// registry takes longer than a small view.
-constexpr auto kClaimsApart = std::chrono::seconds(1);
 
 void AddOnce(ViewRun* run, std::vector<ViewRun*>* runs) {
   if (std::find(runs->begin(), runs->end(), run) == runs->end()) runs->push_back(run);
@@ -73,7 +70,7 @@ Status StoreWriter::Work() {
       if (load_ != nullptr) {
         waited_long = !changed_.wait_until(lock, load_began_ + kLongestPause, ready);
       } else if (!durable_.empty() || !finished_.empty()) {
-        waited_long = !changed_.wait_until(lock, claimed_ + kClaimsApart, ready);
+        waited_long = !changed_.wait_until(lock, claimed_ + options_.claims_apart, ready);
       } else {
         changed_.wait(lock, ready);
       }
@@ -132,7 +129,7 @@ Status StoreWriter::Commit() {
   in_load_.clear();
   durable_.insert(durable_.end(), finished_.begin(), finished_.end());
   finished_.clear();
-  return std::chrono::steady_clock::now() < claimed_ + kClaimsApart ? Status::OK() : Claim();
+  return std::chrono::steady_clock::now() < claimed_ + options_.claims_apart ? Status::OK() : Claim();
 }
 
 Status StoreWriter::Claim() {

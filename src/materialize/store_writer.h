@@ -42,6 +42,9 @@ class StoreWriter {
     int64_t load_bytes = int64_t{16} << 20;  // what a transaction may hold
     size_t chunks_waiting = 16;
     std::function<void(const ViewRun&)> on_progress;  // from the writer's thread
+    // How long a view whose rows are durable may wait for others, to be claimed with them: a version of the
+    // registry takes longer than a small view.
+    std::chrono::steady_clock::duration claims_apart = std::chrono::seconds(1);
   };
   // `views` are all that will come.
   StoreWriter(const MaterializeContext& context, std::vector<std::shared_ptr<const FeatureView>> views,
