@@ -1,5 +1,8 @@
 #include "base/memory.h"
 
+#include <malloc.h>
+
+#include <climits>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -24,6 +27,14 @@ int64_t RestartPeakMemory() {
 
 int64_t PeakMemory() {
   return StatusBytes("VmHWM:");
+}
+
+void KeepFreedMemory() {
+  constexpr int kLargestThreshold = 32 << 20;  // that the allocator takes
+  constexpr int kAtOnce = 64 << 20;            // asked of the system; used page by page
+  ::mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
+  ::mallopt(M_TOP_PAD, kAtOnce);
+  ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
 }
 
 }  // namespace salver

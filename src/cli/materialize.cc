@@ -6,6 +6,7 @@
 #include <cstdio>
 
 #include "base/clock.h"
+#include "base/memory.h"
 #include "cli/command.h"
 #include "store/report_json.h"
 
@@ -120,6 +121,7 @@ Status Run(const Context& context, const Arguments& arguments, bool incremental)
     const bool terminal = ::isatty(STDERR_FILENO) != 0;
     ProgressBar bar(arguments.progress || terminal, terminal);
     options.on_progress = [&](const MaterializeProgress& progress) { bar.Show(progress); };
+    KeepFreedMemory();
     SALVER_ASSIGN(report, store->Materialize(options));
   }
   Print(context, report);

@@ -45,6 +45,8 @@ NewestRows::NewestRows(int64_t positions, Options options)
     : options_(std::move(options)), positions_(positions) {
   const auto wanted = static_cast<uint64_t>(positions / kPartitionRows + 1);
   partitions_ = std::min<size_t>(std::bit_ceil(wanted), kMaxPartitions);
+  // A small source gets no slab of huge pages, of which it would use a corner.
+  slab_blocks_ = std::min(static_cast<size_t>(positions) / kBlockRows + partitions_, kSlabBlocks);
   for (int i = 0; i < std::max(1, options_.workers); ++i) {
     workers_.push_back(std::make_unique<Worker>());
     workers_.back()->partitions.resize(partitions_);
@@ -102,9 +104,8 @@ Status NewestRows::Deal(Worker* worker, const Candidate& candidate) {
 
 NewestRows::Candidate* NewestRows::NewBlock(Worker* worker) {
   if (worker->free.empty()) {
-    // A small source does not fill a slab: its pages are touched only where blocks are.
-    auto& slab = worker->slabs.emplace_back(kSlabBlocks * kBlockRows);
-    for (size_t block = kSlabBlocks; block-- > 0;) worker->free.push_back(slab.data() + block * kBlockRows);
+    auto& slab = worker->slabs.emplace_back(slab_blocks_ * kBlockRows);
+    for (size_t block = slab_blocks_; block-- > 0;) worker->free.push_back(slab.data() + block * kBlockRows);
   }
   Candidate* const rows = worker->free.back();
   worker->free.pop_back();
@@ -126,44 +127,49 @@ Status NewestRows::Store(Worker* worker, Block* block) {
   return Status::OK();
 }
 
-Status NewestRows::ForEachCandidate(size_t partition,
-                                    const std::function<void(const Candidate&)>& use) const {
-  std::vector<Candidate> read;
+Result<std::vector<std::span<const NewestRows::Candidate>>> NewestRows::BlocksOf(
+    size_t partition, std::vector<Candidate>* read) const {
+  size_t rows = 0;
+  for (const auto& worker : workers_) {
+    for (const Block& block : worker->partitions[partition]) rows += block.rows == nullptr ? block.count : 0;
+  }
+  read->resize(rows);
+  Candidate* to = read->data();
+  std::vector<std::span<const Candidate>> blocks;
   for (const auto& worker : workers_) {
     for (const Block& block : worker->partitions[partition]) {
-      const Candidate* rows = block.rows;
-      if (rows == nullptr) {
-        read.resize(block.count);
-        SALVER_RETURN_NOT_OK(worker->file->ReadAt(
-            block.offset, {reinterpret_cast<char*>(read.data()), block.count * sizeof(Candidate)}));
-        rows = read.data();
-      }
-      for (size_t i = 0; i < block.count; ++i) use(rows[i]);
+      blocks.push_back({block.rows != nullptr ? block.rows : to, block.count});
+      if (block.rows != nullptr) continue;
+      SALVER_RETURN_NOT_OK(
+          worker->file->ReadAt(block.offset, {reinterpret_cast<char*>(to), block.count * sizeof(Candidate)}));
+      to += block.count;
     }
   }
-  return Status::OK();
+  return blocks;
 }
 
 Status NewestRows::FinishPartition(size_t partition) {
+  std::vector<Candidate> read;
+  SALVER_ASSIGN(const auto blocks, BlocksOf(partition, &read));
   size_t rows = 0;
-  for (const auto& worker : workers_) {
-    for (const Block& block : worker->partitions[partition]) rows += block.count;
-  }
+  for (const auto& block : blocks) rows += block.size();
   if (rows == 0) return Status::OK();
   // At most half full. The low bits of the hash are the partition's number.
-  std::vector<Candidate> table(std::bit_ceil(rows * 2), {{}, 0, 0, -1});
+  std::vector<const Candidate*> table(std::bit_ceil(rows * 2));
   const size_t mask = table.size() - 1;
   const int shift = std::countr_zero(partitions_);
-  SALVER_RETURN_NOT_OK(ForEachCandidate(partition, [&](const Candidate& candidate) {
-    size_t slot = (candidate.key.low >> shift) & mask;
-    while (table[slot].position >= 0 && table[slot].key != candidate.key) slot = (slot + 1) & mask;
-    if (table[slot].position < 0 || Replaces(candidate, table[slot])) table[slot] = candidate;
-  }));
-  for (const Candidate& newest : table) {
-    if (newest.position < 0) continue;
+  for (const auto& block : blocks) {
+    for (const Candidate& candidate : block) {
+      size_t slot = (candidate.key.low >> shift) & mask;
+      while (table[slot] != nullptr && table[slot]->key != candidate.key) slot = (slot + 1) & mask;
+      if (table[slot] == nullptr || Replaces(candidate, *table[slot])) table[slot] = &candidate;
+    }
+  }
+  for (const Candidate* newest : table) {
+    if (newest == nullptr) continue;
     // Partitions share words.
-    std::atomic_ref(bits_[static_cast<size_t>(newest.position) / 64])
-        .fetch_or(uint64_t{1} << (newest.position % 64), std::memory_order_relaxed);
+    std::atomic_ref(bits_[static_cast<size_t>(newest->position) / 64])
+        .fetch_or(uint64_t{1} << (newest->position % 64), std::memory_order_relaxed);
   }
   return Status::OK();
 }

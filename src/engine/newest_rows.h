@@ -60,17 +60,19 @@ class NewestRows {
   struct Worker;
 
   static bool Replaces(const Candidate& a, const Candidate& b);
-  static Candidate* NewBlock(Worker* worker);
+  Candidate* NewBlock(Worker* worker);
   Status Deal(Worker* worker, const Candidate& candidate);
   Status Store(Worker* worker, Block* block);
   Status FinishPartition(size_t partition);
   // use(position, bits from there on) for the words of [begin, end).
   template <typename Use>
   void ForEachWord(int64_t begin, int64_t end, Use use) const;
-  Status ForEachCandidate(size_t partition, const std::function<void(const Candidate&)>& use) const;
+  // The blocks of a partition; those of files are read into `read`.
+  Result<std::vector<std::span<const Candidate>>> BlocksOf(size_t partition,
+                                                           std::vector<Candidate>* read) const;
 
   const Options options_;
-  size_t partitions_;
+  size_t partitions_, slab_blocks_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<uint64_t> bits_;
   std::atomic<int64_t> block_bytes_{0};
