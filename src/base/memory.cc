@@ -2,7 +2,6 @@
 
 #include <malloc.h>
 
-#include <climits>
 #include <cstdlib>
 #include <fstream>
 #include <string>
@@ -29,12 +28,11 @@ int64_t PeakMemory() {
   return StatusBytes("VmHWM:");
 }
 
-void KeepFreedMemory() {
+void KeepFreedMemory(int bytes, int ahead) {
   constexpr int kLargestThreshold = 32 << 20;  // that the allocator takes
-  constexpr int kAtOnce = 64 << 20;            // asked of the system; used page by page
   ::mallopt(M_MMAP_THRESHOLD, kLargestThreshold);
-  ::mallopt(M_TOP_PAD, kAtOnce);
-  ::mallopt(M_TRIM_THRESHOLD, INT_MAX);
+  ::mallopt(M_TRIM_THRESHOLD, bytes);
+  ::mallopt(M_TOP_PAD, ahead);
 }
 
 }  // namespace salver

@@ -11,9 +11,9 @@ int64_t RestartPeakMemory();
 // The highest use since, in bytes; 0 where the system does not tell.
 int64_t PeakMemory();
 
-// From now on memory that is freed stays with the process for what it needs next, instead of going back to
-// the system, which would clear it before giving it out again. For commands that do the same thing many times
-// and end soon; nothing that serves wants it.
-void KeepFreedMemory();
+// From now on up to `bytes` of freed memory stay with the process for what it needs next, instead of going
+// back to the system, which would clear them before giving them out again. `ahead`: what is asked of the
+// system beyond what is needed, and used page by page; by default as the allocator does.
+void KeepFreedMemory(int bytes, int ahead = 128 << 10);
 
 }  // namespace salver

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <climits>
 #include <cstdio>
 
 #include "base/clock.h"
@@ -121,7 +122,7 @@ Status Run(const Context& context, const Arguments& arguments, bool incremental)
     const bool terminal = ::isatty(STDERR_FILENO) != 0;
     ProgressBar bar(arguments.progress || terminal, terminal);
     options.on_progress = [&](const MaterializeProgress& progress) { bar.Show(progress); };
-    KeepFreedMemory();
+    KeepFreedMemory(INT_MAX, 64 << 20);  // each view asks for what the one before had
     SALVER_ASSIGN(report, store->Materialize(options));
   }
   Print(context, report);

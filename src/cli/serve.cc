@@ -1,5 +1,4 @@
 // serve and listen: the feature server, until SIGTERM or SIGINT. Each port takes HTTP and gRPC.
-#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 
@@ -8,6 +7,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/memory.h"
 #include "cli/command.h"
 #include "server/http_server.h"
 
@@ -83,8 +83,7 @@ Status Run(const Context& context, const HttpServerOptions& options) {
   }
   // Large answers come and go all the time: without this, their pages go back to the kernel and are zeroed
   // again (a quarter of the time of a request for 25,000 values).
-  ::mallopt(M_MMAP_THRESHOLD, 32 << 20);
-  ::mallopt(M_TRIM_THRESHOLD, 64 << 20);
+  KeepFreedMemory(64 << 20);
   StopSignal stop;
   SALVER_ASSIGN(auto store, context.OpenStore(LogLevel::kWarn));
   SALVER_ASSIGN(auto server, HttpServer::Start(store.get(), options));

@@ -25,7 +25,7 @@ inline int64_t CreatedOf(const OnlineBatch& batch, size_t row) {
 
 // The columns of rows packed for `view`.
 RowSchema RowSchemaOf(const FeatureView& view);
-// What OnlineRead has of a view.
+// HashRowSchema of those columns: OnlineRead::schema_hash.
 uint64_t SchemaHashOf(const FeatureView& view);
 
 Status UnknownView(const FeatureView& view, std::string_view store);

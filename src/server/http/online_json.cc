@@ -146,7 +146,7 @@ void AppendValues(const OnlineColumn& column, char before, size_t rows, std::str
 }  // namespace
 
 std::string EncodeOnlineJson(const OnlineResponse& response, bool with_versions) {
-  constexpr size_t kKept = 1 << 20;
+  constexpr size_t kKept = 1 << 20;  // by a thread, from answer to answer
   thread_local LargeVector<char> memory;
   AnswerText out(256 + response.names_json.size() + response.columns.size() * (52 + response.row_count * 44),
                  &memory);
