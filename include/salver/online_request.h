@@ -1,6 +1,7 @@
 // An online request and its answer, columns in and columns out, before any wire format.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -51,10 +52,11 @@ struct OnlineColumn {
   std::string_view struct_schema;         // of a STRUCT: its fields, as Field has them
 };
 
-// Where the time of a request went, in nanoseconds.
+// Where the time of a request went.
 struct OnlineTimes {
-  int64_t plan_ns = 0;  // finding or compiling the plan, encoding the keys
-  int64_t read_ns = 0;  // of the store
+  using Time = std::chrono::steady_clock::time_point;
+  Time planned;  // when the plan was found or compiled and the keys encoded: the store was asked
+  Time read;     // when it had answered
 };
 
 // Join keys first, then features in request (or service) order.

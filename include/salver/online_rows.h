@@ -2,6 +2,7 @@
 // message or an allocation per value.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <cstring>
 #include <memory>
@@ -57,7 +58,7 @@ struct OnlineCell {
     return c;
   }
 };
-static_assert(sizeof(OnlineCell) == 16);
+static_assert(sizeof(OnlineCell) == 16 && alignof(OnlineCell) == alignof(int64_t));
 
 // Bytes that stay where they are until the arena goes or is cleared. Not thread safe.
 class ByteArena {
@@ -110,23 +111,21 @@ struct OnlineRows {
     OnlineRows r;
     r.row_count = rows;
     r.column_count = columns;
-    r.cells = Filled(rows * columns, OnlineCell(), arena.get());
-    r.event_us = Filled<int64_t>(rows, 0, arena.get());
-    r.created_us = Filled<int64_t>(rows, INT64_MIN, arena.get());
-    r.present = Filled<uint8_t>(rows, 0, arena.get());
+    // One piece of memory; a null cell is all zeros.
+    const size_t cells = rows * columns * sizeof(OnlineCell), times = rows * sizeof(int64_t);
+    const size_t size = cells + 2 * times + rows;
+    char* const at = reinterpret_cast<char*>(arena->AllocateSpan<int64_t>((size + 7) / 8).data());
+    std::memset(at, 0, size);
+    r.cells = {reinterpret_cast<OnlineCell*>(at), rows * columns};
+    r.event_us = {reinterpret_cast<int64_t*>(at + cells), rows};
+    r.created_us = {reinterpret_cast<int64_t*>(at + cells + times), rows};
+    r.present = {reinterpret_cast<uint8_t*>(at + cells + 2 * times), rows};
+    std::fill(r.created_us.begin(), r.created_us.end(), INT64_MIN);
     r.arena = std::move(arena);
     return r;
   }
   OnlineCell& at(size_t row, size_t column) { return cells[column * row_count + row]; }
   const OnlineCell& at(size_t row, size_t column) const { return cells[column * row_count + row]; }
-
- private:
-  template <typename T>
-  static std::span<T> Filled(size_t count, T value, ByteArena* arena) {
-    const std::span<T> values = arena->AllocateSpan<T>(count);
-    std::uninitialized_fill(values.begin(), values.end(), value);
-    return values;
-  }
 };
 
 }  // namespace salver

@@ -74,7 +74,19 @@ const char* ValueTypeName(ValueType type);
 Result<ValueType> ValueTypeNamed(std::string_view name);
 
 // True for types whose value is one fixed-width slot: the integers, floats, BOOL and UNIX_TIMESTAMP.
-bool IsFixedWidth(ValueType type);
+constexpr bool IsFixedWidth(ValueType type) {
+  switch (type) {
+    case ValueType::kInt32:
+    case ValueType::kInt64:
+    case ValueType::kDouble:
+    case ValueType::kFloat:
+    case ValueType::kBool:
+    case ValueType::kUnixTimestamp:
+      return true;
+    default:
+      return false;
+  }
+}
 // True for types whose value is one UTF-8 or byte string: STRING, BYTES, JSON, UUID, TIME_UUID, DECIMAL,
 // PDF_BYTES, IMAGE_BYTES.
 bool IsStringLike(ValueType type);

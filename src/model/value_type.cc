@@ -137,20 +137,6 @@ Result<ValueType> ValueTypeNamed(std::string_view name) {
                           NearestNameHint(name, names));
 }
 
-bool IsFixedWidth(ValueType type) {
-  switch (type) {
-    case ValueType::kInt32:
-    case ValueType::kInt64:
-    case ValueType::kDouble:
-    case ValueType::kFloat:
-    case ValueType::kBool:
-    case ValueType::kUnixTimestamp:
-      return true;
-    default:
-      return false;
-  }
-}
-
 bool IsStringLike(ValueType type) {
   switch (type) {
     case ValueType::kString:

@@ -1,7 +1,10 @@
 #include "serving/online_serving.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <cstddef>
+#include <memory_resource>
 #include <mutex>
 
 #include "base/nearest.h"
@@ -176,9 +179,11 @@ Status ConvertKeys(const ServingPlan& plan, const OnlineRequest& request, size_t
 // The encoded keys of one request.
 class EncodedKeys {
  public:
-  EncodedKeys(const ServingPlan& plan, const AnswerData& data, size_t rows) : rows_(rows) {
+  // `memory` is for what is small beside the keys' bytes.
+  EncodedKeys(const ServingPlan& plan, const AnswerData& data, size_t rows, std::pmr::memory_resource* memory)
+      : rows_(rows), keys_(memory) {
     constexpr size_t kLikely = 24;  // bytes of a key's value and what is said of it
-    std::vector<size_t> ends;
+    std::pmr::vector<size_t> ends(memory);
     ends.reserve(plan.key_sets.size() * rows);
     size_t bytes = 0;
     for (const ServingPlan::KeySet& set : plan.key_sets)
@@ -209,7 +214,7 @@ class EncodedKeys {
  private:
   const size_t rows_;
   std::string bytes_;
-  std::vector<std::string_view> keys_;  // in bytes_
+  std::pmr::vector<std::string_view> keys_;  // in bytes_
 };
 
 // Status of each row of a view, by the one rule of visibility; an expired row's cells are emptied if so
@@ -306,7 +311,6 @@ Result<std::shared_ptr<const ServingPlan>> OnlineServing::PlanFor(
 
 Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySnapshot>& snapshot,
                                           const OnlineRequest& request, int64_t now_us, Deadline deadline) {
-  const auto start = std::chrono::steady_clock::now();
   SALVER_ASSIGN(const auto plan, PlanFor(snapshot, request));
   SALVER_ASSIGN(const size_t rows, CountRows(request));
   if (rows * plan->feature_count > options_.cells_per_request_max) {
@@ -318,18 +322,19 @@ Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySn
   auto data = std::make_shared<AnswerData>();
   data->plan = plan;
   SALVER_RETURN_NOT_OK(ConvertKeys(*plan, request, rows, data.get()));
-  const EncodedKeys keys(*plan, *data, rows);
-  std::vector<OnlineRead> reads;
+  std::array<std::byte, 1024> few;  // requests for few rows need no more
+  std::pmr::monotonic_buffer_resource memory(few.data(), few.size());
+  const EncodedKeys keys(*plan, *data, rows, &memory);
+  std::pmr::vector<OnlineRead> reads(&memory);
   reads.reserve(plan->views.size());
   for (const ServingPlan::View& view : plan->views)
     reads.push_back({view.view.get(), keys.of(view.key_set), view.columns, view.schema_hash});
-  const auto planned = std::chrono::steady_clock::now();
+  OnlineTimes times{.planned = std::chrono::steady_clock::now()};
   SALVER_ASSIGN(data->rows, plan->pack.empty() ? store_->Read(reads, deadline)
                                                : store_->ReadPack(plan->pack, reads, deadline));
-  const auto read = std::chrono::steady_clock::now();
+  times.read = std::chrono::steady_clock::now();
   OnlineResponse response = Assemble(data, rows, now_us, options_.serve_expired_values);
-  response.times = {std::chrono::nanoseconds(planned - start).count(),
-                    std::chrono::nanoseconds(read - planned).count()};
+  response.times = times;
   return response;
 }
 

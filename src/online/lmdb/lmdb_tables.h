@@ -22,6 +22,7 @@
 #include <shared_mutex>
 #include <span>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "online/lmdb/lmdb_change_log.h"
@@ -100,7 +101,7 @@ class LmdbTables {
   LmdbEnvironment* const environment_;
   const std::string project_;
   std::shared_mutex mutex_;
-  std::map<std::string, TablePtr> tables_;
+  std::unordered_map<std::string, TablePtr> tables_;
 };
 
 }  // namespace salver

@@ -21,6 +21,7 @@ Status GetFeastServingInfo(std::string_view, const HttpContext&, Deadline, HttpR
 Status GetOnlineFeatures(std::string_view message, const HttpContext& context, Deadline deadline,
                          HttpResponse* answer) {
   SALVER_ASSIGN(const auto request, ReadOnlineRequest(message));
+  answer->steps.parsed = std::chrono::steady_clock::now();
   SALVER_ASSIGN(const auto response, CountedRead(request.online, deadline, context, answer));
   AppendOnlineResponse(response, request.with_versions, &answer->body);
   return Status::OK();

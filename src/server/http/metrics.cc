@@ -123,7 +123,7 @@ void Metrics::CountEntities(size_t rows) {
 
 void Metrics::CountOnline(const OnlineResponse& response) {
   ThreadMetrics& local = Local();
-  const double read_s = double(response.times.read_ns) / 1e9;
+  const double read_s = Seconds(response.times.read - response.times.planned).count();
   const size_t range = local.read_seconds.RangeOf(read_s);
   local.read_seconds.Observe(read_s, range);
   for (const OnlineResponse::ViewVersion& view : response.views) {

@@ -36,12 +36,10 @@ class AnswerText {
     EndAt(static_cast<char*>(std::memcpy(Room(N - 1), literal, N - 1)) + (N - 1));
   }
   size_t size() const { return static_cast<size_t>(at_ - text_.data()); }
-  // What was written there, once more.
-  void Repeat(size_t start, size_t size) {
-    char* const to = Room(size);  // may move all of it
-    EndAt(Write({text_.data() + start, size}, to));
-  }
-  std::string_view text() const { return {text_.data(), size()}; }
+  // What was written there; until there is more of it.
+  std::string_view Part(size_t start, size_t size) const { return {text_.data() + start, size}; }
+  void TakeBack(size_t size) { at_ -= size; }
+  std::string_view text() const { return Part(0, size()); }
 
   static char* Write(std::string_view text, char* to) {
     std::memcpy(to, text.data(), text.size());
@@ -82,18 +80,23 @@ class TimeText {
   int64_t micros_ = 0;
 };
 
-// The statuses and times of one column. Columns of a view share them: what the one before has is repeated.
-class StateWriter {
+// What begins a column, and what is behind its values: their statuses and times, and the beginning of the next
+// column. Columns of a view have the same behind them, which is then repeated in one piece.
+class ColumnFrame {
  public:
-  void Append(const OnlineColumn& column, size_t rows, AnswerText* out) {
-    if (before_ != nullptr && before_->event_us == column.event_us &&
-        before_->statuses.data() == column.statuses.data()) {
-      const size_t start = out->size();
-      out->Repeat(start_, size_);
-      start_ = start;
-      return;
-    }
-    before_ = &column;
+  static constexpr std::string_view kBegin = "{\"values\":[";
+
+  // The columns that it has been written for, and those that have what they have.
+  bool Fits(const OnlineColumn& column) const {
+    return size_ > 0 && event_us_ == column.event_us && statuses_ == column.statuses.data();
+  }
+  size_t size() const { return size_; }
+  // Once more, to where Room(size()) was.
+  char* Repeat(const AnswerText& out, char* to) const { return AnswerText::Write(out.Part(start_, size_), to); }
+
+  void Write(const OnlineColumn& column, size_t rows, AnswerText* out) {
+    event_us_ = column.event_us;
+    statuses_ = column.statuses.data();
     start_ = out->size();
     out->Put("],\"statuses\":[");
     char* at = out->Room(rows * kStatusMax);
@@ -108,39 +111,42 @@ class StateWriter {
     for (size_t row = 0; row < rows; ++row)
       at = times_.Write(column.event_us != nullptr ? column.event_us[row] : 0, at);
     out->EndAt(rows > 0 ? at - 1 : at);
-    out->Put("]}");
+    out->Put("]},");
+    out->Put(kBegin);
     size_ = out->size() - start_;
   }
+  // There is no next column.
+  static void TakeBack(AnswerText* out) { out->TakeBack(kBegin.size() + 1); }
 
  private:
   static constexpr size_t kStatusMax = sizeof("\"OUTSIDE_MAX_AGE\",");
 
-  const OnlineColumn* before_ = nullptr;
-  size_t start_ = 0, size_ = 0;  // of what was written for it
+  const int64_t* event_us_ = nullptr;
+  const FieldStatus* statuses_ = nullptr;
+  size_t start_ = 0, size_ = 0;  // of what was written for these
   TimeText times_;
 };
 
-// {"values":[... behind `before`: what is between it and the column before.
-void AppendValues(const OnlineColumn& column, char before, size_t rows, std::string* scratch,
+// The values of a column, and what is behind them.
+void AppendColumn(const OnlineColumn& column, size_t rows, ColumnFrame* frame, std::string* scratch,
                   AnswerText* out) {
-  constexpr std::string_view kOpening = "{\"values\":[";
   if (IsFixedWidth(column.type)) {
-    char* at = out->Room(1 + kOpening.size() + rows * (kJsonScalarMax + 1));
-    *at++ = before;
-    at = AnswerText::Write(kOpening, at);
+    char* at = out->Room(rows * (kJsonScalarMax + 1) + frame->size());
     for (size_t row = 0; row < rows; ++row) {
       if (row > 0) *at++ = ',';
       at = WriteJsonScalar(column.cells[row], column.type, at);
     }
-    return out->EndAt(at);
+    if (frame->Fits(column)) return out->EndAt(frame->Repeat(*out, at));
+    out->EndAt(at);
+    return frame->Write(column, rows, out);
   }
-  out->Put({&before, 1});
-  out->Put(kOpening);
   for (size_t row = 0; row < rows; ++row) {
     scratch->assign(row > 0 ? "," : "");
     AppendJson(column.cells[row], column.type, scratch);
     out->Put(*scratch);
   }
+  if (!frame->Fits(column)) return frame->Write(column, rows, out);
+  out->EndAt(frame->Repeat(*out, out->Room(frame->size())));
 }
 
 }  // namespace
@@ -151,15 +157,15 @@ std::string EncodeOnlineJson(const OnlineResponse& response, bool with_versions)
   AnswerText out(256 + response.names_json.size() + response.columns.size() * (52 + response.row_count * 44),
                  &memory);
   std::string scratch;
-  out.Put("{\"results\":");
-  char before = '[';
-  StateWriter states;
-  for (const OnlineColumn& column : response.columns) {
-    AppendValues(column, before, response.row_count, &scratch, &out);
-    before = ',';
-    states.Append(column, response.row_count, &out);
+  out.Put("{\"results\":[");
+  if (!response.columns.empty()) {
+    ColumnFrame frame;
+    out.Put(ColumnFrame::kBegin);
+    for (const OnlineColumn& column : response.columns)
+      AppendColumn(column, response.row_count, &frame, &scratch, &out);
+    ColumnFrame::TakeBack(&out);
   }
-  out.Put(response.columns.empty() ? std::string_view("[]") : std::string_view("]"));
+  out.Put("]");
   out.Put(",\"metadata\":{\"feature_names\":");
   out.Put(response.names_json);
   if (with_versions) {

@@ -29,12 +29,11 @@ struct HttpRequest {
   bool Flag(std::string_view name) const;
 };
 
-// Where the time of a request went.
+// When a request came how far; Time() for where it did not come to.
 struct RequestSteps {
-  using Time = std::chrono::steady_clock::time_point;
-  Time parsed;  // when what is asked for was known; Time() when the request did not come so far
+  using Time = OnlineTimes::Time;
+  Time parsed;  // what is asked for is known
   OnlineTimes online;
-  Time encoding;  // when the answer began to be written, alike
 };
 
 struct HttpResponse {

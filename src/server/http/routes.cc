@@ -212,7 +212,6 @@ HttpResponse GetOnlineFeatures(const HttpRequest& http, const HttpContext& conte
   const auto response = CountedRead(
       request, Deadline::At(answer.steps.parsed + context.options->request_time_max), context, &answer);
   if (!response.ok()) return Failure(response.status());
-  answer.steps.encoding = std::chrono::steady_clock::now();
   if (format == AnswerFormat::kJson) {
     answer.body = EncodeOnlineJson(*response, with_versions);
   } else {

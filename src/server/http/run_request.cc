@@ -87,12 +87,15 @@ void RecordWritten(const AnsweredRequest& answered, const HttpServerOptions& opt
   AddRequest(answered, &line);
   line.Add("receive_us", Micros(answered.request_end - answered.request_start));
   line.Add("wait_us", Micros(answered.handling_start - answered.request_end));
-  const bool parsed = answered.steps.parsed != RequestSteps::Time();
-  line.Add("parse_us", parsed ? Micros(answered.steps.parsed - answered.handling_start) : 0);
-  line.Add("plan_us", answered.steps.online.plan_ns / 1000);
-  line.Add("read_us", answered.steps.online.read_ns / 1000);
-  const bool encoded = answered.steps.encoding != RequestSteps::Time();
-  line.Add("encode_us", encoded ? Micros(answered.answer_start - answered.steps.encoding) : 0);
+  // A step that the request did not come to took no time.
+  const auto micros = [](RequestSteps::Time from, RequestSteps::Time to) {
+    return from == RequestSteps::Time() || to == RequestSteps::Time() ? 0 : Micros(to - from);
+  };
+  const RequestSteps& steps = answered.steps;
+  line.Add("parse_us", micros(answered.handling_start, steps.parsed));
+  line.Add("plan_us", micros(steps.parsed, steps.online.planned));
+  line.Add("read_us", micros(steps.online.planned, steps.online.read));
+  line.Add("encode_us", micros(steps.online.read, answered.answer_start));
   line.Add("handle_us", Micros(answered.answer_start - answered.handling_start));
   line.Add("write_us", Micros(now - answered.answer_start));
   line.Add("total_us", Micros(now - answered.request_end));
