@@ -62,11 +62,8 @@ class LmdbOnlineStore final : public OnlineStore {
       bool found;
       SALVER_ASSIGN(const auto pack, packs_->FindToRead(reader.get(), name, &found));
       if (pack != nullptr) {
-        LmdbPackReader rows(environment_.get(), tables_.get(), reader.get(), pack.get(), reads);
-        if (rows.FindViews()) {
-          if (deadline.Passed()) return DeadlinePassed(*reads[0].view, "reading");
-          return rows.Read();
-        }
+        LmdbPackReader rows(environment_.get(), &reader, tables_.get(), pack.get(), reads);
+        if (rows.FindViews()) return rows.Read(deadline);
       }
       reader.End();
       if (pack != nullptr || !found) return Read(reads, deadline);

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "online/lmdb/lmdb_load.h"
+#include "online/lmdb/lmdb_points.h"
 #include "online/lmdb/lmdb_row_reader.h"
 
 namespace salver {
@@ -23,37 +23,35 @@ bool LmdbPackReader::FindViews() {
   return true;
 }
 
-Status LmdbPackReader::CopyRows(ByteArena* arena, std::span<std::string_view> rows) const {
-  const std::span<const std::string_view> keys = reads_[0].keys;
+Status LmdbPackReader::CopyRows(Deadline deadline, ByteArena* arena, std::span<std::string_view> rows) const {
+  const size_t keys = reads_[0].keys.size();
+  LmdbPoints points(*environment_, *reader_, reads_.first(1), {&pack_->rows, 1}, deadline);
   std::vector<std::string_view> of_key;
-  std::string key_scratch;
-  for (size_t row = 0; row < keys.size(); ++row) {
-    if (keys[row].empty()) continue;
-    MDB_val key = ToVal(LmdbRowKey(keys[row], &key_scratch)), value;
-    const int error = mdb_get(txn_, pack_->rows, &key, &value);
-    if (error == MDB_NOTFOUND) continue;
-    if (error != 0) return environment_->Error("can not read", error);
-    if (!SplitPackRow(arena->Copy(ToView(value)), pack_->views.size(), &of_key)) {
-      return Status::DataLoss("feature service \"" + pack_->name +
-                              "\": a precomputed row can not be decoded. Apply the service without "
-                              "precompute_online, then with it.");
+  for (;;) {
+    SALVER_ASSIGN(const auto found, points.Next());
+    if (found.empty()) return Status::OK();
+    for (const LmdbPoints::Row& point : found) {
+      if (!SplitPackRow(arena->Copy(point.stored), pack_->views.size(), &of_key)) {
+        return Status::DataLoss("feature service \"" + pack_->name +
+                                "\": a precomputed row can not be decoded. Apply the service without "
+                                "precompute_online, then with it.");
+      }
+      for (size_t i = 0; i < reads_.size(); ++i) rows[i * keys + point.row] = of_key[places_[i]];
     }
-    for (size_t i = 0; i < reads_.size(); ++i) rows[i * keys.size() + row] = of_key[places_[i]];
   }
-  return Status::OK();
 }
 
-Result<std::vector<OnlineRows>> LmdbPackReader::Read() {
+Result<std::vector<OnlineRows>> LmdbPackReader::Read(Deadline deadline) {
   const auto arena = std::make_shared<ByteArena>();
   const size_t keys = reads_[0].keys.size();
   std::vector<std::string_view> stored(keys * reads_.size());
-  SALVER_RETURN_NOT_OK(CopyRows(arena.get(), stored));
+  SALVER_RETURN_NOT_OK(CopyRows(deadline, arena.get(), stored));
   std::vector<OnlineRows> answers;
   answers.reserve(reads_.size());
   RowFiller filler(nullptr);
   for (size_t i = 0; i < reads_.size(); ++i) {
     OnlineRows& rows = answers.emplace_back(OnlineRows::Absent(keys, reads_[i].columns.size(), arena));
-    LmdbRowReader reader(tables_, txn_, &reads_[i], std::move(found_[i]), &filler);
+    LmdbRowReader reader(tables_, reader_->get(), &reads_[i], std::move(found_[i]), &filler);
     for (size_t row = 0; row < keys; ++row) {
       const std::string_view bytes = stored[i * keys + row];
       if (!bytes.empty()) SALVER_RETURN_NOT_OK(reader.Fill(bytes, row, &rows));

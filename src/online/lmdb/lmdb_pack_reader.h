@@ -13,23 +13,23 @@ namespace salver {
 
 class LmdbPackReader {
  public:
-  // All of it must outlive the reader. `reads`: at least one, all with the same keys.
-  LmdbPackReader(LmdbEnvironment* environment, LmdbTables* tables, MDB_txn* txn, const LmdbPack* pack,
-                 std::span<const OnlineRead> reads)
-      : environment_(environment), tables_(tables), txn_(txn), pack_(pack), reads_(reads) {}
+  // All of it must outlive this. `reads`: at least one, all with the same keys.
+  LmdbPackReader(const LmdbEnvironment* environment, const LmdbEnvironment::Reader* reader,
+                 LmdbTables* tables, const LmdbPack* pack, std::span<const OnlineRead> reads)
+      : environment_(environment), reader_(reader), tables_(tables), pack_(pack), reads_(reads) {}
 
   // False when the pack lacks a view of the reads, or one's table is not open: they must be read one by one.
   bool FindViews();
   // After FindViews. Errors: as OnlineStore::Read.
-  Result<std::vector<OnlineRows>> Read();
+  Result<std::vector<OnlineRows>> Read(Deadline deadline);
 
  private:
   // The stored rows of `reads[i]` are [i * keys, (i + 1) * keys); "" for none. Copies of them in `arena`.
-  Status CopyRows(ByteArena* arena, std::span<std::string_view> rows) const;
+  Status CopyRows(Deadline deadline, ByteArena* arena, std::span<std::string_view> rows) const;
 
-  LmdbEnvironment* const environment_;
+  const LmdbEnvironment* const environment_;
+  const LmdbEnvironment::Reader* const reader_;
   LmdbTables* const tables_;
-  MDB_txn* const txn_;
   const LmdbPack* const pack_;
   const std::span<const OnlineRead> reads_;
   std::vector<LmdbTables::TablePtr> found_;  // one a read

@@ -80,8 +80,8 @@ class TimeText {
   int64_t micros_ = 0;
 };
 
-// What begins a column, and what is behind its values: their statuses and times, and the beginning of the next
-// column. Columns of a view have the same behind them, which is then repeated in one piece.
+// What begins a column, and what is behind its values: their statuses and times, and the beginning of the
+// next column. Columns of a view have the same behind them, which is then repeated in one piece.
 class ColumnFrame {
  public:
   static constexpr std::string_view kBegin = "{\"values\":[";
@@ -92,7 +92,9 @@ class ColumnFrame {
   }
   size_t size() const { return size_; }
   // Once more, to where Room(size()) was.
-  char* Repeat(const AnswerText& out, char* to) const { return AnswerText::Write(out.Part(start_, size_), to); }
+  char* Repeat(const AnswerText& out, char* to) const {
+    return AnswerText::Write(out.Part(start_, size_), to);
+  }
 
   void Write(const OnlineColumn& column, size_t rows, AnswerText* out) {
     event_us_ = column.event_us;
