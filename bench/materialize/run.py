@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Measures materialization beside what the stores themselves can do and beside Feast; writes docs/benchmarks-materialize.md.
 
-Two sets of rows: `views` (25 views of 10 integer features, 10,000 entities, 4 rows each) and `large` (one view of 10
-integer features, every entity once, in random order). Sides take turns in every round. Salver's seconds are those of the
-whole command, from its start to its end. A store itself (salver_raw_load) loads the same rows from memory in key order,
+Three sets of rows: `views` (25 views of 10 integer features, 10,000 entities, 4 rows each), `once` (the same, a row each)
+and `large` (one view of 10 integer features, every entity once, in random order). Sides take turns in every round; those
+of LMDB, which take a fraction of a second, have several. Salver's seconds are those of the whole command, from its start
+to its end. A store itself (salver_raw_load) loads the same rows from memory in key order,
 synced as often; its clock starts when it is open, and beside it stands what Salver logs of its own operation, from the
 registry that is read to the interval that is recorded. A ratio is the median of the rounds' ratios. See --help.
 """
@@ -25,6 +26,7 @@ sys.path.insert(0, str(ROOT / "bench"))
 import make_repo  # noqa: E402
 from common import finished, last_json, machine, resident_mb, run, table  # noqa: E402
 
+LMDB_TURNS = 5  # a round
 RANGE = ("2026-01-01T00:00:00", "2026-02-01T00:00:00")
 COMMAND = ROOT / "build/release/salver"
 RAW = ROOT / "build/release/salver_raw_load"
@@ -110,12 +112,13 @@ def measure(rows: Rows, rounds: int, python: str | None) -> list[list[str]]:
         return seconds
 
     for number in range(rounds):
-        sides = {"Salver into lmdb": lambda: command("Salver into lmdb", "lmdb"), "LMDB itself": lambda: raw(rows, "lmdb"),
-                 "Salver into sqlite": lambda: command("Salver into sqlite", "sqlite"),
-                 "SQLite itself": lambda: raw(rows, "sqlite")}
+        sides = [("Salver into lmdb", lambda: command("Salver into lmdb", "lmdb")),
+                 ("LMDB itself", lambda: raw(rows, "lmdb"))] * LMDB_TURNS
+        sides += [("Salver into sqlite", lambda: command("Salver into sqlite", "sqlite")),
+                  ("SQLite itself", lambda: raw(rows, "sqlite"))]
         if python and number == 0:  # minutes a round
-            sides["Feast into SQLite"] = lambda: feast(rows, python)
-        for title, action in sides.items():
+            sides.append(("Feast into SQLite", lambda: feast(rows, python)))
+        for title, action in sides:
             times.setdefault(title, []).append(action())
             print(f"  {rows.name} round {number + 1} {title}: {times[title][-1]:.3f} s", flush=True)
     compare(rows, python is not None)
@@ -123,7 +126,7 @@ def measure(rows: Rows, rounds: int, python: str | None) -> list[list[str]]:
     def ratio(base: str, values: list[float]) -> str:
         if base not in times:
             return ""
-        bases = times[base] * rounds if len(times[base]) == 1 else times[base]
+        bases = times[base] * len(values) if len(times[base]) == 1 else times[base]
         ratios = [one / other for one, other in zip(bases, values)]
         return f"{statistics.median(ratios):.2f} ({min(ratios):.2f}-{max(ratios):.2f})"
 
@@ -168,7 +171,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3, help="how often each side has its turn (default 3)")
     parser.add_argument("--scale", type=float, default=1, help="of all row counts (1); with another one, print only")
-    parser.add_argument("--cases", default="views,large,memory", help="of views, large, memory")
+    parser.add_argument("--cases", default="views,once,large,memory", help="of views, once, large, memory")
     parser.add_argument("--without-feast", action="store_true", help="leave Feast out, which takes a minute; print only")
     parser.add_argument("--output", type=Path, default=ROOT / "docs/benchmarks-materialize.md")
     parser.add_argument("--folder", type=Path, default=ROOT / "build/bench-materialize", help="for data and repositories")
@@ -183,8 +186,12 @@ def main() -> None:
     entities = lambda count: max(100, int(count * arguments.scale))
     lines, sentences = [], []
     if "views" in cases:
-        rows = Rows("views", "25 views x 10,000", arguments.folder, entities=entities(10_000), views=25, features=10, days=4)
+        rows = Rows("views", "25 views x 10,000, 4 read for each", arguments.folder, entities=entities(10_000), views=25,
+                    features=10, days=4)
         lines += measure(rows, arguments.rounds, None if arguments.without_feast else python)
+    if "once" in cases:
+        rows = Rows("once", "25 views x 10,000", arguments.folder, entities=entities(10_000), views=25, features=10, days=1)
+        lines += measure(rows, arguments.rounds, None)
     if "large" in cases:
         rows = Rows("large", "1 view x 1,000,000", arguments.folder, entities=entities(1_000_000), views=1, features=10, days=1)
         lines += measure(rows, arguments.rounds, None)
@@ -198,7 +205,7 @@ def main() -> None:
 Written by `scripts/bench --materialize` on {date.today()}; every number below comes from that one run.
 
 - Machine: {machine()}
-- Rounds: {arguments.rounds}, the sides in turn; medians; ratios are medians of the rounds' ratios, with their range
+- Rounds: {arguments.rounds}, the sides in turn, those of LMDB {LMDB_TURNS} times a round; medians; ratios are medians of the rounds' ratios, with their range
 - Salver's seconds and rows are those of the whole command: its start, Parquet, keys, rows, the store, the registry; \
 "operation" is what it logs of it, without the start and the end of a process
 - A store itself loads the same rows from memory in key order: LMDB with MDB_APPEND, SQLite with a prepared INSERT, both \
@@ -212,7 +219,7 @@ their clock starts when the store is open, so the operation is what they stand b
 What is compared: every value in SQLite between Salver, SQLite itself and Feast; a sample of answers between lmdb and
 sqlite.
 """
-    if arguments.scale != 1 or arguments.without_feast or set(cases) != {"views", "large", "memory"}:
+    if arguments.scale != 1 or arguments.without_feast or set(cases) != {"views", "once", "large", "memory"}:
         print(text)
     else:
         arguments.output.write_text(text)

@@ -134,7 +134,7 @@ double TimeWrites(FeatureStore* store, std::mt19937_64* random) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const int rounds = argc > 1 ? std::atoi(argv[1]) : 11;
+  const int rounds = argc > 1 ? std::max(1, std::atoi(argv[1])) : 11;
   const bool keep = argc > 2;
   const std::filesystem::path folder =
       keep ? std::filesystem::path(argv[2])

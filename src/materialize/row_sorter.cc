@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <bit>
-#include <boost/sort/spreadsort/integer_sort.hpp>
 #include <cstring>
 
 #include "base/parallel.h"
+#include "materialize/key_order.h"
 
 namespace salver {
 namespace {
 
 // A record: u32 size of the key, u32 size of the row, the key, the row.
 constexpr size_t kRecordHeader = 8;
-constexpr size_t kBlock = size_t{4} << 20;
+// The first block is for a small view, and each has room for twice as much as the one before, up to the most.
+constexpr size_t kBlockMin = 256 << 10, kBlockMax = size_t{4} << 20;
 constexpr size_t kReadAheadMin = 64 << 10, kReadAheadMax = 1 << 20;
 
 uint32_t Load32(const char* at) {
@@ -38,6 +39,7 @@ struct RowSorter::Worker {
   size_t used = 0;                        // of the block that is being filled
   int64_t bytes = 0;                      // of the filled blocks and of that one
   LargeVector<Entry> entries;
+  bool in_order = true;  // the entries, as they came
   std::unique_ptr<TemporaryFile> file;
   std::vector<int64_t> run_ends;  // in the file
 };
@@ -48,22 +50,45 @@ class RowSorter::Run {
   virtual ~Run() = default;
   // The next record, or null at the end; the one before is gone then.
   virtual Result<const char*> Next() = 0;
+  // See MemoryRun.
+  virtual bool TakeBlock(size_t, SortedRows*) { return false; }
   Entry head{};
 };
 
 class RowSorter::MemoryRun final : public Run {
  public:
-  explicit MemoryRun(std::span<const Entry> entries) : entries_(entries) {}
-  Result<const char*> Next() override {
-    if (next_ == entries_.size()) return nullptr;
-    if (next_ + kAhead < entries_.size()) __builtin_prefetch(entries_[next_ + kAhead].record);
-    return entries_[next_++].record;
+  explicit MemoryRun(Worker* worker) : worker_(worker) {}
+  Result<const char*> Next() override { return NextRecord(); }
+
+  // From the head on, the rest of the block that it is the first of, and the block itself; false when the
+  // rows did not come in order, or the block has more than `bytes`.
+  bool TakeBlock(size_t bytes, SortedRows* rows) override {
+    if (!worker_->in_order) return false;
+    while (block_ < worker_->blocks.size() && worker_->blocks[block_].data() != head.record) ++block_;
+    if (block_ == worker_->blocks.size() || worker_->blocks[block_].size() > bytes) return false;
+    rows->bytes.push_back(std::move(worker_->blocks[block_]));
+    const char* const begin = rows->bytes.back().data();
+    const char* const end = begin + rows->bytes.back().size();
+    for (; begin <= head.record && head.record < end; head.record = NextRecord()) {
+      rows->keys.push_back(KeyOf(head.record));
+      rows->rows.push_back(RowOf(head.record));
+    }
+    return true;
   }
 
  private:
   static constexpr size_t kAhead = 8;
-  const std::span<const Entry> entries_;
-  size_t next_ = 0;
+
+  const char* NextRecord() {
+    const LargeVector<Entry>& entries = worker_->entries;
+    if (next_ == entries.size()) return nullptr;
+    if (next_ + kAhead < entries.size()) __builtin_prefetch(entries[next_ + kAhead].record);
+    return entries[next_++].record;
+  }
+
+  Worker* const worker_;
+  size_t next_ = 0;   // of the entries
+  size_t block_ = 0;  // that no head before was in
 };
 
 class RowSorter::FileRun final : public Run {
@@ -109,15 +134,8 @@ RowSorter::RowSorter(Options options) : options_(std::move(options)) {
 
 RowSorter::~RowSorter() = default;
 
-uint64_t RowSorter::PrefixOf(std::string_view key) const {
-  char first[8] = {};
-  if (key.size() > options_.common_prefix) {
-    key.remove_prefix(options_.common_prefix);
-    std::memcpy(first, key.data(), std::min<size_t>(8, key.size()));
-  }
-  uint64_t prefix;
-  std::memcpy(&prefix, first, 8);
-  return __builtin_bswap64(prefix);
+uint64_t RowSorter::PrefixOf(const char* record) const {
+  return KeyPrefix(KeyOf(record), options_.common_prefix);
 }
 
 bool RowSorter::Before(const Entry& a, const Entry& b) {
@@ -137,7 +155,8 @@ void RowSorter::OpenBlock(Worker* worker, size_t size) {
   if (worker->bytes > 0) ++worker->filled;
   if (worker->filled == worker->blocks.size()) worker->blocks.emplace_back();
   LargeVector<char>& block = worker->blocks[worker->filled];
-  salver::MakeRoom(std::max(kBlock, size), &block);
+  const size_t usual = std::min(kBlockMin << std::min<size_t>(worker->filled, 8), kBlockMax);
+  salver::MakeRoom(std::max(usual, size), &block);
   worker->bytes += static_cast<int64_t>(block.size());
   worker->used = 0;
 }
@@ -152,22 +171,14 @@ char* RowSorter::Add(size_t index, std::string_view key, size_t row_size) {
   std::memcpy(record, &key_size, 4);
   std::memcpy(record + 4, &value_size, 4);
   std::memcpy(record + kRecordHeader, key.data(), key.size());
-  worker.entries.push_back({PrefixOf(key), record});
+  const Entry entry{PrefixOf(record), record};
+  worker.in_order = worker.in_order && (worker.entries.empty() || !Before(entry, worker.entries.back()));
+  worker.entries.push_back(entry);
   return record + kRecordHeader + key.size();
 }
 
-// By the prefixes as numbers, and where they are the same, by the keys.
-void RowSorter::Sort(LargeVector<Entry>* entries) {
-  boost::sort::spreadsort::integer_sort(
-      entries->begin(), entries->end(),
-      [](const Entry& entry, unsigned shift) { return entry.prefix >> shift; },
-      [](const Entry& a, const Entry& b) { return a.prefix < b.prefix; });
-  for (auto begin = entries->begin(); begin != entries->end();) {
-    const auto end =
-        std::find_if(begin, entries->end(), [&](const Entry& e) { return e.prefix != begin->prefix; });
-    if (end - begin > 1) std::sort(begin, end, Before);
-    begin = end;
-  }
+void RowSorter::Sort(Worker* worker) {
+  if (!worker->in_order) SortByPrefix(&worker->entries, Before);
 }
 
 Status RowSorter::Spill(Worker* worker) {
@@ -175,7 +186,7 @@ Status RowSorter::Spill(Worker* worker) {
     Files* const files = options_.files != nullptr ? options_.files : Files::System();
     SALVER_ASSIGN(worker->file, files->CreateTemporary(options_.spill_folder));
   }
-  Sort(&worker->entries);
+  Sort(worker);
   std::string buffer;
   for (const Entry& entry : worker->entries) {
     buffer.append(entry.record, SizeOf(entry.record));
@@ -186,6 +197,7 @@ Status RowSorter::Spill(Worker* worker) {
   SALVER_RETURN_NOT_OK(worker->file->Append(buffer));
   worker->run_ends.push_back(worker->file->size());
   worker->entries.clear();
+  worker->in_order = true;
   worker->filled = worker->used = 0;
   worker->bytes = 0;
   return Status::OK();
@@ -193,7 +205,7 @@ Status RowSorter::Spill(Worker* worker) {
 
 Status RowSorter::Finish(int threads) {
   SALVER_RETURN_NOT_OK(ParallelFor(workers_.size(), threads, [this](size_t i) {
-    Sort(&workers_[i]->entries);
+    Sort(workers_[i].get());
     return Status::OK();
   }));
   return OpenRuns();
@@ -206,7 +218,7 @@ Status RowSorter::OpenRuns() {
                                        : std::clamp(static_cast<size_t>(options_.memory_bytes) / 2 / files,
                                                     kReadAheadMin, kReadAheadMax);
   for (const auto& worker : workers_) {
-    runs_.push_back(std::make_unique<MemoryRun>(worker->entries));
+    runs_.push_back(std::make_unique<MemoryRun>(worker.get()));
     int64_t begin = 0;
     for (const int64_t end : worker->run_ends) {
       runs_.push_back(std::make_unique<FileRun>(*worker->file, begin, end, read_ahead));
@@ -216,7 +228,7 @@ Status RowSorter::OpenRuns() {
   for (size_t i = 0; i < runs_.size(); ++i) {
     SALVER_ASSIGN(runs_[i]->head.record, runs_[i]->Next());
     if (runs_[i]->head.record == nullptr) continue;
-    runs_[i]->head.prefix = PrefixOf(KeyOf(runs_[i]->head.record));
+    runs_[i]->head.prefix = PrefixOf(runs_[i]->head.record);
     heap_.push_back(i);
   }
   std::make_heap(heap_.begin(), heap_.end(), [this](size_t a, size_t b) { return HeapBefore(b, a); });
@@ -242,6 +254,10 @@ void RowSorter::SiftDown() {
 
 Result<SortedRows> RowSorter::Next(size_t bytes) {
   SortedRows sorted;
+  if (heap_.size() == 1 && runs_[heap_[0]]->TakeBlock(bytes, &sorted)) {
+    if (runs_[heap_[0]]->head.record == nullptr) heap_.clear();
+    return sorted;  // there is nothing that the head's prefix is compared with
+  }
   size_t total = 0, used = 0, room = 0;
   while (!heap_.empty() && total < bytes) {
     Run& run = *runs_[heap_[0]];
@@ -249,12 +265,12 @@ Result<SortedRows> RowSorter::Next(size_t bytes) {
     const size_t size = SizeOf(record);
     if (used + size > room) {
       room = std::max(size, bytes);
-      sorted.bytes.push_back(std::make_unique_for_overwrite<char[]>(room));
+      sorted.bytes.emplace_back(room);
       used = 0;
     }
     // Rows of a run in memory lie all over it. They are brought together here and not where they are written,
     // since everything waits for the writer.
-    record = static_cast<const char*>(std::memcpy(sorted.bytes.back().get() + used, record, size));
+    record = static_cast<const char*>(std::memcpy(sorted.bytes.back().data() + used, record, size));
     used += size;
     total += size;
     sorted.keys.push_back(KeyOf(record));
@@ -264,7 +280,7 @@ Result<SortedRows> RowSorter::Next(size_t bytes) {
       heap_[0] = heap_.back();
       heap_.pop_back();
     } else {
-      run.head.prefix = PrefixOf(KeyOf(run.head.record));
+      run.head.prefix = PrefixOf(run.head.record);
     }
     SiftDown();
   }
