@@ -5,7 +5,6 @@
 #include <chrono>
 #include <cstddef>
 #include <memory_resource>
-#include <mutex>
 
 #include "base/nearest.h"
 #include "model/feature_request.h"
@@ -293,20 +292,16 @@ const char* FieldStatusName(FieldStatus status) {
 
 Result<std::shared_ptr<const ServingPlan>> OnlineServing::PlanFor(
     const std::shared_ptr<const RegistrySnapshot>& snapshot, const OnlineRequest& request) {
-  thread_local std::string key;
-  WriteCacheKey(request, &key);
-  {
-    std::shared_lock lock(mutex_);
-    if (cached_for_ == snapshot) {
-      if (const auto found = plans_.find(key); found != plans_.end()) return found->second;
-    }
+  Plans& known = plans_.Local();
+  WriteCacheKey(request, &known.key);
+  if (known.snapshot != snapshot) {
+    known.plans.clear();
+    known.snapshot = snapshot;
   }
+  if (const auto found = known.plans.find(known.key); found != known.plans.end()) return found->second;
   SALVER_ASSIGN(auto plan, Compile(*snapshot, request, options_.entity_key_version));
-  std::unique_lock lock(mutex_);
-  if (cached_for_ != snapshot || plans_.size() >= kCachedPlansMax) plans_.clear();
-  cached_for_ = snapshot;
-  plans_[key] = plan;
-  return plan;
+  if (known.plans.size() >= kCachedPlansMax) known.plans.clear();
+  return known.plans[known.key] = std::move(plan);
 }
 
 Result<OnlineResponse> OnlineServing::Get(const std::shared_ptr<const RegistrySnapshot>& snapshot,

@@ -1,16 +1,16 @@
 // Online retrieval: entity values in, values and statuses out. No network, no registry on the request path:
-// the feature list is compiled once per registry snapshot into a ServingPlan, which later requests find in a
-// cache.
+// the feature list is compiled once per registry snapshot and thread into a ServingPlan, which later requests
+// find in a cache.
 //
 // Thread safety: Get from any thread.
 #pragma once
 
 #include <cstdint>
 #include <memory>
-#include <shared_mutex>
 #include <string>
 #include <unordered_map>
 
+#include "base/per_thread.h"
 #include "salver/deadline.h"
 #include "salver/document_request.h"
 #include "salver/online_request.h"
@@ -47,14 +47,17 @@ class OnlineServing {
                                 const DocumentRequest& request, int64_t now_us, Deadline deadline);
 
  private:
+  struct Plans {
+    std::shared_ptr<const RegistrySnapshot> snapshot;  // that they are compiled for
+    std::unordered_map<std::string, std::shared_ptr<const ServingPlan>> plans;
+    std::string key;  // scratch
+  };
   Result<std::shared_ptr<const ServingPlan>> PlanFor(const std::shared_ptr<const RegistrySnapshot>& snapshot,
                                                      const OnlineRequest& request);
 
   const std::shared_ptr<OnlineStore> store_;
   const ServingOptions options_;
-  std::shared_mutex mutex_;  // guards the cache
-  std::shared_ptr<const RegistrySnapshot> cached_for_;
-  std::unordered_map<std::string, std::shared_ptr<const ServingPlan>> plans_;
+  PerThread<Plans> plans_;
 };
 
 }  // namespace salver

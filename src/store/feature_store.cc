@@ -5,11 +5,13 @@
 #include <arrow/table.h>
 #include <arrow/type.h>
 
+#include <atomic>
 #include <mutex>
 
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/nearest.h"
+#include "base/published.h"
 #include "engine/local_engine.h"
 #include "feast/core/Registry.pb.h"
 #include "materialize/materialize.h"
@@ -58,29 +60,30 @@ class LocalFeatureStore final : public FeatureStore {
   const std::string& repository() const override { return config_.repository; }
 
   Result<SnapshotPtr> Snapshot() override {
-    {
-      std::lock_guard lock(snapshot_mutex_);
-      const bool fresh = config_.registry_cache_ttl_s == 0 ||
-                         std::chrono::steady_clock::now() < snapshot_checked_ + kRecheck;
-      if (snapshot_ != nullptr && fresh) return snapshot_;
+    const bool fresh = config_.registry_cache_ttl_s == 0 ||
+                       std::chrono::steady_clock::now() < snapshot_checked_.load() + kRecheck;
+    if (fresh) {
+      if (SnapshotPtr snapshot = snapshot_.Load()) return snapshot;
     }
     auto loaded = Reload();
     if (loaded.ok()) return loaded;
     // A registry that can not be read for a moment (Feast writes the file in place) is no reason to stop
     // serving the version that is known.
-    std::lock_guard lock(snapshot_mutex_);
-    if (snapshot_ == nullptr) return loaded.status();
+    SnapshotPtr snapshot = snapshot_.Load();
+    if (snapshot == nullptr) return loaded.status();
     snapshot_checked_ = std::chrono::steady_clock::now();
-    return snapshot_;
+    return snapshot;
   }
 
   Result<SnapshotPtr> Reload() override {
     SALVER_ASSIGN(auto proto, registry_->Load());
-    std::lock_guard lock(snapshot_mutex_);
+    std::lock_guard lock(reload_mutex_);
     snapshot_checked_ = std::chrono::steady_clock::now();
-    if (snapshot_ != nullptr && &snapshot_->proto() == proto.get()) return snapshot_;
-    SALVER_ASSIGN(snapshot_, RegistrySnapshot::Make(std::move(proto), config_.project));
-    return snapshot_;
+    SnapshotPtr known = snapshot_.Load();
+    if (known != nullptr && &known->proto() == proto.get()) return known;
+    SALVER_ASSIGN(SnapshotPtr snapshot, RegistrySnapshot::Make(std::move(proto), config_.project));
+    snapshot_.Store(std::move(snapshot));
+    return snapshot_.Load();
   }
 
   Result<ApplyReport> Plan(const ApplyOptions& options) override {
@@ -122,8 +125,8 @@ class LocalFeatureStore final : public FeatureStore {
     SALVER_ASSIGN(auto store, OpenOnlineStore());
     if (store != nullptr) SALVER_RETURN_NOT_OK(store->Teardown(OnlineViews(*snapshot)));
     SALVER_RETURN_NOT_OK(registry_->Teardown());
-    std::lock_guard lock(snapshot_mutex_);
-    snapshot_.reset();
+    std::lock_guard lock(reload_mutex_);
+    snapshot_.Store(nullptr);
     return Status::OK();
   }
 
@@ -362,14 +365,16 @@ class LocalFeatureStore final : public FeatureStore {
   Result<std::shared_ptr<OnlineStore>> OpenOnlineStore() {
     std::lock_guard lock(store_mutex_);
     if (online_store_ != nullptr || config_.online_store.type.empty()) return online_store_;
-    SALVER_ASSIGN(online_store_, salver::OpenOnlineStore(config_.online_store));
-    if (!online_store_->capabilities().persistent) {  // what was applied before is not in it
+    SALVER_ASSIGN(std::shared_ptr<OnlineStore> store, salver::OpenOnlineStore(config_.online_store));
+    if (!store->capabilities().persistent) {  // what was applied before is not in it
       SALVER_ASSIGN(const SnapshotPtr snapshot, Snapshot());
-      SALVER_RETURN_NOT_OK(online_store_->Apply(OnlineViews(*snapshot), {}));
+      SALVER_RETURN_NOT_OK(store->Apply(OnlineViews(*snapshot), {}));
     }
     serving_ = std::make_unique<OnlineServing>(
-        online_store_, ServingOptions{.entity_key_version = config_.entity_key_version,
-                                      .serve_expired_values = config_.serve_expired_values});
+        store, ServingOptions{.entity_key_version = config_.entity_key_version,
+                              .serve_expired_values = config_.serve_expired_values});
+    online_store_ = std::move(store);
+    open_serving_ = serving_.get();
     return online_store_;
   }
 
@@ -381,9 +386,10 @@ class LocalFeatureStore final : public FeatureStore {
   }
 
   Result<OnlineServing*> Serving() {
+    if (OnlineServing* const open = open_serving_) return open;
     SALVER_ASSIGN(const auto store, OpenOnlineStore());
     if (store == nullptr) return NoOnlineStore();
-    return serving_.get();
+    return open_serving_.load();
   }
 
   Result<MaterializeContext> WriteContext() {
@@ -403,12 +409,13 @@ class LocalFeatureStore final : public FeatureStore {
   const std::shared_ptr<ComputeEngine> engine_;
   const std::shared_ptr<OfflineStore> offline_;
   const std::unique_ptr<Registry> registry_;
-  std::mutex snapshot_mutex_;
-  SnapshotPtr snapshot_;
-  std::chrono::steady_clock::time_point snapshot_checked_;
+  std::mutex reload_mutex_;
+  Published<const RegistrySnapshot> snapshot_;
+  std::atomic<std::chrono::steady_clock::time_point> snapshot_checked_{};
   std::mutex store_mutex_;
   std::shared_ptr<OnlineStore> online_store_;
   std::unique_ptr<OnlineServing> serving_;
+  std::atomic<OnlineServing*> open_serving_{nullptr};  // which is not replaced
 };
 
 }  // namespace

@@ -74,12 +74,40 @@ int LmdbEnvironment::OpenEnvironment() {
   return mdb_txn_commit(txn);
 }
 
+// Waits for one thread at a time and meanwhile keeps none from reading, unless that goes on for long: one of
+// many is in a transaction most of the time.
+template <typename Change>
+auto LmdbEnvironment::Alone(Change change) {
+  return threads_.WithAll([&](std::span<OfThread* const> threads) {
+    constexpr int kTries = 100;
+    std::vector<std::unique_lock<std::mutex>> held;
+    size_t first = 0;
+    for (int tries = 0; held.size() < threads.size(); ++tries) {
+      held.clear();
+      for (size_t i = 0; i < threads.size(); ++i) {
+        const size_t at = (first + i) % threads.size();
+        std::unique_lock lock(threads[at]->map, std::defer_lock);
+        if (i == 0 || tries >= kTries) lock.lock();
+        if (!lock.owns_lock() && !lock.try_lock()) {
+          first = at;
+          break;
+        }
+        held.push_back(std::move(lock));
+      }
+    }
+    return change(threads);
+  });
+}
+
 void LmdbEnvironment::Close() {
-  std::unique_lock lock(map_mutex_);
-  for (const IdleReader& reader : readers_) mdb_txn_abort(reader.txn);
-  readers_.clear();
-  if (env_ != nullptr) mdb_env_close(env_);
-  env_ = nullptr;
+  Alone([&](std::span<OfThread* const> threads) {
+    for (OfThread* const thread : threads) {
+      for (const IdleReader& reader : thread->readers) mdb_txn_abort(reader.txn);
+      thread->readers.clear();
+    }
+    if (env_ != nullptr) mdb_env_close(env_);
+    env_ = nullptr;
+  });
 }
 
 Status LmdbEnvironment::Error(std::string_view action, int error) const {
@@ -115,15 +143,16 @@ Status LmdbEnvironment::Closed() const {
                              "\" was torn down meanwhile. Run `salver apply` and materialize again.");
 }
 
-// While map_mutex_ is held alone, so that all readers are idle.
-int LmdbEnvironment::SetMapSize(size_t bytes) {
-  for (const IdleReader& reader : readers_) reader.places->Forget();  // the map may move
+// In Alone: all readers are idle.
+int LmdbEnvironment::SetMapSize(size_t bytes, std::span<OfThread* const> threads) {
+  for (OfThread* const thread : threads) {
+    for (const IdleReader& reader : thread->readers) reader.places->Forget();  // the map may move
+  }
   return mdb_env_set_mapsize(env_, bytes);
 }
 
 Status LmdbEnvironment::TakeSizeOfOthers() {
-  std::unique_lock lock(map_mutex_);
-  const int error = SetMapSize(0);
+  const int error = Alone([&](std::span<OfThread* const> threads) { return SetMapSize(0, threads); });
   return error == 0 ? Status::OK() : Error("can not grow", error);
 }
 
@@ -137,10 +166,11 @@ size_t LmdbEnvironment::Room() const {
 }
 
 Status LmdbEnvironment::Grow() {
-  std::unique_lock lock(map_mutex_);
-  MDB_envinfo about;
-  mdb_env_info(env_, &about);
-  const int error = SetMapSize(about.me_mapsize * 2);
+  const int error = Alone([&](std::span<OfThread* const> threads) {
+    MDB_envinfo about;
+    mdb_env_info(env_, &about);
+    return SetMapSize(about.me_mapsize * 2, threads);
+  });
   return error == 0 ? Status::OK() : Error("can not grow", error);
 }
 
@@ -156,15 +186,12 @@ bool LmdbEnvironment::WasOvertaken(MDB_txn* reader) const {
 Status LmdbEnvironment::Reader::Begin() {
   LmdbEnvironment& environment = *environment_;
   for (;;) {
-    map_ = std::shared_lock(environment.map_mutex_);
+    map_ = environment.HoldMap();
     if (environment.env_ == nullptr) return environment.Closed();
-    {
-      std::lock_guard lock(environment.readers_mutex_);
-      if (!environment.readers_.empty()) {
-        txn_ = environment.readers_.back().txn;
-        places_ = std::move(environment.readers_.back().places);
-        environment.readers_.pop_back();
-      }
+    if (auto& idle = map_.thread()->readers; !idle.empty()) {
+      txn_ = idle.back().txn;
+      places_ = std::move(idle.back().places);
+      idle.pop_back();
     }
     const int error =
         txn_ != nullptr ? mdb_txn_renew(txn_) : mdb_txn_begin(environment.env_, nullptr, MDB_RDONLY, &txn_);
@@ -180,7 +207,7 @@ Status LmdbEnvironment::Reader::Begin() {
     if (txn_ != nullptr) mdb_txn_abort(txn_);
     txn_ = nullptr;
     places_.reset();
-    map_.unlock();
+    map_.Release();
     if (error != MDB_MAP_RESIZED) return environment.Error("can not read", error);
     // Another process grew the file: take its size, with no transaction of ours inside.
     SALVER_RETURN_NOT_OK(environment.TakeSizeOfOthers());
@@ -190,12 +217,9 @@ Status LmdbEnvironment::Reader::Begin() {
 void LmdbEnvironment::Reader::End() {
   if (txn_ == nullptr) return;
   mdb_txn_reset(txn_);
-  {
-    std::lock_guard lock(environment_->readers_mutex_);
-    environment_->readers_.push_back({txn_, std::move(places_)});
-  }
+  map_.thread()->readers.push_back({txn_, std::move(places_)});
   txn_ = nullptr;
-  map_.unlock();
+  map_.Release();
 }
 
 int LmdbEnvironment::Reader::Get(MDB_dbi table, std::string_view key, uint64_t hash,
@@ -238,7 +262,7 @@ Status LmdbEnvironment::Writer::Begin(size_t reserve) {
   LmdbEnvironment& environment = *environment_;
   for (;;) {
     if (environment.broken_) return environment.Broken();
-    map_ = std::shared_lock(environment.map_mutex_);
+    map_ = environment.HoldMap();
     if (environment.env_ == nullptr) return environment.Closed();
     const int error = mdb_txn_begin(environment.env_, nullptr, 0, &txn_);
     if (error == 0 && environment.Room() >= reserve) return Status::OK();
@@ -252,7 +276,7 @@ int LmdbEnvironment::Writer::Commit() {
   MDB_txn* txn = txn_;
   txn_ = nullptr;
   const int error = mdb_txn_commit(txn);
-  map_.unlock();
+  map_.Release();
   // What a full disk or map refuses was never referred to, so it may be tried again.
   const bool harmless = error == 0 || error == MDB_MAP_FULL || environment_->DiskIsFull(error);
   if (!harmless) environment_->broken_ = true;
@@ -262,7 +286,7 @@ int LmdbEnvironment::Writer::Commit() {
 void LmdbEnvironment::Writer::Abort() {
   if (txn_ != nullptr) mdb_txn_abort(txn_);
   txn_ = nullptr;
-  if (map_.owns_lock()) map_.unlock();
+  map_.Release();
 }
 
 }  // namespace salver

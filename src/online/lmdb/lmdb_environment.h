@@ -8,11 +8,12 @@
 #include <atomic>
 #include <memory>
 #include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/per_thread.h"
 #include "online/lmdb/lmdb_row_places.h"
 #include "online/online_stores.h"
 #include "salver/status.h"
@@ -32,6 +33,18 @@ inline bool Knows(MDB_txn* txn, MDB_dbi table) {
 }
 
 class LmdbEnvironment {
+  // A read transaction that is reset, to be renewed.
+  struct IdleReader {
+    MDB_txn* txn;
+    std::unique_ptr<LmdbRowPlaces> places;
+  };
+  // What a thread has: nothing that others write to is touched by a read.
+  struct OfThread {
+    std::mutex map;  // held by the thread while it has holds, and by whoever changes the map
+    int holds = 0;
+    std::vector<IdleReader> readers;
+  };
+
  public:
   // The environment of that folder: one for the whole process, since LMDB's locks do not stand two. The
   // options of whoever opened it first hold.
@@ -49,8 +62,33 @@ class LmdbEnvironment {
   MDB_env* get() const { return env_; }
   MDB_dbi main() const { return main_; }  // the table of tables
 
+  // While it lives the map stays where it is. A thread may have several; each ends on its own thread.
+  class MapHold {
+   public:
+    MapHold() = default;
+    explicit MapHold(OfThread* thread) : thread_(thread) {
+      if (thread_->holds++ == 0) thread_->map.lock();
+    }
+    MapHold(MapHold&& other) noexcept : thread_(std::exchange(other.thread_, nullptr)) {}
+    MapHold& operator=(MapHold&& other) noexcept {
+      Release();
+      thread_ = std::exchange(other.thread_, nullptr);
+      return *this;
+    }
+    ~MapHold() { Release(); }
+    void Release() {
+      if (thread_ != nullptr && --thread_->holds == 0) thread_->map.unlock();
+      thread_ = nullptr;
+    }
+    OfThread* thread() const { return thread_; }
+
+   private:
+    OfThread* thread_ = nullptr;
+  };
+  MapHold HoldMap() { return MapHold(&threads_.Local()); }
+
   // A read transaction: one moment of all tables. Begun ones are used again, since making one costs more than
-  // many reads.
+  // many reads. Of one thread.
   class Reader {
    public:
     explicit Reader(LmdbEnvironment* environment) : environment_(environment) {}
@@ -67,7 +105,7 @@ class LmdbEnvironment {
 
    private:
     LmdbEnvironment* const environment_;
-    std::shared_lock<std::shared_mutex> map_;
+    MapHold map_;
     MDB_txn* txn_ = nullptr;
     std::unique_ptr<LmdbRowPlaces> places_;
   };
@@ -86,7 +124,7 @@ class LmdbEnvironment {
 
    private:
     LmdbEnvironment* const environment_;
-    std::shared_lock<std::shared_mutex> map_;
+    MapHold map_;
     std::unique_lock<std::mutex> opening_;
     MDB_txn* txn_ = nullptr;
   };
@@ -107,7 +145,7 @@ class LmdbEnvironment {
 
    private:
     LmdbEnvironment* const environment_;
-    std::shared_lock<std::shared_mutex> map_;
+    MapHold map_;
     MDB_txn* txn_ = nullptr;
   };
 
@@ -128,21 +166,16 @@ class LmdbEnvironment {
 
   // Held while LMDB opens a table: it allows one transaction at a time to do so.
   std::mutex& table_opening() { return table_opening_; }
-  // While it lives the map stays where it is.
-  std::shared_lock<std::shared_mutex> HoldMap() { return std::shared_lock(map_mutex_); }
   // Doubles the map. Waits for this process's transactions.
   Status Grow();
   Status Error(std::string_view action, int error) const;
 
  private:
-  // A read transaction that is reset, to be renewed.
-  struct IdleReader {
-    MDB_txn* txn;
-    std::unique_ptr<LmdbRowPlaces> places;
-  };
-
+  // change(threads) while no thread holds the map.
+  template <typename Change>
+  auto Alone(Change change);
   bool WasOvertaken(MDB_txn* reader) const;
-  int SetMapSize(size_t bytes);
+  int SetMapSize(size_t bytes, std::span<OfThread* const> threads);
   friend class Reader;
   friend class Writer;
   int OpenEnvironment();
@@ -158,10 +191,8 @@ class LmdbEnvironment {
   MDB_env* env_ = nullptr;
   MDB_dbi main_ = 0;
   bool old_layout_ = false;
-  std::shared_mutex map_mutex_;  // shared: in a transaction; unique: changing the map or closing
+  PerThread<OfThread> threads_;
   std::mutex table_opening_;
-  std::mutex readers_mutex_;
-  std::vector<IdleReader> readers_;
   // After a sync that failed nobody knows what the disk has: nothing is written until the store is opened
   // again.
   std::atomic<bool> broken_{false};

@@ -125,55 +125,51 @@ std::string LmdbPacks::RecordKey(std::string_view name) const {
   return ("P" + project_ + '\0').append(name);
 }
 
-Result<LmdbPacks::PackPtr> LmdbPacks::Find(MDB_txn* txn, std::string_view name, bool* found) {
+Result<LmdbPacks::OpenedPtr> LmdbPacks::FindOpened(MDB_txn* txn, std::string_view name, bool* found) {
   const std::string key_bytes = RecordKey(name);
   MDB_val key = ToVal(key_bytes), value;
   const int error = mdb_get(txn, environment_->main(), &key, &value);
   *found = error == 0;
-  if (error == MDB_NOTFOUND) return PackPtr();
+  if (error == MDB_NOTFOUND) return OpenedPtr();
   if (error != 0) return environment_->Error("can not read", error);
-  std::shared_lock lock(mutex_);
-  const auto known = packs_.find(name);
-  const bool is_open = known != packs_.end() && known->second.pack->record == ToView(value) &&
-                       Knows(txn, known->second.pack->rows);
-  return is_open ? known->second.pack : nullptr;
+  OpenedPtr opened = packs_.Find(name);
+  const bool is_open =
+      opened != nullptr && opened->pack.record == ToView(value) && Knows(txn, opened->pack.rows);
+  return is_open ? opened : nullptr;
+}
+
+Result<LmdbPacks::PackPtr> LmdbPacks::Find(MDB_txn* txn, std::string_view name, bool* found) {
+  SALVER_ASSIGN(const OpenedPtr opened, FindOpened(txn, name, found));
+  return PackOf(opened);
 }
 
 Result<LmdbPacks::PackPtr> LmdbPacks::FindToRead(MDB_txn* txn, std::string_view name, bool* found) {
   const size_t commit = mdb_txn_id(txn);
-  {
-    std::shared_lock lock(mutex_);
-    const auto known = packs_.find(name);
-    *found = known != packs_.end() && known->second.seen_in == commit;
-    if (*found) return Knows(txn, known->second.pack->rows) ? known->second.pack : nullptr;
-  }
-  SALVER_ASSIGN(PackPtr pack, Find(txn, name, found));
-  if (pack == nullptr) return pack;
-  std::shared_lock lock(mutex_);
-  const auto known = packs_.find(name);
-  if (known != packs_.end() && known->second.pack == pack) known->second.seen_in = commit;
-  return pack;
+  OpenedPtr opened = packs_.Find(name);
+  *found = opened != nullptr && opened->seen_in == commit;
+  if (*found) return Knows(txn, opened->pack.rows) ? PackOf(opened) : nullptr;
+  SALVER_ASSIGN(opened, FindOpened(txn, name, found));
+  if (opened != nullptr) opened->seen_in = commit;
+  return PackOf(opened);
 }
 
 Status LmdbPacks::Open(std::string_view name) {
   LmdbEnvironment::TableOpening opening(environment_);
   SALVER_RETURN_NOT_OK(opening.Begin());
   MDB_txn* const txn = opening.get();
-  auto pack = std::make_shared<LmdbPack>();
+  auto opened = std::make_shared<Opened>();
+  LmdbPack* const pack = &opened->pack;
   pack->name.assign(name);
   const std::string key_bytes = RecordKey(name);
   MDB_val key = ToVal(key_bytes), value;
   int error = mdb_get(txn, environment_->main(), &key, &value);
-  const bool readable = error != 0 || ReadRecord(ToView(value), pack.get());
+  const bool readable = error != 0 || ReadRecord(ToView(value), pack);
   if (error == 0 && readable) error = mdb_dbi_open(txn, RowsName(pack->id).c_str(), 0, &pack->rows);
   if (error == MDB_NOTFOUND) return Status::OK();  // dropped meanwhile: Find says so
   if (!readable) error = MDB_CORRUPTED;
   if (error == 0) error = opening.Commit();
   if (error != 0) return environment_->Error("can not open a pack", error);
-  std::unique_lock lock(mutex_);
-  Opened& opened = packs_[pack->name];
-  opened.seen_in = 0;
-  opened.pack = std::move(pack);
+  packs_.Put(pack->name, std::move(opened));
   return Status::OK();
 }
 
@@ -288,8 +284,7 @@ int LmdbPacks::Apply(MDB_txn* txn, std::span<const RowPack> packs, LmdbTables* t
 }
 
 void LmdbPacks::Forget() {
-  std::unique_lock lock(mutex_);
-  packs_.clear();
+  packs_.Clear();
 }
 
 }  // namespace salver

@@ -13,14 +13,13 @@
 
 #include <atomic>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/named_objects.h"
 #include "online/lmdb/lmdb_environment.h"
 #include "online/lmdb/lmdb_tables.h"
 #include "salver/online_store.h"
@@ -64,9 +63,14 @@ class LmdbPacks {
 
  private:
   struct Opened {
-    PackPtr pack;
-    std::atomic<size_t> seen_in{0};  // the newest commit as of which it was seen to be this
+    LmdbPack pack;
+    mutable std::atomic<size_t> seen_in{0};  // the newest commit as of which it was seen to be this
   };
+  using OpenedPtr = std::shared_ptr<const Opened>;
+  static PackPtr PackOf(const OpenedPtr& opened) {
+    return opened == nullptr ? nullptr : PackPtr(opened, &opened->pack);
+  }
+  Result<OpenedPtr> FindOpened(MDB_txn* txn, std::string_view name, bool* found);
   std::string RecordKey(std::string_view name) const;
   // Visits the project's packs (name, record -> LMDB's error or 0). All gives them; their tables are not
   // open.
@@ -78,8 +82,7 @@ class LmdbPacks {
 
   LmdbEnvironment* const environment_;
   const std::string project_;
-  std::shared_mutex mutex_;
-  std::map<std::string, Opened, std::less<>> packs_;
+  NamedObjects<const Opened> packs_;
 };
 
 // The rows of one key, one a view of the pack; "" for none. False for bytes that are no such row.

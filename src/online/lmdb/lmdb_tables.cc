@@ -112,20 +112,17 @@ Result<LmdbTables::TablePtr> LmdbTables::Find(MDB_txn* txn, const FeatureView& v
   const int error = FindRecord(txn, view.name, &record);
   if (error == MDB_NOTFOUND) return UnknownView(view, "lmdb");
   if (error != 0) return environment_->Error("can not read", error);
-  std::shared_lock lock(mutex_);
-  const auto found = tables_.find(view.name);
-  if (found == tables_.end()) return TablePtr();
-  const LmdbTable& table = *found->second;
-  const bool same = table.id == record.id && table.changes.incarnation == record.incarnation;
-  return same && table.IsKnownTo(txn) ? found->second : nullptr;
+  TablePtr table = tables_.Find(view.name);
+  const bool same = table != nullptr && table->id == record.id &&
+                    table->changes.incarnation == record.incarnation && table->IsKnownTo(txn);
+  return same ? table : nullptr;
 }
 
 bool LmdbTables::FindOpen(std::span<const OnlineRead> reads, std::vector<TablePtr>* tables) {
-  std::shared_lock lock(mutex_);
   for (const OnlineRead& read : reads) {
-    const auto found = tables_.find(read.view->name);
-    if (found == tables_.end()) return false;
-    tables->push_back(found->second);
+    TablePtr table = tables_.Find(read.view->name);
+    if (table == nullptr) return false;
+    tables->push_back(std::move(table));
   }
   return true;
 }
@@ -137,18 +134,13 @@ Result<const FeatureView*> LmdbTables::Find(MDB_txn* txn, std::span<const Online
   const size_t commit = mdb_txn_id(txn);
   tables->clear();
   tables->reserve(reads.size());
-  {
-    std::shared_lock lock(mutex_);
-    for (const OnlineRead& read : reads) {
-      const auto found = tables_.find(read.view->name);
-      if (found == tables_.end() || found->second->seen_in != commit || !found->second->IsKnownTo(txn)) break;
-      tables->push_back(found->second);
+  for (const OnlineRead& read : reads) {
+    TablePtr table = tables_.Find(read.view->name);
+    if (table == nullptr || table->seen_in != commit || !table->IsKnownTo(txn)) {
+      SALVER_ASSIGN(table, Find(txn, *read.view));
+      if (table == nullptr) return read.view;
+      table->seen_in = commit;
     }
-  }
-  for (const OnlineRead& read : reads.subspan(tables->size())) {
-    SALVER_ASSIGN(TablePtr table, Find(txn, *read.view));
-    if (table == nullptr) return read.view;
-    table->seen_in = commit;
     tables->push_back(std::move(table));
   }
   return nullptr;
@@ -176,8 +168,7 @@ Status LmdbTables::Open(const FeatureView& view) {
   if (error != 0) return environment_->Error("can not open a table", error);
   if (!schemas.ok()) return schemas.status();
   table->schemas = std::move(schemas).value();
-  std::unique_lock lock(mutex_);
-  tables_[view.name] = std::move(table);
+  tables_.Put(view.name, std::move(table));
   return Status::OK();
 }
 
@@ -200,8 +191,7 @@ Result<LmdbTables::TablePtr> LmdbTables::Reload(MDB_txn* txn, const FeatureView&
   again->rows = table.rows;
   again->changes = table.changes;
   SALVER_ASSIGN(again->schemas, ReadSchemas(txn, table.id));
-  std::unique_lock lock(mutex_);
-  tables_[view.name] = again;
+  tables_.Put(view.name, again);
   return TablePtr(again);
 }
 
@@ -294,8 +284,7 @@ int LmdbTables::OpenRows(MDB_txn* txn, uint32_t id, MDB_dbi* rows) {
 }
 
 void LmdbTables::Forget() {
-  std::unique_lock lock(mutex_);
-  tables_.clear();
+  tables_.Clear();
 }
 
 std::string LmdbTables::MarkKey(const LmdbTable& table) const {

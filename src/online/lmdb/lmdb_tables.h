@@ -18,13 +18,11 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <span>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "base/named_objects.h"
 #include "online/lmdb/lmdb_change_log.h"
 #include "online/lmdb/lmdb_environment.h"
 #include "salver/online_store.h"
@@ -100,8 +98,7 @@ class LmdbTables {
 
   LmdbEnvironment* const environment_;
   const std::string project_;
-  std::shared_mutex mutex_;
-  std::unordered_map<std::string, TablePtr> tables_;
+  NamedObjects<const LmdbTable> tables_;
 };
 
 }  // namespace salver
