@@ -19,7 +19,7 @@ struct LabelTimes {
 struct NodeReport {
   // Before the run. Bytes are as compressed in the files.
   int files = -1;
-  int row_groups = -1, row_groups_needed = -1;  // the others hold no time that is asked for
+  int row_groups = -1, row_groups_needed = -1;  // the others hold no time or no key that is asked for
   int64_t rows = -1, rows_needed = -1;
   int64_t bytes = -1;  // of a Read: the columns that are not late; of a join: the late ones, at most
   // After the run.

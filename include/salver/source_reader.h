@@ -28,6 +28,11 @@ struct RowGroup {
   std::optional<int64_t> min_event_us, max_event_us;
 };
 
+// From `min` to `max`.
+struct NumberRange {
+  int64_t min, max;
+};
+
 // Memory that reads use again. One a thread; source/read_scratch.h.
 struct ReadScratch;
 
@@ -66,8 +71,11 @@ class SourceReader {
 
   // True when the two below take the column: numbers and times of 4 or 8 bytes, not nested. They go past
   // Arrow, into memory of the caller, and cost no allocation. A reader that has no such columns leaves all
-  // three as they are.
+  // of them as they are.
   virtual bool IsFixedWidth(const std::string& column) const;
+  // Where the values of such a column lie in a row group, if that is known without reading rows: numbers and
+  // times as its Arrow type has them, nulls left out.
+  virtual std::optional<NumberRange> RangeOf(int group, const std::string& column) const;
   // All values of a row group, as its Arrow type has them. False when none is null, and then `valid` is not
   // written.
   //   values, valid  one a row of the group; valid is 1 where there is a value, elsewhere values holds

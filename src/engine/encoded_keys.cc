@@ -25,7 +25,15 @@ Result<std::unique_ptr<EncodedKeys>> EncodeKeys(const KeyNode& node, const arrow
   if (is_told) {
     SALVER_ASSIGN(encoded->distinct, DistinctKeys(columns, encoded->ids, encoded->dictionary.size()));
   }
+  encoded->columns = std::move(columns);
   return encoded;
+}
+
+WantedNumbers* EncodedKeys::WantedOf(size_t column) {
+  if (!WantedNumbers::Takes(*columns[column])) return nullptr;
+  wanted.resize(columns.size());
+  if (wanted[column] == nullptr) wanted[column] = std::make_unique<WantedNumbers>(columns[column]);
+  return wanted[column].get();
 }
 
 std::vector<Field> SourceKeys(const KeyNode& keys, const std::vector<std::string>& key_columns) {

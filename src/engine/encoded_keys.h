@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/lowered_plan.h"
+#include "engine/wanted_numbers.h"
 #include "kernel/key_dictionary.h"
 #include "kernel/label_index.h"
 #include "salver/status.h"
@@ -25,10 +26,15 @@ struct EncodedKeys {
   std::vector<std::shared_ptr<arrow::Array>>
       distinct;                        // key columns, each key once; when a store is told of them
   std::unique_ptr<LabelIndex> labels;  // when a join asks for it
+  std::vector<std::shared_ptr<arrow::Array>> columns;  // of the entity rows, as the keys are
+  std::vector<std::unique_ptr<WantedNumbers>> wanted;  // of each column; null where it is not of numbers
+
+  // The same, made at the first call.
+  WantedNumbers* WantedOf(size_t column);
 };
 
-// Without labels. `view` joins on the keys, for messages; `is_told`: a store will be told of the distinct
-// keys. Errors: InvalidArgument for a column of a type that does not fit.
+// Without labels and wanted numbers. `view` joins on the keys, for messages; `is_told`: a store will be told
+// of the distinct keys. Errors: InvalidArgument for a column of a type that does not fit.
 Result<std::unique_ptr<EncodedKeys>> EncodeKeys(const KeyNode& node, const arrow::Table& entities,
                                                 const std::string& view, bool is_told);
 

@@ -45,7 +45,7 @@ struct SourceScan {
   const ScanNode* node = nullptr;
   std::unique_ptr<SourceReader> reader;
   TimeRange range;                // event times that any join can match
-  std::vector<int> groups;        // row groups that may hold them
+  std::vector<int> groups;        // row groups that may hold them, and keys of the entity rows
   std::vector<Field> key_fields;  // key columns of all joins, each once
   std::vector<size_t> joins;      // of PlanRun::shared_joins_
 };
@@ -144,7 +144,7 @@ class PlanRun {
     return Status::OK();
   }
 
-  // Whether a store can make use of these keys. Files are read by what their row groups say of themselves.
+  // Whether a store can make use of these keys. Files are not asked: their row groups say what they have.
   bool IsTold(size_t keys) const {
     return std::any_of(plan_.scans.begin(), plan_.scans.end(), [&](const ScanNode& scan) {
       return scan.asked && scan.asked->keys == keys && scan.source.store != "file";
@@ -174,7 +174,31 @@ class PlanRun {
       scan.groups = GroupsInRange(*scan.reader, scan.range.min_us, scan.range.max_us);
       return Status::OK();
     }));
+    for (size_t i = 0; i < scans_.size() && !keys_.empty(); ++i) LeaveOutGroupsWithoutKeys(i);
     return measure_ ? ReportSources() : Status::OK();
+  }
+
+  // What row groups say of their key columns. Of keys that only aggregations ask for nothing is left out.
+  void LeaveOutGroupsWithoutKeys(size_t at) {
+    SourceScan& scan = scans_[at];
+    const auto asks = [&](const AggregateStep& step) { return step.scan == at; };
+    if (std::any_of(plan_.aggregates.begin(), plan_.aggregates.end(), asks)) return;
+    std::erase_if(scan.groups, [&](int group) {
+      return std::none_of(scan.joins.begin(), scan.joins.end(),
+                          [&](size_t join) { return MayHaveKeys(shared_joins_[join], group); });
+    });
+  }
+
+  bool MayHaveKeys(const SharedJoin& join, int group) {
+    const SourceScan& scan = scans_[join.scan];
+    for (size_t i = 0; i < join.key_fields.size(); ++i) {
+      const Field& field = scan.key_fields[join.key_fields[i]];
+      WantedNumbers* const wanted = keys_[join.keys]->WantedOf(i);
+      if (wanted == nullptr || !IsKeyOfNumbers(*scan.reader, field)) continue;
+      const auto range = scan.reader->RangeOf(group, field.name);
+      if (range && !wanted->MayBeIn(*range)) return false;
+    }
+    return true;
   }
 
   SourceNeeds NeedsOf(size_t at) const {

@@ -74,19 +74,26 @@ std::optional<int64_t> ToMicros(int64_t value, TimeUnit unit, int outwards) {
   return value % unit.divide == 0 ? micros : micros + outwards;
 }
 
+std::optional<NumberRange> StatisticsOf(const parquet::ColumnChunkMetaData& chunk) {
+  const auto statistics = chunk.is_stats_set() ? chunk.statistics() : nullptr;
+  if (statistics == nullptr || !statistics->HasMinMax()) return std::nullopt;
+  if (statistics->physical_type() == parquet::Type::INT32) {
+    const auto& typed = static_cast<const parquet::Int32Statistics&>(*statistics);
+    return NumberRange{typed.min(), typed.max()};
+  }
+  if (statistics->physical_type() != parquet::Type::INT64) return std::nullopt;
+  const auto& typed = static_cast<const parquet::Int64Statistics&>(*statistics);
+  return NumberRange{typed.min(), typed.max()};
+}
+
 void SetTimeRange(const parquet::RowGroupMetaData& group, const std::string& event_column, RowGroup* to) {
   const int index = group.schema()->ColumnIndex(event_column);
   if (index < 0) return;
-  const auto chunk = group.ColumnChunk(index);
   const auto unit = UnitOf(*group.schema()->Column(index));
-  if (!chunk->is_stats_set() || !unit) return;
-  const auto statistics = chunk->statistics();
-  if (statistics == nullptr || !statistics->HasMinMax() ||
-      statistics->physical_type() != parquet::Type::INT64)
-    return;
-  const auto& typed = static_cast<const parquet::Int64Statistics&>(*statistics);
-  to->min_event_us = ToMicros(typed.min(), *unit, -1);
-  to->max_event_us = ToMicros(typed.max(), *unit, +1);
+  const auto range = unit ? StatisticsOf(*group.ColumnChunk(index)) : std::nullopt;
+  if (!range) return;
+  to->min_event_us = ToMicros(range->min, *unit, -1);
+  to->max_event_us = ToMicros(range->max, *unit, +1);
 }
 
 void AppendLeaves(const parquet::arrow::SchemaField& field, std::vector<int>* leaves) {
@@ -160,6 +167,13 @@ class ParquetSource final : public SourceReader {
       return leaf >= 0 &&
              HasFixedPages(*file.reader->parquet_reader()->metadata(), leaf, *schema_->field(index)->type());
     });
+  }
+
+  std::optional<NumberRange> RangeOf(int group, const std::string& column) const override {
+    const auto range = WithChunk(group, column, [](const ColumnChunk& chunk) {
+      return StatisticsOf(*chunk.metadata->RowGroup(chunk.group)->ColumnChunk(chunk.leaf));
+    });
+    return range.ok() ? *range : std::nullopt;  // who reads it says what is wrong
   }
 
   Result<bool> ReadFixed(int group, const std::string& column, ReadScratch* scratch, void* values,

@@ -7,6 +7,10 @@ Result<int64_t> SourceReader::ColumnBytes(int, const std::string&) const {
   return int64_t{0};
 }
 
+std::optional<NumberRange> SourceReader::RangeOf(int, const std::string&) const {
+  return std::nullopt;
+}
+
 bool SourceReader::IsFixedWidth(const std::string&) const {
   return false;
 }
