@@ -14,7 +14,7 @@ pq = pytest.importorskip("pyarrow.parquet")
 pytest.importorskip("salver._core", reason="the compiled package is not installed: pip install .")
 
 from salver import (DataType, DuckDBQueryExecutor, FeatureGroupSchema, FeatureSchema, FeatureStoreMetadata, FeatureType,
-                    MaterializedFeatureStore, Pipeline, SparkQueryExecutor, VirtualizedFeatureStore)
+                    MaterializedFeatureStore, Pipeline, QueryExecutor, SparkQueryExecutor, VirtualizedFeatureStore)
 from salver.errors import (FeatureGroupNotFoundError, FeatureMaterializationError, FeatureNotFoundError,
                            FeatureNotFoundException, FeatureRegistryError, FeatureStoreException, FeatureViewNotFoundException,
                            MetadataError, SalverError, SchemaValidationError, VirtualizationQueryError)
@@ -167,6 +167,53 @@ def test_virtual_features(store, repository):
     assert "driver_id" in virtual.explain(["double_trips"], ids)
     with pytest.raises(NotImplementedError, match="Spark"):
         SparkQueryExecutor()
+
+
+class Recorded(QueryExecutor):
+    """Answers from memory, and keeps what it was asked."""
+
+    name = "recorded"
+
+    def __init__(self, answer):
+        self.answer, self.asked = answer, []
+
+    def execute(self, query):
+        self.asked.append(query)
+        return self.answer()
+
+    def explain(self, query):
+        return "from memory: " + query.sql
+
+
+def test_an_executor_of_ones_own_runs_the_sql(store, repository):
+    sql = "SELECT driver_id, event_timestamp, 2 * trips AS double_trips FROM stats"
+    answer = pa.table({"driver_id": [1, 2], "event_timestamp": pa.array([DAY, DAY], TIMES), "double_trips": [5, 6]})
+    executor = Recorded(lambda: answer)
+    virtual = VirtualizedFeatureStore(repository, executor)
+    virtual.define_virtual_features(
+        schema(name="doubled", features=[FeatureSchema("double_trips", DataType.BIGINT)]), {"double_trips": sql})
+    features = virtual.get_features(["double_trips"], {"driver_id": [2, 1, 3]})
+    assert features["double_trips"].to_pylist() == [6, 5, None]
+    (asked,) = executor.asked
+    assert (asked.sql, [table.name for table in asked.tables]) == (sql, ["stats"])
+    assert "double_trips" in asked.asked_by and sorted(asked.keys["driver_id"].to_pylist()) == [1, 2, 3]
+    assert "from memory: " + sql in virtual.explain(["double_trips"], {"driver_id": [1]})
+    executor.answer = lambda: 1 // 0
+    with pytest.raises(VirtualizationQueryError, match='"recorded": ZeroDivisionError'):
+        virtual.get_features(["double_trips"], {"driver_id": [1]})
+    with pytest.raises(TypeError, match="QueryExecutor"):
+        VirtualizedFeatureStore(repository, "duckdb")
+
+
+def test_a_group_is_registered_without_a_store(repository):
+    metadata = FeatureStoreMetadata(repository)
+    features = [FeatureSchema("trips", DataType.BIGINT)]
+    group = metadata.register_feature_group(schema(name="kept", features=features), path="tables/kept", format="delta")
+    assert (group.is_virtual, group.path, group.format) == (False, "tables/kept", "delta")
+    sql = {"trips": "SELECT 1 AS driver_id, now() AS event_timestamp, 2 AS trips"}
+    assert metadata.register_feature_group(schema(name="made", features=features), sql=sql).sql == sql
+    assert [one.schema.name for one in metadata.list_feature_groups()] == ["kept", "made"]
+    assert metadata.get_feature_group("kept") == group
 
 
 def test_a_query_past_its_timeout_ends(repository):

@@ -125,10 +125,85 @@ auto Unlocked(Work work) {
   return work();
 }
 
+// A QueryExecutor that is written in Python: execute(query) gives a table, explain(query) a text; a query is a
+// dict.
+class PythonExecutor final : public QueryExecutor {
+ public:
+  PythonExecutor(std::string name, nb::object executor)
+      : name_(std::move(name)), executor_(std::move(executor)) {}
+  ~PythonExecutor() override {
+    nb::gil_scoped_acquire acquire;
+    executor_.reset();
+  }
+  const char* name() const override { return name_.c_str(); }
+  Result<std::shared_ptr<arrow::Table>> Execute(const FeatureQuery& query) override {
+    return Ask(query, [&](const nb::dict& dict) { return ToTable(executor_.attr("execute")(dict)); });
+  }
+  Result<std::string> Explain(const FeatureQuery& query) override {
+    return Ask(query,
+               [&](const nb::dict& dict) { return nb::cast<std::string>(executor_.attr("explain")(dict)); });
+  }
+  CacheStats cache_stats() const override { return {}; }
+
+ private:
+  static nb::object ToStream(const std::shared_ptr<arrow::Table>& table) {
+    return table == nullptr ? nb::none() : nb::cast(TableStream(table));
+  }
+  static nb::dict ToDict(const FeatureQuery& query) {
+    nb::list tables;
+    for (const QueryTable& table : query.tables) {
+      nb::dict one;
+      one["name"] = table.name;
+      one["sql"] = table.sql;
+      one["rows"] = ToStream(table.rows);
+      one["identity"] = table.identity;
+      one["extension"] = table.extension;
+      tables.append(one);
+    }
+    nb::dict dict;
+    dict["sql"] = query.sql;
+    dict["asked_by"] = query.asked_by;
+    dict["columns"] = query.columns;
+    dict["tables"] = tables;
+    dict["keys"] = ToStream(query.keys);
+    return dict;
+  }
+  template <typename Use>
+  auto Ask(const FeatureQuery& query, Use use) -> Result<decltype(use(nb::dict()))> {
+    nb::gil_scoped_acquire acquire;
+    const auto failed = [&](const std::string& what) {
+      return Status::InvalidArgument(query.asked_by + ": query executor \"" + name_ + "\": " + what,
+                                     Reason::kVirtualizationQuery);
+    };
+    try {
+      return use(ToDict(query));
+    } catch (const Raised& raised) {
+      return failed(raised.status.message());
+    } catch (const nb::python_error& error) {
+      return failed(std::string(nb::str(error.type().attr("__name__")).c_str()) + ": " +
+                    nb::str(error.value()).c_str());
+    } catch (const std::exception& error) {
+      return failed(error.what());
+    }
+  }
+
+  const std::string name_;
+  nb::object executor_;
+};
+
 class Metadata {
  public:
   explicit Metadata(std::shared_ptr<FeatureStoreMetadata> metadata) : metadata_(std::move(metadata)) {}
 
+  nb::dict Register(const nb::dict& schema, const std::string& path, const std::string& format,
+                    const std::optional<Texts>& sql) {
+    const FeatureGroup group{.schema = ToSchema(schema),
+                             .is_virtual = sql.has_value(),
+                             .path = path,
+                             .format = format,
+                             .sql = sql.value_or(Texts())};
+    return ToDict(Unlocked([&] { return Take(metadata_->Register(group)); }));
+  }
   nb::dict Get(const std::string& name, int version) {
     return ToDict(Unlocked([&] { return Take(metadata_->Get(name, version)); }));
   }
@@ -241,6 +316,12 @@ class Virtualized : public Reader {
                                                                        .enable_caching = caching,
                                                                        .cache_size_mb = cache_size_mb}})))) {}
 
+  Virtualized(const std::string& repository, std::string executor_name, nb::object executor)
+      : Virtualized(std::shared_ptr<VirtualizedFeatureStore>(Take(VirtualizedFeatureStore::Open(
+            repository,
+            {.executor = std::make_shared<PythonExecutor>(std::move(executor_name), std::move(executor))})))) {
+  }
+
   Metadata GetMetadata() const { return Metadata(store_->metadata()); }
   nb::dict Define(const nb::dict& dict, const Texts& sql) {
     const auto schema = ToSchema(dict);
@@ -310,6 +391,8 @@ void RegisterFeatureGroups(nb::module_& m) {
                   [](const std::string& repository) {
                     return Metadata(Take(FeatureStoreMetadata::Open(repository)));
                   })
+      .def("register", &Metadata::Register, nb::arg("schema"), nb::arg("path"), nb::arg("format"),
+           nb::arg("sql").none())
       .def("get", &Metadata::Get)
       .def("list", &Metadata::List)
       .def("list_features", &Metadata::ListFeatures)
@@ -331,6 +414,7 @@ void RegisterFeatureGroups(nb::module_& m) {
       .def("health", &Materialized::Health);
   nb::class_<Virtualized, Reader>(m, "VirtualizedFeatureStore")
       .def(nb::init<const std::string&, double, bool, int64_t>())
+      .def(nb::init<const std::string&, std::string, nb::object>())
       .def("metadata", &Virtualized::GetMetadata)
       .def("define", &Virtualized::Define)
       .def("explain", &Virtualized::Explain, nb::arg("names"), nb::arg("entity_ids"),

@@ -22,7 +22,7 @@ from salver.on_demand_feature_view import OnDemandFeatureView, on_demand_feature
 from salver.permission import Permission
 from salver.project import Project
 from salver.projection import FeatureViewProjection
-from salver.query_executor import DuckDBQueryExecutor, SparkQueryExecutor
+from salver.query_executor import DuckDBQueryExecutor, FeatureQuery, QueryExecutor, QueryTable, SparkQueryExecutor
 from salver.saved_dataset import SavedDataset, SavedDatasetFileStorage
 from salver.stream_feature_view import StreamFeatureView, stream_feature_view
 from salver.value_type import ValueType
@@ -32,10 +32,10 @@ __version__ = "0.1.0"
 __all__ = [
     "Aggregation", "AthenaSource", "AvroFormat", "BatchFeatureView", "BigQuerySource", "ConflictPolicy", "DataSource",
     "DataType", "DeltaFormat", "DuckDBQueryExecutor", "Entity", "Feature", "FeatureGroupSchema", "FeatureSchema",
-    "FeatureService", "FeatureStore", "FeatureStoreMetadata", "FeatureType", "FeatureView", "FeatureViewProjection", "Field",
+    "FeatureQuery", "FeatureService", "FeatureStore", "FeatureStoreMetadata", "FeatureType", "FeatureView", "FeatureViewProjection", "Field",
     "FileSource", "IcebergFormat", "JsonFormat", "KafkaSource", "KinesisSource", "LabelView", "LoggingConfig",
     "MaterializedFeatureStore", "OnDemandFeatureView", "ParquetFormat", "Permission", "Pipeline", "PostgreSQLSource", "Project",
-    "ProtoFormat", "PushSource", "RedshiftSource", "RequestSource", "SavedDataset",
+    "ProtoFormat", "PushSource", "QueryExecutor", "QueryTable", "RedshiftSource", "RequestSource", "SavedDataset",
     "SavedDatasetFileStorage", "SnowflakeSource", "SparkQueryExecutor", "SparkSource", "SqlSource",
     "StreamFeatureView", "TrinoSource", "ValueType", "VirtualizedFeatureStore", "batch_feature_view", "on_demand_feature_view",
     "stream_feature_view",

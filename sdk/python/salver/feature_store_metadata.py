@@ -44,6 +44,13 @@ class FeatureStoreMetadata:
 
         self._core = core if core is not None else _call(_core.FeatureStoreMetadata.open, str(repo_path))
 
+    def register_feature_group(self, feature_group: FeatureGroupSchema, path: str = "", format: str = "parquet",
+                               sql: Optional[Dict[str, str]] = None) -> FeatureGroup:
+        """Adds a version of a group, or changes one in ways that break nobody. `path` and `format` are of a table that is
+        there or will be; `sql` has a SELECT for each feature of a virtual group, which has no table."""
+        return FeatureGroup.from_dict(_call(self._core.register, feature_group.to_dict(), path,
+                                            "" if sql is not None else format, sql))
+
     def get_feature_group(self, name: str, version: Optional[int] = None) -> FeatureGroup:
         return FeatureGroup.from_dict(_call(self._core.get, name, version or 0))
 
