@@ -1,4 +1,5 @@
 // materialize and materialize-incremental: history -> online store, with a progress bar on a terminal.
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -64,7 +65,15 @@ class ProgressBar {
     if (part < 1 && rate > 0) line += ", " + Duration((total - double(p.all_rows_done)) / rate) + " left";
     if (part < 1 && p.rows_total > 0)
       line += "; " + p.view + " " + std::to_string(100 * p.rows_done / p.rows_total) + "%";
-    std::fprintf(stderr, terminal_ ? "\r%-100s" : "%s\n", line.c_str());
+    if (!terminal_) {
+      std::fprintf(stderr, "%s\n", line.c_str());
+      return;
+    }
+    // A line that wraps would not be drawn over by the next.
+    winsize size{};
+    if (::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 && line.size() >= size.ws_col)
+      line.resize(size.ws_col - size_t{1});
+    std::fprintf(stderr, "\r%s\x1b[K", line.c_str());  // and what was behind it is gone
   }
 
   const bool enabled_, terminal_;

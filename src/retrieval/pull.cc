@@ -97,12 +97,17 @@ Result<std::vector<Field>> FieldsOf(const std::vector<std::string>& columns, con
 
 class LatestStream final : public BatchReader {
  public:
-  LatestStream(std::unique_ptr<LatestRows> rows, const FeatureView& view, RetrievalContext context)
+  // `source`: the columns as they are there, whose nested types the rows have.
+  LatestStream(std::unique_ptr<LatestRows> rows, const FeatureView& view, const arrow::Schema& source,
+               RetrievalContext context)
       : context_(std::move(context)), rows_(std::move(rows)) {
     arrow::FieldVector fields;
     for (const auto* list : {&view.join_keys, &view.features}) {
-      for (const Field& field : *list)
-        fields.push_back(arrow::field(field.name, ArrowType(field.type, field.struct_schema())));
+      for (const Field& field : *list) {
+        const auto& there = source.GetFieldByName(field.name)->type();
+        fields.push_back(arrow::field(
+            field.name, there->num_fields() > 0 ? there : ArrowType(field.type, field.struct_schema())));
+      }
     }
     const auto micros = Micros();
     fields.push_back(arrow::field(view.batch_source->timestamp_field, micros));
@@ -127,11 +132,8 @@ class LatestStream final : public BatchReader {
       ARROW_ASSIGN_OR_RAISE(auto created, Times(rows.created_us));
       columns.push_back(std::move(created));
     }
-    // Nested columns come as the source has them.
-    arrow::FieldVector fields = schema_->fields();
-    for (size_t i = 0; i < fields.size(); ++i) fields[i] = fields[i]->WithType(columns[i]->type());
-    *batch = arrow::RecordBatch::Make(arrow::schema(std::move(fields)),
-                                      static_cast<int64_t>(rows.event_us.size()), std::move(columns));
+    *batch =
+        arrow::RecordBatch::Make(schema_, static_cast<int64_t>(rows.event_us.size()), std::move(columns));
     return arrow::Status::OK();
   }
 
@@ -228,7 +230,7 @@ Result<std::shared_ptr<BatchReader>> PullLatest(const RegistrySnapshot& snapshot
                                                          .threads = context.threads,
                                                          .memory_limit_bytes = context.memory_limit_bytes,
                                                          .spill_folder = context.spill_folder}));
-  return std::shared_ptr<BatchReader>(new LatestStream(std::move(rows), view, context));
+  return std::shared_ptr<BatchReader>(new LatestStream(std::move(rows), view, *schema, context));
 }
 
 Result<std::shared_ptr<BatchReader>> PullAllOf(const DataSource& source, const PullRequest& request,

@@ -125,8 +125,8 @@ auto Unlocked(Work work) {
   return work();
 }
 
-// A QueryExecutor that is written in Python: execute(query) gives a table, explain(query) a text; a query is a
-// dict.
+// A QueryExecutor that is written in Python: execute(query) gives a table, explain(query) a text; a query is
+// a dict.
 class PythonExecutor final : public QueryExecutor {
  public:
   PythonExecutor(std::string name, nb::object executor)
@@ -318,9 +318,8 @@ class Virtualized : public Reader {
 
   Virtualized(const std::string& repository, std::string executor_name, nb::object executor)
       : Virtualized(std::shared_ptr<VirtualizedFeatureStore>(Take(VirtualizedFeatureStore::Open(
-            repository,
-            {.executor = std::make_shared<PythonExecutor>(std::move(executor_name), std::move(executor))})))) {
-  }
+            repository, {.executor = std::make_shared<PythonExecutor>(std::move(executor_name),
+                                                                      std::move(executor))})))) {}
 
   Metadata GetMetadata() const { return Metadata(store_->metadata()); }
   nb::dict Define(const nb::dict& dict, const Texts& sql) {
