@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <bit>
+#include <boost/sort/spreadsort/integer_sort.hpp>
 #include <cstring>
 
 #include "base/parallel.h"
-#include "materialize/key_order.h"
 
 namespace salver {
 namespace {
@@ -39,7 +39,6 @@ struct RowSorter::Worker {
   size_t used = 0;                        // of the block that is being filled
   int64_t bytes = 0;                      // of the filled blocks and of that one
   LargeVector<Entry> entries;
-  bool in_order = true;  // the entries, as they came
   std::unique_ptr<TemporaryFile> file;
   std::vector<int64_t> run_ends;  // in the file
 };
@@ -50,45 +49,22 @@ class RowSorter::Run {
   virtual ~Run() = default;
   // The next record, or null at the end; the one before is gone then.
   virtual Result<const char*> Next() = 0;
-  // See MemoryRun.
-  virtual bool TakeBlock(size_t, SortedRows*) { return false; }
   Entry head{};
 };
 
 class RowSorter::MemoryRun final : public Run {
  public:
-  explicit MemoryRun(Worker* worker) : worker_(worker) {}
-  Result<const char*> Next() override { return NextRecord(); }
-
-  // From the head on, the rest of the block that it is the first of, and the block itself; false when the
-  // rows did not come in order, or the block has more than `bytes`.
-  bool TakeBlock(size_t bytes, SortedRows* rows) override {
-    if (!worker_->in_order) return false;
-    while (block_ < worker_->blocks.size() && worker_->blocks[block_].data() != head.record) ++block_;
-    if (block_ == worker_->blocks.size() || worker_->blocks[block_].size() > bytes) return false;
-    rows->bytes.push_back(std::move(worker_->blocks[block_]));
-    const char* const begin = rows->bytes.back().data();
-    const char* const end = begin + rows->bytes.back().size();
-    for (; begin <= head.record && head.record < end; head.record = NextRecord()) {
-      rows->keys.push_back(KeyOf(head.record));
-      rows->rows.push_back(RowOf(head.record));
-    }
-    return true;
+  explicit MemoryRun(std::span<const Entry> entries) : entries_(entries) {}
+  Result<const char*> Next() override {
+    if (next_ == entries_.size()) return nullptr;
+    if (next_ + kAhead < entries_.size()) __builtin_prefetch(entries_[next_ + kAhead].record);
+    return entries_[next_++].record;
   }
 
  private:
   static constexpr size_t kAhead = 8;
-
-  const char* NextRecord() {
-    const LargeVector<Entry>& entries = worker_->entries;
-    if (next_ == entries.size()) return nullptr;
-    if (next_ + kAhead < entries.size()) __builtin_prefetch(entries[next_ + kAhead].record);
-    return entries[next_++].record;
-  }
-
-  Worker* const worker_;
-  size_t next_ = 0;   // of the entries
-  size_t block_ = 0;  // that no head before was in
+  const std::span<const Entry> entries_;
+  size_t next_ = 0;
 };
 
 class RowSorter::FileRun final : public Run {
@@ -134,8 +110,15 @@ RowSorter::RowSorter(Options options) : options_(std::move(options)) {
 
 RowSorter::~RowSorter() = default;
 
-uint64_t RowSorter::PrefixOf(const char* record) const {
-  return KeyPrefix(KeyOf(record), options_.common_prefix);
+uint64_t RowSorter::PrefixOf(std::string_view key) const {
+  char first[8] = {};
+  if (key.size() > options_.common_prefix) {
+    key.remove_prefix(options_.common_prefix);
+    std::memcpy(first, key.data(), std::min<size_t>(8, key.size()));
+  }
+  uint64_t prefix;
+  std::memcpy(&prefix, first, 8);
+  return __builtin_bswap64(prefix);
 }
 
 bool RowSorter::Before(const Entry& a, const Entry& b) {
@@ -171,14 +154,22 @@ char* RowSorter::Add(size_t index, std::string_view key, size_t row_size) {
   std::memcpy(record, &key_size, 4);
   std::memcpy(record + 4, &value_size, 4);
   std::memcpy(record + kRecordHeader, key.data(), key.size());
-  const Entry entry{PrefixOf(record), record};
-  worker.in_order = worker.in_order && (worker.entries.empty() || !Before(entry, worker.entries.back()));
-  worker.entries.push_back(entry);
+  worker.entries.push_back({PrefixOf(key), record});
   return record + kRecordHeader + key.size();
 }
 
-void RowSorter::Sort(Worker* worker) {
-  if (!worker->in_order) SortByPrefix(&worker->entries, Before);
+// By the prefixes as numbers, and where they are the same, by the keys.
+void RowSorter::Sort(LargeVector<Entry>* entries) {
+  boost::sort::spreadsort::integer_sort(
+      entries->begin(), entries->end(),
+      [](const Entry& entry, unsigned shift) { return entry.prefix >> shift; },
+      [](const Entry& a, const Entry& b) { return a.prefix < b.prefix; });
+  for (auto begin = entries->begin(); begin != entries->end();) {
+    const auto end =
+        std::find_if(begin, entries->end(), [&](const Entry& e) { return e.prefix != begin->prefix; });
+    if (end - begin > 1) std::sort(begin, end, Before);
+    begin = end;
+  }
 }
 
 Status RowSorter::Spill(Worker* worker) {
@@ -186,7 +177,7 @@ Status RowSorter::Spill(Worker* worker) {
     Files* const files = options_.files != nullptr ? options_.files : Files::System();
     SALVER_ASSIGN(worker->file, files->CreateTemporary(options_.spill_folder));
   }
-  Sort(worker);
+  Sort(&worker->entries);
   std::string buffer;
   for (const Entry& entry : worker->entries) {
     buffer.append(entry.record, SizeOf(entry.record));
@@ -197,7 +188,6 @@ Status RowSorter::Spill(Worker* worker) {
   SALVER_RETURN_NOT_OK(worker->file->Append(buffer));
   worker->run_ends.push_back(worker->file->size());
   worker->entries.clear();
-  worker->in_order = true;
   worker->filled = worker->used = 0;
   worker->bytes = 0;
   return Status::OK();
@@ -205,7 +195,7 @@ Status RowSorter::Spill(Worker* worker) {
 
 Status RowSorter::Finish(int threads) {
   SALVER_RETURN_NOT_OK(ParallelFor(workers_.size(), threads, [this](size_t i) {
-    Sort(workers_[i].get());
+    Sort(&workers_[i]->entries);
     return Status::OK();
   }));
   return OpenRuns();
@@ -218,7 +208,7 @@ Status RowSorter::OpenRuns() {
                                        : std::clamp(static_cast<size_t>(options_.memory_bytes) / 2 / files,
                                                     kReadAheadMin, kReadAheadMax);
   for (const auto& worker : workers_) {
-    runs_.push_back(std::make_unique<MemoryRun>(worker.get()));
+    runs_.push_back(std::make_unique<MemoryRun>(worker->entries));
     int64_t begin = 0;
     for (const int64_t end : worker->run_ends) {
       runs_.push_back(std::make_unique<FileRun>(*worker->file, begin, end, read_ahead));
@@ -228,7 +218,7 @@ Status RowSorter::OpenRuns() {
   for (size_t i = 0; i < runs_.size(); ++i) {
     SALVER_ASSIGN(runs_[i]->head.record, runs_[i]->Next());
     if (runs_[i]->head.record == nullptr) continue;
-    runs_[i]->head.prefix = PrefixOf(runs_[i]->head.record);
+    runs_[i]->head.prefix = PrefixOf(KeyOf(runs_[i]->head.record));
     heap_.push_back(i);
   }
   std::make_heap(heap_.begin(), heap_.end(), [this](size_t a, size_t b) { return HeapBefore(b, a); });
@@ -254,10 +244,6 @@ void RowSorter::SiftDown() {
 
 Result<SortedRows> RowSorter::Next(size_t bytes) {
   SortedRows sorted;
-  if (heap_.size() == 1 && runs_[heap_[0]]->TakeBlock(bytes, &sorted)) {
-    if (runs_[heap_[0]]->head.record == nullptr) heap_.clear();
-    return sorted;  // there is nothing that the head's prefix is compared with
-  }
   size_t total = 0, used = 0, room = 0;
   while (!heap_.empty() && total < bytes) {
     Run& run = *runs_[heap_[0]];
@@ -265,12 +251,12 @@ Result<SortedRows> RowSorter::Next(size_t bytes) {
     const size_t size = SizeOf(record);
     if (used + size > room) {
       room = std::max(size, bytes);
-      sorted.bytes.emplace_back(room);
+      sorted.bytes.push_back(std::make_unique_for_overwrite<char[]>(room));
       used = 0;
     }
     // Rows of a run in memory lie all over it. They are brought together here and not where they are written,
     // since everything waits for the writer.
-    record = static_cast<const char*>(std::memcpy(sorted.bytes.back().data() + used, record, size));
+    record = static_cast<const char*>(std::memcpy(sorted.bytes.back().get() + used, record, size));
     used += size;
     total += size;
     sorted.keys.push_back(KeyOf(record));
@@ -280,7 +266,7 @@ Result<SortedRows> RowSorter::Next(size_t bytes) {
       heap_[0] = heap_.back();
       heap_.pop_back();
     } else {
-      run.head.prefix = PrefixOf(run.head.record);
+      run.head.prefix = PrefixOf(KeyOf(run.head.record));
     }
     SiftDown();
   }

@@ -1,6 +1,5 @@
 // Packed rows in the order of their keys, in bounded memory: what comes in is kept in runs, a full run is
-// sorted and goes to a temporary file, and at the end the runs are merged. Rows that come in order, of one
-// worker, are neither sorted nor moved.
+// sorted and goes to a temporary file, and at the end the runs are merged.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +18,7 @@ namespace salver {
 // A stretch of sorted rows. The views point into `bytes`.
 struct SortedRows {
   std::vector<std::string_view> keys, rows;
-  std::vector<LargeVector<char>> bytes;
+  std::vector<std::unique_ptr<char[]>> bytes;
   PackedRows view() const { return {keys, rows}; }
 };
 
@@ -63,11 +62,11 @@ class RowSorter {
   struct Head;
 
   static bool Before(const Entry& a, const Entry& b);
-  static void Sort(Worker* worker);
+  static void Sort(LargeVector<Entry>* entries);
   static void OpenBlock(Worker* worker, size_t size);
   Status Spill(Worker* worker);
   Status OpenRuns();
-  uint64_t PrefixOf(const char* record) const;
+  uint64_t PrefixOf(std::string_view key) const;
   bool HeapBefore(size_t a, size_t b) const;
   void SiftDown();
 

@@ -6,7 +6,6 @@
 #include <algorithm>
 
 #include "base/parallel.h"
-#include "materialize/key_order.h"
 #include "online/row_packer.h"
 #include "plan/explain.h"
 #include "plan/feature_builder.h"
@@ -22,8 +21,6 @@ constexpr int64_t kSorterShare = 4, kChunkShare = 128;
 constexpr int64_t kChunkMin = 256 << 10, kChunkMax = 1 << 20;
 constexpr size_t kBlockRows = 128;  // packed together: their columns stay in a core's cache
 constexpr size_t kKeyRows = 4096;   // whose keys are encoded together
-// A view of no more rows is packed in the order of its keys, so that the sorter need not move them.
-constexpr size_t kOrderedRows = 16 << 10;
 
 // Bytes that the keys of all rows begin with: names and types, and the size of a first value that has a fixed
 // one.
@@ -40,30 +37,22 @@ class BatchPacker {
               RowSorter* sorter)
       : view_(view),
         encoder_(encoder),
-        common_prefix_(CommonPrefix(view, encoder)),
         after_key_(std::move(after_key)),
         memory_(static_cast<size_t>(workers)),
         sorter_(sorter) {}
 
-  // `alone`: there is no other batch.
-  Status Pack(const LatestRowsBatch& batch, bool alone, size_t worker) {
+  Status Pack(const LatestRowsBatch& batch, size_t worker) {
     const OnlineBatch rows{{}, batch.event_us, batch.created_us, batch.features.get()};
     const RowPacker packer(view_, rows);
-    const size_t count = batch.event_us.size();
-    const bool in_order = alone && count <= kOrderedRows;
-    const size_t stretch = in_order ? kOrderedRows : kKeyRows;
-    Keys& keys = memory_[worker];
-    for (size_t begin = 0; begin < count; begin += stretch) {
-      SALVER_RETURN_NOT_OK(FindKeys(batch, begin, std::min(stretch, count - begin), &keys));
-      if (in_order)
-        SortByPrefix(&keys.order, [&](const OrderedKey& a, const OrderedKey& b) {
-          return keys.of(a.row) < keys.of(b.row);
-        });
+    for (size_t begin = 0; begin < batch.event_us.size(); begin += kKeyRows) {
+      const Keys& keys = memory_[worker];
+      SALVER_RETURN_NOT_OK(
+          FindKeys(batch, begin, std::min(kKeyRows, batch.event_us.size() - begin), &memory_[worker]));
       std::vector<uint32_t> block;
-      block.reserve(kBlockRows);
-      for (size_t i = 0; i < keys.order.size(); ++i) {
-        block.push_back(keys.order[i].row);
-        if (block.size() < kBlockRows && i + 1 < keys.order.size()) continue;
+      for (size_t i = 0; i < keys.keys.size(); ++i) {
+        if (!keys.keys[i].empty() && keys.keys[i] > after_key_)
+          block.push_back(static_cast<uint32_t>(begin + i));
+        if (block.size() < kBlockRows && i + 1 < keys.keys.size()) continue;
         SALVER_RETURN_NOT_OK(packer.fixed_size() > 0 ? PackFixed(packer, keys, block, worker)
                                                      : PackAny(packer, keys, block, worker));
         block.clear();
@@ -73,17 +62,12 @@ class BatchPacker {
   }
 
  private:
-  struct OrderedKey {
-    uint64_t prefix;
-    uint32_t row;
-  };
   // Of a stretch of a batch; memory that a thread uses again from stretch to stretch.
   struct Keys {
     size_t begin = 0;  // in the batch
     std::string bytes;
     std::vector<uint64_t> ends;
     std::vector<std::string_view> keys;
-    std::vector<OrderedKey> order;  // of the rows that are to be packed
     std::string_view of(uint32_t row) const { return keys[row - begin]; }
   };
 
@@ -92,21 +76,14 @@ class BatchPacker {
     found->bytes.clear();
     found->ends.clear();
     found->keys.assign(count, encoder_.prefix());
-    found->order.clear();
-    if (!view_.entityless()) {
-      std::vector<std::shared_ptr<arrow::Array>> columns;
-      for (const auto& column : batch.join_keys)
-        columns.push_back(column->Slice(static_cast<int64_t>(begin), static_cast<int64_t>(count)));
-      SALVER_RETURN_NOT_OK(encoder_.EncodeColumns(columns, &found->bytes, &found->ends));
-      for (size_t i = 0; i < count; ++i) {
-        const uint64_t start = i == 0 ? 0 : found->ends[i - 1];
-        found->keys[i] = std::string_view(found->bytes).substr(start, found->ends[i] - start);
-      }
-    }
+    if (view_.entityless()) return Status::OK();
+    std::vector<std::shared_ptr<arrow::Array>> columns;
+    for (const auto& column : batch.join_keys)
+      columns.push_back(column->Slice(static_cast<int64_t>(begin), static_cast<int64_t>(count)));
+    SALVER_RETURN_NOT_OK(encoder_.EncodeColumns(columns, &found->bytes, &found->ends));
     for (size_t i = 0; i < count; ++i) {
-      const std::string_view key = found->keys[i];
-      if (!key.empty() && key > after_key_)
-        found->order.push_back({KeyPrefix(key, common_prefix_), static_cast<uint32_t>(begin + i)});
+      const uint64_t start = i == 0 ? 0 : found->ends[i - 1];
+      found->keys[i] = std::string_view(found->bytes).substr(start, found->ends[i] - start);
     }
     return Status::OK();
   }
@@ -132,7 +109,6 @@ class BatchPacker {
 
   const FeatureView& view_;
   const EntityKeyEncoder& encoder_;
-  const size_t common_prefix_;
   const std::string after_key_;
   std::vector<Keys> memory_;
   RowSorter* const sorter_;
@@ -179,7 +155,7 @@ Status LoadView(const RegistrySnapshot& snapshot, ViewRun* run, const ViewLoadOp
   SALVER_RETURN_NOT_OK(
       ParallelForWorkers(rows->batch_count(), options.threads, [&](size_t i, size_t worker) -> Status {
         SALVER_ASSIGN(const LatestRowsBatch batch, rows->Read(i));
-        return packer.Pack(batch, rows->batch_count() == 1, worker);
+        return packer.Pack(batch, worker);
       }));
   SALVER_RETURN_NOT_OK(sorter.Finish(options.threads));
   const auto chunk_bytes =
