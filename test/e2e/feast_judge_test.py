@@ -73,13 +73,20 @@ def test_each_reads_the_sqlite_store_that_the_other_materialized(template, tmp_p
     assert json.loads(check(repository, *QUESTION)) == by_feast
 
 
-def test_feasts_remote_client_reads_from_salvers_server(template, tmp_path):
+def check_feasts_remote_client(template, client):
+    """What Feast's client of a remote online store, in the folder `client`, gets from a server is what the store holds."""
     check(template, "apply")
     check(template, "materialize", *RANGE, "-v", "driver_hourly_stats")
+    by_salver = json.loads(check(template, *QUESTION))
+    assert by_salver["avg_daily_trips"][0] is not None and by_salver["avg_daily_trips"][2] is None
     with serving(template) as url:
-        client = write_repository(tmp_path / "client", {}, project="judged", online_store=f"{{type: remote, path: '{url}'}}")
+        write_repository(client, {}, project="judged", online_store=f"{{type: remote, path: '{url}'}}")
         shutil.copy(template / "data/registry.db", client / "data/registry.db")
-        assert feast(client, ONLINE) == json.loads(check(template, *QUESTION))
+        assert feast(client, ONLINE) == by_salver
+
+
+def test_feasts_remote_client_reads_from_salvers_server(template, tmp_path):
+    check_feasts_remote_client(template, tmp_path / "client")
 
 
 def test_the_local_template_trains_and_serves_on_salver_unchanged(template):

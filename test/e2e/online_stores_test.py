@@ -12,7 +12,7 @@ import urllib.request
 
 import pytest
 
-from feast_judge_test import ONLINE, QUESTION, RANGE
+from feast_judge_test import ONLINE, QUESTION, RANGE, check_feasts_remote_client
 from golden_http_test import GOLDEN_ROWS, golden_repository, replay_pairs
 from online_servers import KINDS
 from real_feast import can_import, feast, feast_command
@@ -87,6 +87,11 @@ def test_each_reads_what_the_other_materialized(template, empty):
     by_feast = feast(template, MATERIALIZE + ONLINE)
     assert by_feast == by_salver
     assert json.loads(check(template, *QUESTION)) == by_feast
+
+
+def test_feasts_remote_client_reads_from_salvers_server(template, empty, tmp_path):
+    check_feasts_remote_client(template, tmp_path / "client")
+    assert empty.rows()  # they were on the server
 
 
 def test_golden_pairs(empty, tmp_path):
