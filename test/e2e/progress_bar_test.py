@@ -86,7 +86,7 @@ def large(tmp_path_factory):
 def test_on_a_terminal_one_line_is_redrawn_with_rows_rate_and_time_left_until_all_is_done(large):
     text = on_terminal(large, "materialize", *RANGE)
     assert text.endswith("\r\n") and text.count("\n") == 1  # the bar's one line, ended when it is done
-    drawn = [frame(line.rstrip()) for line in text.split("\r")[1:-1]]
+    drawn = [frame(line) for line in text.replace("\x1b[K", "").split("\r")[1:-1]]
     end = drawn[-1]
     counts = [int(one["rows"]) for one in drawn]
     running = [one for one, rows in zip(drawn, counts) if rows < ROWS]
