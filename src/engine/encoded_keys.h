@@ -31,6 +31,11 @@ struct EncodedKeys {
 
   // The same, made at the first call.
   WantedNumbers* WantedOf(size_t column);
+  // When nobody will ask for it any more.
+  void ForgetColumns() {
+    columns.clear();
+    wanted.clear();
+  }
 };
 
 // Without labels and wanted numbers. `view` joins on the keys, for messages; `is_told`: a store will be told

@@ -175,6 +175,7 @@ class PlanRun {
       return Status::OK();
     }));
     for (size_t i = 0; i < scans_.size() && !keys_.empty(); ++i) LeaveOutGroupsWithoutKeys(i);
+    for (const auto& keys : keys_) keys->ForgetColumns();
     return measure_ ? ReportSources() : Status::OK();
   }
 
@@ -183,22 +184,39 @@ class PlanRun {
     SourceScan& scan = scans_[at];
     const auto asks = [&](const AggregateStep& step) { return step.scan == at; };
     if (std::any_of(plan_.aggregates.begin(), plan_.aggregates.end(), asks)) return;
+    std::vector<std::vector<KeyNumbers>> joins;
+    for (const size_t join : scan.joins) {
+      joins.push_back(NumbersOf(shared_joins_[join]));
+      if (joins.back().empty()) return;  // it may want any row group
+    }
+    const auto may_have = [&](const std::vector<KeyNumbers>& keys, int group) {
+      return std::all_of(keys.begin(), keys.end(), [&](const KeyNumbers& key) {
+        const auto range = scan.reader->RangeOf(group, key.column);
+        return !range || key.wanted->MayBeIn(*range);
+      });
+    };
     std::erase_if(scan.groups, [&](int group) {
-      return std::none_of(scan.joins.begin(), scan.joins.end(),
-                          [&](size_t join) { return MayHaveKeys(shared_joins_[join], group); });
+      return std::none_of(joins.begin(), joins.end(),
+                          [&](const auto& keys) { return may_have(keys, group); });
     });
   }
 
-  bool MayHaveKeys(const SharedJoin& join, int group) {
+  // A key column of a source, and what the entity rows have in theirs.
+  struct KeyNumbers {
+    std::string column;
+    WantedNumbers* wanted;
+  };
+
+  std::vector<KeyNumbers> NumbersOf(const SharedJoin& join) {
     const SourceScan& scan = scans_[join.scan];
+    std::vector<KeyNumbers> numbers;
     for (size_t i = 0; i < join.key_fields.size(); ++i) {
       const Field& field = scan.key_fields[join.key_fields[i]];
-      WantedNumbers* const wanted = keys_[join.keys]->WantedOf(i);
-      if (wanted == nullptr || !IsKeyOfNumbers(*scan.reader, field)) continue;
-      const auto range = scan.reader->RangeOf(group, field.name);
-      if (range && !wanted->MayBeIn(*range)) return false;
+      if (!IsKeyOfNumbers(*scan.reader, field)) continue;
+      if (WantedNumbers* const wanted = keys_[join.keys]->WantedOf(i))
+        numbers.push_back({field.name, wanted});
     }
-    return true;
+    return numbers;
   }
 
   SourceNeeds NeedsOf(size_t at) const {

@@ -32,8 +32,8 @@ __version__ = "0.1.0"
 __all__ = [
     "Aggregation", "AthenaSource", "AvroFormat", "BatchFeatureView", "BigQuerySource", "ConflictPolicy", "DataSource",
     "DataType", "DeltaFormat", "DuckDBQueryExecutor", "Entity", "Feature", "FeatureGroupSchema", "FeatureSchema",
-    "FeatureQuery", "FeatureService", "FeatureStore", "FeatureStoreMetadata", "FeatureType", "FeatureView", "FeatureViewProjection", "Field",
-    "FileSource", "IcebergFormat", "JsonFormat", "KafkaSource", "KinesisSource", "LabelView", "LoggingConfig",
+    "FeatureQuery", "FeatureService", "FeatureStore", "FeatureStoreMetadata", "FeatureType", "FeatureView",
+    "FeatureViewProjection", "Field", "FileSource", "IcebergFormat", "JsonFormat", "KafkaSource", "KinesisSource", "LabelView", "LoggingConfig",
     "MaterializedFeatureStore", "OnDemandFeatureView", "ParquetFormat", "Permission", "Pipeline", "PostgreSQLSource", "Project",
     "ProtoFormat", "PushSource", "QueryExecutor", "QueryTable", "RedshiftSource", "RequestSource", "SavedDataset",
     "SavedDatasetFileStorage", "SnowflakeSource", "SparkQueryExecutor", "SparkSource", "SqlSource",

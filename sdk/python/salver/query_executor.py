@@ -32,7 +32,7 @@ class QueryExecutor:
     name = "custom"
 
     def execute(self, query: FeatureQuery) -> Any:
-        """The rows, as a pyarrow.Table or what gives an Arrow stream. Called from several threads, one at a time."""
+        """The rows, as a pyarrow.Table or what gives an Arrow stream. Called from any thread, also at the same time."""
         raise NotImplementedError(f"{type(self).__name__} has no execute(query). Write one that returns a pyarrow.Table.")
 
     def explain(self, query: FeatureQuery) -> str:
