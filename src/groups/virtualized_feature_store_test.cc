@@ -142,6 +142,48 @@ TEST_F(VirtualizedTest, AnswersAreKeptUntilASourceChanges) {
   EXPECT_EQ(Get({"total"}, {1}), "1 | 103\n");
 }
 
+// `count` numbers from `first` on, doubled.
+FeatureQuery Doubled(int64_t first, int64_t count) {
+  std::string numbers = "[" + std::to_string(first);
+  for (int64_t i = 1; i < count; ++i) numbers += ", " + std::to_string(first + i);
+  return {.sql = "SELECT n, 2 * n AS twice FROM numbers",
+          .asked_by = "feature \"twice\"",
+          .tables = {{.name = "numbers",
+                      .sql = "",
+                      .rows = JsonTable({arrow::field("n", arrow::int64())}, {numbers + "]"}),
+                      .identity = std::to_string(first)}}};
+}
+
+TEST(DuckDBQueryExecutor, WithoutCachingTheSqlRunsEachTime) {
+  for (const bool caching : {true, false}) {
+    const auto executor = NewDuckDBQueryExecutor({.enable_caching = caching}).value();
+    const auto first = executor->Execute(Doubled(1, 3)), again = executor->Execute(Doubled(1, 3));
+    ASSERT_TRUE(first.ok() && again.ok()) << first.status().ToString();
+    EXPECT_EQ(*first == *again, caching) << "the same answer, or another that is alike";
+    EXPECT_TRUE((*first)->Equals(**again));
+    EXPECT_EQ(executor->cache_stats().hits, caching ? 1 : 0);
+    EXPECT_EQ(executor->cache_stats().entries, caching ? 1 : 0);
+  }
+}
+
+TEST(DuckDBQueryExecutor, KeepsNoMoreThanItsBytesAndTheNewest) {
+  const auto executor = NewDuckDBQueryExecutor({.cache_size_mb = 1}).value();
+  constexpr int kQueries = 8;
+  constexpr int64_t kNumbers = 20'000;  // whose answer takes a third of the room
+  for (int64_t i = 0; i < kQueries; ++i) {
+    ASSERT_TRUE(executor->Execute(Doubled(i, kNumbers)).ok());
+    EXPECT_LE(executor->cache_stats().bytes, 1 << 20);
+  }
+  const CacheStats stats = executor->cache_stats();
+  EXPECT_EQ(stats.entries + stats.evictions, kQueries);
+  EXPECT_GT(stats.evictions, 0);
+  EXPECT_GT(stats.entries, 0);
+  ASSERT_TRUE(executor->Execute(Doubled(kQueries - 1, kNumbers)).ok());
+  EXPECT_EQ(executor->cache_stats().hits, 1) << "the newest is there";
+  ASSERT_TRUE(executor->Execute(Doubled(0, kNumbers)).ok());
+  EXPECT_EQ(executor->cache_stats().hits, 1) << "the oldest is not";
+}
+
 TEST_F(VirtualizedTest, AQueryThatTakesTooLongEnds) {
   const auto executor =
       NewDuckDBQueryExecutor({.query_timeout_seconds = 0.3, .folder = repository_.folder()}).value();
