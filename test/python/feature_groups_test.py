@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from datetime import datetime, timedelta, timezone
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -167,6 +167,39 @@ def test_virtual_features(store, repository):
     assert "driver_id" in virtual.explain(["double_trips"], ids)
     with pytest.raises(NotImplementedError, match="Spark"):
         SparkQueryExecutor()
+
+
+VALUES = {  # of each type: three values, and what is said of it in the schema
+    "INT": (pa.array([1, None, -2**31], pa.int32()), {}),
+    "BIGINT": (pa.array([2**62, None, -1]), {}),
+    "FLOAT": (pa.array([1.5, None, -0.25], pa.float32()), {}),
+    "DOUBLE": (pa.array([0.1, None, -1e300]), {}),
+    "DECIMAL": (pa.array(["12.34", None, "-0.01"]), {}),  # as text, whatever its digits
+    "STRING": (pa.array(["å", None, ""]), {}),
+    "TIMESTAMP": (pa.array([DAY, None, DAY - timedelta(microseconds=1)], TIMES), {}),
+    "DATE": (pa.array([date(2026, 1, 2), None, date(1969, 12, 31)]), {}),
+    "ARRAY": (pa.array([[1.5, 2.5], None, []], pa.list_(pa.float64())), {"element_type": "DOUBLE"}),
+    "MAP": (pa.array([[("a", "b")], None, []], pa.map_(pa.string(), pa.string())), {}),
+    "STRUCT": (pa.array([{"lat": 1.5, "city": "x"}, None, {"lat": None, "city": "y"}],
+                        pa.struct([("lat", pa.float64()), ("city", pa.string())])),
+               {"fields": '{"lat": "FLOAT64", "city": "STRING"}'}),
+    "BOOLEAN": (pa.array([True, None, False]), {}),
+}
+
+
+@pytest.mark.parametrize("storage_format", ["parquet", "delta"])
+@pytest.mark.parametrize("data_type", list(VALUES))
+def test_values_of_every_type_are_written_and_read(repository, storage_format, data_type):
+    values, metadata = VALUES[data_type]
+    assert set(VALUES) == {data_type.name for data_type in DataType}
+    store = MaterializedFeatureStore(repository, storage_path="groups", storage_format=storage_format)
+    store.register_feature_group(FeatureGroupSchema(
+        name="all", entity_keys=["id"], timestamp_key="event_timestamp",
+        features=[FeatureSchema("f", data_type, nullable=True, metadata=metadata)]))
+    store.write_features("all", pa.table({"id": [1, 2, 3], "event_timestamp": pa.array([DAY] * 3, TIMES), "f": values}))
+    found = store.get_features(["all:f"], {"id": [3, 1, 2, 4]})["f"]
+    first, null, last = values.to_pylist()
+    assert found.to_pylist() == [last, first, null, None] and found.type.equals(values.type)
 
 
 class Recorded(QueryExecutor):
