@@ -57,6 +57,7 @@ class LmdbVectorSearch : public testing::Test {
     return store_->Search({.view = view_.get(),
                            .query = query,
                            .vector_column = kVector,
+                           .metric = metric_,
                            .top_k = top_k,
                            .filter = filter,
                            .oldest_event_us = oldest_us,
@@ -71,7 +72,7 @@ class LmdbVectorSearch : public testing::Test {
     double found = 0, all = 0;
     for (int i = 0; i < 40; ++i) {
       const auto query = RandomVector(kLength, &random_);
-      const auto expected = SlowSearch(documents_, query, DistanceMetric::kL2, 10, passes);
+      const auto expected = SlowSearch(documents_, query, metric_, 10, passes);
       const auto hits = Search(query, 10, filter, oldest_us);
       EXPECT_TRUE(hits.ok()) << hits.status().ToString();
       if (!hits.ok()) return 0;
@@ -80,7 +81,7 @@ class LmdbVectorSearch : public testing::Test {
       for (size_t h = 0; h < ids.size(); ++h) {
         const Document& document = documents_.at(ids[h]);
         EXPECT_TRUE(passes(document)) << ids[h];
-        EXPECT_NEAR(hits->distances[h], SlowDistance(document.vector, query, DistanceMetric::kL2), 1e-4);
+        EXPECT_NEAR(hits->distances[h], SlowDistance(document.vector, query, metric_), 1e-4);
         EXPECT_EQ(hits->rows.at(h, 1).integer, *document.pages);
         found += hits->distances[h] <= expected.back() + 1e-4;
       }
@@ -90,7 +91,9 @@ class LmdbVectorSearch : public testing::Test {
   }
   static bool Every(const Document&) { return true; }
 
-  std::string File(const char* suffix) const { return folder_ + "/vectors-00000001-l2" + suffix; }
+  std::string File(const char* suffix) const {
+    return folder_ + "/vectors-00000001-" + DistanceMetricName(metric_) + suffix;
+  }
 
   // Searches until the index has caught up and is kept in its files.
   void WaitForFiles() {
@@ -103,6 +106,7 @@ class LmdbVectorSearch : public testing::Test {
     }
   }
 
+  DistanceMetric metric_ = DistanceMetric::kL2;
   const unsigned seed_ = std::random_device()();
   std::mt19937 random_;
   std::string folder_;
@@ -125,6 +129,25 @@ TEST_F(LmdbVectorSearch, IndexMissesFewAndFollowsWrites) {
   EXPECT_EQ(Recall([](const Document& d) { return *d.pages == 7; }, &few), 1.0);
   EXPECT_GE(Recall([](const Document& d) { return d.event_us >= 2 * kSecond; }, nullptr, 2 * kSecond), 0.95);
 }
+
+class LmdbMetricSearch : public LmdbVectorSearch, public testing::WithParamInterface<DistanceMetric> {};
+
+TEST_P(LmdbMetricSearch, IndexOfEveryMetricMissesFew) {
+  metric_ = GetParam();
+  Open();
+  Write(0, 3000);
+  WaitForFiles();
+  EXPECT_GE(Recall(Every), 0.95);
+  Write(2900, 300, 2 * kSecond);
+  EXPECT_GE(Recall(Every), 0.95);
+}
+
+INSTANTIATE_TEST_SUITE_P(Metrics, LmdbMetricSearch,
+                         testing::Values(DistanceMetric::kL2, DistanceMetric::kCosine,
+                                         DistanceMetric::kInnerProduct),
+                         [](const auto& param_info) {
+                           return std::string(DistanceMetricName(param_info.param));
+                         });
 
 TEST_F(LmdbVectorSearch, NoRowIsFoundTwiceOrUnderAVectorThatItHadBefore) {
   Open();
