@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow
 import pyarrow.fs
+import pyarrow.ipc
 import pyarrow.parquet
 import pytest
 
@@ -62,6 +63,10 @@ def endpoint():
             pyarrow.parquet.write_table(table, f"lake/stats/day={day}/part.parquet", filesystem=files)
         with files.open_output_stream("lake/stats.csv") as out:
             out.write(b"driver_id,event_timestamp,trips\n1,2026-01-02T10:00:00Z,20\n")
+        with files.open_output_stream("lake/stats.json") as out:
+            out.write(b'{"driver_id": 1, "event_timestamp": "2026-01-02T10:00:00Z", "trips": 20}\n')
+        with files.open_output_stream("lake/stats.arrow") as out, pyarrow.ipc.new_file(out, table.schema) as file:
+            file.write_table(table.slice(0, 1))
         with files.open_output_stream("lake/labels.csv") as out:
             out.write(b"driver_id,event_timestamp\n1,2026-01-02T12:00:00Z\n2,2026-01-01T12:00:00Z\n3,2026-01-01T12:00:00Z\n")
         with files.open_output_stream("lake/damaged.parquet") as out:
@@ -85,8 +90,9 @@ def test_parquet_folders_and_globs_on_s3(tmp_path, endpoint, path):
     assert [line.rsplit(",", 1)[1] for line in lines[1:]] == ["20", "11"]
 
 
-def test_csv_and_entity_rows_on_s3(tmp_path, endpoint):
-    where = repository(tmp_path, endpoint, "s3://lake/stats.csv")
+@pytest.mark.parametrize("path", ["stats/day=2/part.parquet", "stats.csv", "stats.json", "stats.arrow"])
+def test_a_file_of_each_format_and_entity_rows_on_s3(tmp_path, endpoint, path):
+    where = repository(tmp_path, endpoint, "s3://lake/" + path)
     check(where, "apply")
     host = endpoint.removeprefix("http://")
     labels = f"s3://lake/labels.csv?scheme=http&endpoint_override={host}"
