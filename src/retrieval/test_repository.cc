@@ -143,14 +143,15 @@ namespace {
 
 #ifdef SALVER_WITH_POSTGRES
 // A schema for each repository; keys are always sent, so that what they leave out is seen.
-TestSourceKind PostgresKind() {
-  return {"postgres",
-          [](const TestRepository& repository, const TestView& view, const arrow::Table& rows, int64_t,
-             feast::core::DataSource* source) {
+TestSourceKind PostgresKind(bool query) {
+  return {query ? "postgres_query" : "postgres",
+          [query](const TestRepository& repository, const TestView& view, const arrow::Table& rows, int64_t,
+                  feast::core::DataSource* source) {
             TestPostgres* server = TestPostgres::Shared();
             const std::string schema = server->SchemaOf(repository.folder());
             LoadTestTable(server, schema, view.name, rows);
-            SetPostgresSource('"' + schema + "\"." + view.name, "", source);
+            const std::string table = '"' + schema + "\"." + view.name;
+            SetPostgresSource(query ? "" : table, query ? "SELECT * FROM " + table : "", source);
           },
           [](OfflineStoreOptions* options) {
             options->type = "postgres";
@@ -200,7 +201,9 @@ std::vector<TestSourceKind> AllKinds() {
        }},
   };
 #ifdef SALVER_WITH_POSTGRES
-  if (TestPostgres::IsInstalled()) kinds.push_back(PostgresKind());
+  for (const bool query : {false, true}) {
+    if (TestPostgres::IsInstalled()) kinds.push_back(PostgresKind(query));
+  }
 #endif
   return kinds;
 }
